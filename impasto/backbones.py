@@ -1,0 +1,213 @@
+"""Backbones: the frozen networks whose features say what a picture shows and in what manner.
+
+All are chains after Simonyan and Zisserman 2015 (VGG): blocks of 3x3 convolutions with ReLU, a pooling between blocks.
+Layers are named `convB_I`, `reluB_I` and `poolB` by block and depth, the image itself "pixels". A backbone is one row of
+`BACKBONES`; a file of one's own in the same shape is loaded with `weights`.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from impasto import weights as weight_files
+from impasto.errors import OptionError
+from impasto.losses import Features
+from impasto.options import Padding, Pooling
+
+IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # mean and deviation of RGB in [0, 1]
+CAFFE = (0.48502, 0.45796, 0.40760), (1 / 255, 1 / 255, 1 / 255)  # mean pixel (123.68, 116.779, 103.939) / 255
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """One row: channels and convolutions of each block, and how the network wants its input.
+
+    `normalization` is the (mean, deviation) of RGB in [0, 1]; `order` the order of the channels after that.
+    """
+
+    description: str
+    widths: tuple[int, ...]
+    depths: tuple[int, ...]
+    normalization: tuple[tuple[float, ...], tuple[float, ...]]
+    order: Literal["rgb", "bgr"] = "rgb"
+    padding: Padding = "zeros"  # what the network was trained with
+    pooling: Pooling = "max"
+    shipped: bool = False
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """`convB_I.weight` and `.bias` -> shape, in the order of the chain."""
+        names = [name for name in layer_names(self.depths) if name.startswith("conv")]
+        outputs = [self.widths[int(name[4]) - 1] for name in names]
+        inputs = [3, *outputs[:-1]]
+        shapes: dict[str, tuple[int, ...]] = {}
+        for name, into, out in zip(names, inputs, outputs, strict=True):
+            shapes[f"{name}.weight"], shapes[f"{name}.bias"] = (out, into, 3, 3), (out,)
+        return shapes
+
+
+VGG_WIDTHS = (64, 128, 256, 512, 512)
+BACKBONES: dict[str, Architecture] = {
+    "petit": Architecture(
+        "our own small network, shipped with the package",
+        (24, 48, 96, 144, 192), (2, 2, 3, 3, 1), IMAGENET, padding="reflect", pooling="average", shipped=True,
+    ),
+    "vgg19": Architecture(
+        "VGG-19 with torchvision's ImageNet weights (575 MB, downloaded once)", VGG_WIDTHS, (2, 2, 4, 4, 4), IMAGENET
+    ),
+    "vgg19-caffe": Architecture(
+        "VGG-19 with the original Caffe weights, which Gatys used (80 MB, downloaded once)",
+        VGG_WIDTHS, (2, 2, 4, 4, 4), CAFFE, order="bgr",
+    ),
+    "vgg16": Architecture(
+        "VGG-16 with torchvision's ImageNet weights (528 MB, downloaded once)", VGG_WIDTHS, (2, 2, 3, 3, 3), IMAGENET
+    ),
+}  # fmt: skip
+
+# style-transfer-pytorch's factors, which keep activations about as large as max pooling leaves them
+POOLING_RESCALE: dict[str, float] = {"max": 1.0, "average": 2.0, "l2": 0.78}
+POOLINGS: dict[str, Callable[[Tensor], Tensor]] = {
+    "max": lambda x: F.max_pool2d(x, 2),
+    "average": lambda x: F.avg_pool2d(x, 2),
+    "l2": lambda x: F.avg_pool2d(x.square(), 2).mul(4).add(1e-8).sqrt(),  # the root of the sum of squares
+}
+
+
+def layer_names(depths: Sequence[int]) -> Iterator[str]:
+    """conv1_1, relu1_1, ..., pool1, conv2_1, ...: every layer of a chain in its order."""
+    for block, depth in enumerate(depths, start=1):
+        for i in range(1, depth + 1):
+            yield f"conv{block}_{i}"
+            yield f"relu{block}_{i}"
+        if block < len(depths):
+            yield f"pool{block}"
+
+
+class Backbone:
+    """A frozen network: `backbone(images, layers)` -> features. It runs no deeper than asked.
+
+    weights: `convB_I.weight`, `.bias` for a gapless beginning of the architecture's chain.
+    pooling, padding: as in PaintOptions; None takes the architecture's own. dtype: of the convolutions;
+    features come in it too.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        architecture: Architecture,
+        weights: Mapping[str, Tensor],
+        *,
+        pooling: Pooling | None = None,
+        pooling_rescale: bool = False,
+        padding: Padding | None = None,
+        dtype: torch.dtype = torch.float32,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self.name, self.dtype, self.device = name, dtype, torch.device(device)
+        self.pooling: Pooling = pooling or architecture.pooling
+        self.padding: Padding = padding or architecture.padding
+        self.pooling_factor = POOLING_RESCALE[self.pooling] if pooling_rescale else 1.0
+        mean, deviation = (torch.tensor(part, device=self.device).view(1, 3, 1, 1) for part in architecture.normalization)
+        self.mean, self.deviation, self.reverse = mean, deviation, architecture.order == "bgr"
+        self.weights = {key: self.place(value) for key, value in weights.items()}
+        known = [name for name in layer_names(architecture.depths)]
+        last = max(known.index(key.split(".")[0].replace("conv", "relu")) for key in self.weights)
+        self.layers = ("pixels", *known[: last + 1])
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over the weights as they are used, for the recipe."""
+        digest = hashlib.sha256()
+        for key in sorted(self.weights):
+            digest.update(key.encode())
+            digest.update(self.weights[key].float().cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()
+
+    def place(self, weight: Tensor) -> Tensor:
+        layout = torch.channels_last if weight.ndim == 4 else torch.contiguous_format
+        return weight.to(self.device, self.dtype).contiguous(memory_format=layout)
+
+    def check(self, layers: Sequence[str]) -> None:
+        """Raise OptionError, naming what there is, unless every layer is one of this network."""
+        for layer in layers:
+            if layer not in self.layers:
+                near = ", ".join(self.layers)
+                raise OptionError(f"{self.name} has no layer {layer!r}; its layers are {near}. Choose among these.")
+
+    def __call__(self, images: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
+        """(N, 3, H, W) RGB in [0, 1] -> layer -> (N, C, h, w) in the backbone's dtype; "pixels" are the images.
+
+        The gradient flows to the images alone. Raises OptionError for an unknown layer.
+        """
+        self.check(layers)
+        found = {"pixels": images} if "pixels" in layers else {}
+        remaining = set(layers) - {"pixels"}
+        x = (images - self.mean) / self.deviation
+        x = (x.flip(1) if self.reverse else x).to(self.dtype).contiguous(memory_format=torch.channels_last)
+        for layer in self.layers[1:]:
+            if not remaining:
+                break
+            x = self.apply(layer, x, keep_input=layer.replace("relu", "conv") in found)
+            if layer in remaining:
+                found[layer] = x
+                remaining.remove(layer)
+        return found
+
+    def apply(self, layer: str, x: Tensor, keep_input: bool) -> Tensor:
+        """One layer. A ReLU works in place unless somebody asked for the convolution below it."""
+        if layer.startswith("conv"):
+            weight, bias = self.weights[f"{layer}.weight"], self.weights[f"{layer}.bias"]
+            mode = self.padding
+            if mode == "replicate-first":
+                mode = "replicate" if layer == "conv1_1" else "zeros"
+            if mode == "zeros":
+                return F.conv2d(x, weight, bias, padding=1)
+            # a reflection needs two pixels; where there is but one, replication says the same
+            mode = "replicate" if min(x.shape[2:]) < 2 else mode
+            return F.conv2d(F.pad(x, (1, 1, 1, 1), mode=mode), weight, bias)
+        if layer.startswith("relu"):
+            return F.relu(x, inplace=not keep_input)
+        return POOLINGS[self.pooling](x) * self.pooling_factor if self.pooling_factor != 1 else POOLINGS[self.pooling](x)
+
+
+def load(
+    name: str = "petit",
+    *,
+    weights: str | Path | None = None,
+    offline: bool = False,
+    on_progress: Callable[[int, int], None] | None = None,
+    **settings: object,
+) -> Backbone:
+    """The backbone of that name, from the package, the cache, a download, or the file `weights`.
+
+    settings: pooling, pooling_rescale, padding, dtype and device of `Backbone`. on_progress: (bytes done, bytes in all).
+    Raises OptionError for an unknown name, WeightsError where weights cannot be had.
+    """
+    if name not in BACKBONES:
+        raise OptionError(f"There is no backbone {name!r}. Choose among {', '.join(BACKBONES)}.")
+    architecture = BACKBONES[name]
+    if weights is not None:
+        tensors = weight_files.from_file(weights, architecture.shapes)
+    elif architecture.shipped:
+        tensors = weight_files.shipped(name)
+    else:
+        tensors = weight_files.cached(name, architecture.shapes, offline=offline, on_progress=on_progress)
+    return Backbone(name, architecture, tensors, **settings)  # type: ignore[arg-type]
+
+
+def bytes_per_pixel(architecture: Architecture) -> float:
+    """What a float32 evaluation keeps for its gradient, for each pixel of the picture: each convolution's result.
+
+    In the chain's own blocks twice that is measured as the peak, for padding and for the statistics' copies.
+    """
+    kept = sum(
+        depth * width / 4**block
+        for block, (depth, width) in enumerate(zip(architecture.depths, architecture.widths, strict=True))
+    )
+    return 2 * 4 * kept

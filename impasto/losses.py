@@ -1,0 +1,237 @@
+"""Statistics of features, distances between them, and the weighted sums that every method in the field is made of.
+
+Features are a mapping from a layer's name to a tensor (N, C, H, W); the image itself is the layer "pixels". A
+`FeatureLoss` says which layers, which statistic and which distance; it holds no tensors, so the same loss can have any
+target. An `Objective` ties losses to targets and a backbone.
+
+Symbols: C channels, M = H·W positions, F the C x M matrix of a layer's features, G a Gram matrix of it.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+Features = Mapping[str, Tensor]
+Backbone = Callable[[Tensor, Sequence[str]], Features]
+
+# ------------------------------------------------------------------------------------------------- statistics
+
+
+def identity(features: Tensor) -> Tensor:
+    """The features themselves: what a content loss compares. (N, C, H, W) -> the same."""
+    return features
+
+
+# G = factor · F Fᵀ, by the names of those who divide so; (C, M) -> factor
+GRAM_NORMALIZATIONS: dict[str, Callable[[int, int], float]] = {
+    "none": lambda c, m: 1.0,  # Gatys et al. 2015, equation 3
+    "positions": lambda c, m: 1 / m,  # Gatys' own notebook; style-transfer-pytorch's `gram`
+    "elements": lambda c, m: 1 / (c * m),  # Johnson et al. 2016, equation 4; neural-style; torch's tutorial
+    "root": lambda c, m: (c * m) ** -0.5,  # dividing the *squared* difference by C·M, as system E does
+}
+
+
+def gram(features: Tensor, normalization: str = "positions") -> Tensor:
+    """Gram matrix: inner products between channels over all positions.
+
+    (N, C, H, W) -> (N, C, C), float32. `normalization` is a key of `GRAM_NORMALIZATIONS`.
+    Source: Gatys, Ecker, Bethge, "A Neural Algorithm of Artistic Style" (2015), equation 3.
+    """
+    channels, positions = features.shape[1], features[0, 0].numel()
+    x = features.flatten(2).float()
+    return x @ x.transpose(1, 2) * GRAM_NORMALIZATIONS[normalization](channels, positions)
+
+
+class Moments(NamedTuple):
+    """Mean (N, C) and covariance (N, C, C) of features over positions."""
+
+    mean: Tensor
+    covariance: Tensor
+
+
+def moments(features: Tensor) -> Moments:
+    """Mean and (biased) covariance of the C channels over all positions, in float32. (N, C, H, W) -> Moments.
+
+    The mean is taken away before multiplying: E[xx] - E[x]E[x] would lose the small variances to rounding.
+    """
+    x = features.flatten(2).float()
+    mean = x.mean(2)
+    x = x - mean.unsqueeze(2)
+    return Moments(mean, x @ x.transpose(1, 2) / x.shape[2])
+
+
+# -------------------------------------------------------------------------------------------------- distances
+
+# How a sum of squares becomes a loss: (sum of squares (N,), how many numbers, the target's own size (N,)) -> (N,)
+REDUCTIONS: dict[str, Callable[[Tensor, int, Tensor], Tensor]] = {
+    "sum": lambda error, count, size: error,
+    "half": lambda error, count, size: error / 2,  # Gatys et al. 2015, equation 1 (content)
+    "quarter": lambda error, count, size: error / 4,  # equation 4 (style), once G is divided by C·M
+    "mean": lambda error, count, size: error / count,  # torch's mse_loss, and so most programs
+    "relative": lambda error, count, size: error / size.clamp_min(1e-12),  # ours: the same whatever the network's units
+}
+
+
+def squared_error(value: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
+    """Squared difference of two statistics of one shape (N or 1, ...), reduced to (N,).
+
+    `reduction` is a key of `REDUCTIONS`; "relative" divides by the target's own sum of squares. Computed in float32.
+    """
+    value, target = value.float().flatten(1), target.float().flatten(1)
+    error = (value - target).square().sum(1)
+    return REDUCTIONS[reduction](error, value.shape[1], target.square().sum(1))
+
+
+def moment_error(value: Moments, target: Moments, reduction: str = "relative") -> Tensor:
+    """Squared differences of means and of covariances, each reduced on its own, added. -> (N,)
+
+    With "relative" the mean's is measured against the target's total variance, the covariance's against its own norm.
+    """
+    reduce = REDUCTIONS[reduction]
+    variance = target.covariance.diagonal(dim1=1, dim2=2).sum(1)
+    mean = reduce((value.mean - target.mean).square().sum(1), value.mean.shape[1], variance)
+    return mean + squared_error(value.covariance, target.covariance, reduction)
+
+
+def wasserstein(value: Moments, target: Moments, reduction: str = "relative") -> Tensor:
+    """Squared Wasserstein-2 distance between the two normal distributions of these moments. -> (N,)
+
+        W² = |μ - μ*|² + tr Σ + tr Σ* - 2 tr (Σ*^½ Σ Σ*^½)^½
+
+    Source: Olkin and Pukelsheim 1982; as a style loss, Vacher et al. 2020 and style-transfer-pytorch. Where we depart:
+    with Σ* = L Lᵀ the last trace is the sum of the roots of the eigenvalues of Lᵀ Σ L, so one Cholesky factor and one
+    symmetric eigenvalue problem replace the iterated matrix root, and its gradient is exact.
+    "mean" divides by C; "relative" by the target's total variance tr Σ*.
+    """
+    variance = target.covariance.diagonal(dim1=1, dim2=2).sum(1)
+    channels = value.mean.shape[1]
+    ridge = 1e-5 * variance.clamp_min(1e-12) / channels  # keeps the factor of a singular covariance finite
+    factor = torch.linalg.cholesky(target.covariance + torch.diag_embed(ridge.unsqueeze(1).expand(-1, channels)))
+    inner = factor.transpose(1, 2) @ value.covariance @ factor
+    # the floor bounds the root's gradient where the picture does not vary at all
+    roots = torch.linalg.eigvalsh(inner).clamp_min((1e-6 * ridge.square()).unsqueeze(1)).sqrt()
+    total = value.covariance.diagonal(dim1=1, dim2=2).sum(1) + variance - 2 * roots.sum(1)
+    error = (value.mean - target.mean).square().sum(1) + total
+    return REDUCTIONS[reduction](error, channels, variance)
+
+
+# ------------------------------------------------------------------------------------------ losses of pixels alone
+
+
+def squared_variation(image: Tensor) -> Tensor:
+    """Mean squared difference of neighbours down and across. (N, C, H, W) -> (N,)"""
+    down, across = image.diff(dim=2), image.diff(dim=3)
+    return down.square().mean((1, 2, 3)) + across.square().mean((1, 2, 3))
+
+
+def absolute_variation(image: Tensor) -> Tensor:
+    """Sum of absolute differences of neighbours down and across, as neural-style has it. (N, C, H, W) -> (N,)"""
+    down, across = image.diff(dim=2), image.diff(dim=3)
+    return down.abs().sum((1, 2, 3)) + across.abs().sum((1, 2, 3))
+
+
+def nine_point_variation(image: Tensor) -> Tensor:
+    """Mean squared differences to the eight neighbours, the diagonal ones for a quarter. (N, C, H, W) -> (N,)
+
+    Source: style-transfer-pytorch, whose stencil this is: 2·(d₁/3 + d₂/3 + d₃/12 + d₄/12) on a replicated border.
+    """
+    x = F.pad(image, (1, 1, 1, 1), mode="replicate")
+    straight = x[:, :, 1:].diff(dim=3), x[:, :, :, 1:].diff(dim=2)
+    diagonal = x[:, :, 1:, 1:] - x[:, :, :-1, :-1], x[:, :, 1:, :-1] - x[:, :, :-1, 1:]
+    sums = [(weight, d.square().mean((1, 2, 3))) for d, weight in zip((*straight, *diagonal), (4, 4, 1, 1), strict=True)]
+    return torch.stack([weight / 6 * value for weight, value in sums]).sum(0)
+
+
+TOTAL_VARIATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "squared": squared_variation,
+    "absolute": absolute_variation,
+    "nine-point": nine_point_variation,
+}
+
+
+def out_of_range(image: Tensor) -> Tensor:
+    """Mean squared excess of pixels over [0, 1]: a soft wall for optimisers that cannot clamp. (N, C, H, W) -> (N,)"""
+    return (image - image.clamp(0, 1)).square().mean((1, 2, 3))
+
+
+# ---------------------------------------------------------------------------------------------- losses and objectives
+
+
+@dataclass(frozen=True)
+class FeatureLoss:
+    """A weighted sum over layers of a distance between statistics. Holds no tensors.
+
+    layers: layer name -> weight. statistic: features (N, C, H, W) -> anything. distance: (value, target) -> (N,).
+    """
+
+    layers: Mapping[str, float]
+    statistic: Callable[[Tensor], Any]
+    distance: Callable[[Any, Any], Tensor]
+
+    def target(self, features: Features) -> dict[str, Any]:
+        """What `features` should be matched to: plain data, without gradients; N = 1 broadcasts over a batch."""
+        with torch.no_grad():
+            return {layer: self.statistic(features[layer]) for layer in self.layers}
+
+    def by_layer(self, features: Features, target: Mapping[str, Any]) -> dict[str, Tensor]:
+        """Layer -> weighted distance (N,)."""
+        return {
+            layer: weight * self.distance(self.statistic(features[layer]), target[layer])
+            for layer, weight in self.layers.items()
+        }
+
+    def __call__(self, features: Features, target: Mapping[str, Any]) -> Tensor:
+        """The weighted sum, one number an image: (N,)."""
+        return torch.stack(list(self.by_layer(features, target).values())).sum(0)
+
+
+def content_loss(layers: Mapping[str, float], reduction: str) -> FeatureLoss:
+    """Squared difference of the features themselves. `reduction` is a key of `REDUCTIONS`."""
+    return FeatureLoss(layers, identity, partial(squared_error, reduction=reduction))
+
+
+def style_loss(layers: Mapping[str, float], kind: str, reduction: str, gram_normalization: str) -> FeatureLoss:
+    """The style loss of that name: "gram", "moments" or "wasserstein"; only the first reads `gram_normalization`."""
+    statistics: dict[str, tuple[Callable[[Tensor], Any], Callable[..., Tensor]]] = {
+        "gram": (partial(gram, normalization=gram_normalization), squared_error),
+        "moments": (moments, moment_error),
+        "wasserstein": (moments, wasserstein),
+    }
+    statistic, distance = statistics[kind]
+    return FeatureLoss(layers, statistic, partial(distance, reduction=reduction))
+
+
+def pixel_loss(function: Callable[[Tensor], Tensor]) -> FeatureLoss:
+    """A loss of the pixels alone, such as total variation, in the shape of every other loss."""
+    return FeatureLoss({"pixels": 1.0}, identity, lambda image, _: function(image))
+
+
+class Term(NamedTuple):
+    """One summand of an objective: weight · loss(features, target)."""
+
+    weight: float
+    loss: FeatureLoss
+    target: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What an optimiser lowers: terms by name, over one pass of one backbone."""
+
+    backbone: Backbone
+    terms: Mapping[str, Term]
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Every layer that some term reads."""
+        return tuple(dict.fromkeys(layer for term in self.terms.values() for layer in term.loss.layers))
+
+    def __call__(self, image: Tensor) -> dict[str, Tensor]:
+        """(N, 3, H, W) in [0, 1] -> term name -> weighted loss (N,), differentiable."""
+        features = self.backbone(image, self.layers)
+        return {name: term.weight * term.loss(features, term.target) for name, term in self.terms.items()}

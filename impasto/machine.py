@@ -1,0 +1,62 @@
+"""What this machine can do: device, precision and free memory, chosen once and named in every report."""
+
+import os
+from pathlib import Path
+
+import torch
+
+from impasto.errors import OptionError
+from impasto.options import Pooling, Precision
+
+
+def choose_device(name: str) -> torch.device:
+    """The torch device of that name; "auto" takes CUDA, then Apple's MPS, then the processor.
+
+    Raises OptionError where the machine has no such device.
+    """
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device).item()
+    except (RuntimeError, AssertionError, ValueError, NotImplementedError) as error:
+        raise OptionError(
+            f"--device {name} is not to be had on this machine. Choose auto, cpu or a device that torch finds here."
+        ) from error
+    return device
+
+
+def choose_precision(name: Precision, device: torch.device, pooling: Pooling) -> torch.dtype:
+    """The network's dtype. "auto" is bfloat16 where the hardware computes in it and average or L2 pooling makes it safe.
+
+    With max pooling, rounding changes which position is the largest, and the gradient goes to the wrong pixel.
+    """
+    if name != "auto":
+        return {"float32": torch.float32, "bfloat16": torch.bfloat16}[name]
+    return torch.bfloat16 if pooling != "max" and has_bfloat16(device) else torch.float32
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether matrix products in bfloat16 are done by the hardware (AMX or AVX512-BF16 on a processor)."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type != "cpu":
+        return False
+    # private names of torch: absent ones mean that we do not know, and then float32 is right everywhere
+    probes = (getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
+    return any(probe() for probe in probes if probe is not None)
+
+
+def free_memory(device: torch.device) -> int | None:
+    """Bytes that a computation on this device may still take; None where nobody says."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    meminfo = Path("/proc/meminfo")
+    if meminfo.exists():
+        lines = dict(line.split(":") for line in meminfo.read_text().splitlines())
+        return int(lines["MemAvailable"].split()[0]) * 1024
+    if hasattr(os, "sysconf") and "SC_AVPHYS_PAGES" in os.sysconf_names:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return None

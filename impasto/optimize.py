@@ -1,0 +1,202 @@
+"""Optimise an image. Knows nothing of networks or styles: an objective is any function of an image.
+
+`optimize` yields a `Step` after every evaluation of the objective. To cancel is to stop iterating; a preview is a
+step's image. What an optimiser remembers lives in the optimiser object, so that it can be carried over to a larger image.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from impasto.errors import DivergenceError
+
+Losses = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One evaluation: its number from 1, the loss before the image was changed, its parts, and the best image so far."""
+
+    index: int
+    loss: float
+    parts: dict[str, float]
+    image: Tensor
+
+
+class Evaluation(Protocol):
+    """(image) -> (loss, gradient of the image's shape); raises DivergenceError where the loss is not a number."""
+
+    def __call__(self, image: Tensor) -> tuple[float, Tensor]: ...
+
+
+class Optimizer(Protocol):
+    """Moves an image in place of `evaluate`'s gradient; one call is one evaluation."""
+
+    def advance(self, image: Tensor, evaluate: Evaluation) -> Tensor:
+        """Evaluate once at `image` and return the next one to evaluate."""
+        ...
+
+    def result(self, image: Tensor) -> Tensor:
+        """The picture to show, given the image that would be evaluated next."""
+        ...
+
+    def enlarge(self, size: tuple[int, int]) -> None:
+        """Carry what is remembered over to an image of (height, width); called between scales."""
+        ...
+
+
+def optimize(
+    image: Tensor, objective: Callable[[Tensor], Losses], *, steps: int, optimizer: Optimizer
+) -> Iterator[Step]:
+    """Lower `objective` from `image`, (N, 3, H, W), for `steps` evaluations; yields each. `image` itself is not changed.
+
+    Raises DivergenceError when the loss is infinite or not a number: images yielded before stay valid.
+    """
+    for index in range(1, steps + 1):
+        parts: dict[str, float] = {}
+
+        def evaluate(at: Tensor, parts: dict[str, float] = parts, index: int = index) -> tuple[float, Tensor]:
+            at = at.detach().requires_grad_()
+            losses = objective(at)
+            total = torch.stack([value.sum() for value in losses.values()]).sum()
+            (gradient,) = torch.autograd.grad(total, at)
+            parts.update({name: float(value.detach().sum()) for name, value in losses.items()})
+            loss = float(total)
+            if not (torch.isfinite(total) and torch.isfinite(gradient.sum())):
+                raise DivergenceError(
+                    f"The loss stopped being a number at step {index} ({loss}): the weights are too large for each other. "
+                    "Lower --learning-rate or --style-weight, or choose --precision float32."
+                )
+            return loss, gradient
+
+        image = optimizer.advance(image, evaluate)
+        yield Step(index, sum(parts.values()), parts, optimizer.result(image))
+
+
+class Adam:
+    """Adam with clamping to [0, 1] and a bias-corrected running average of the iterates, which is what one sees.
+
+    Source: Kingma and Ba 2015; averaging of iterates and moments carried across scales after style-transfer-pytorch.
+    `averaging` is the decay of that average, 0 for none.
+    """
+
+    def __init__(
+        self,
+        learning_rate: float = 0.02,
+        averaging: float = 0.0,
+        betas: tuple[float, float] = (0.9, 0.99),
+        epsilon: float = 1e-8,
+    ) -> None:
+        self.learning_rate, self.averaging, self.betas, self.epsilon = learning_rate, averaging, betas, epsilon
+        self.first: Tensor | None = None
+        self.second: Tensor | None = None
+        self.average: Tensor | None = None
+        self.count = 0  # steps that the two moments have seen
+        self.averaged = 0  # steps that the average has seen: it starts anew at every scale
+
+    def advance(self, image: Tensor, evaluate: Evaluation) -> Tensor:
+        _, gradient = evaluate(image)
+        if self.first is None or self.second is None:
+            self.first, self.second = torch.zeros_like(image), torch.zeros_like(image)
+        self.count += 1
+        one, two = self.betas
+        self.first.lerp_(gradient, 1 - one)
+        self.second.lerp_(gradient.square(), 1 - two)
+        size = (self.second / (1 - two**self.count)).sqrt_().add_(self.epsilon)
+        image = (image - self.learning_rate / (1 - one**self.count) * self.first / size).clamp_(0, 1)
+        if self.averaging:
+            self.averaged += 1
+            previous = torch.zeros_like(image) if self.average is None else self.average
+            self.average = previous.lerp(image, 1 - self.averaging)
+        return image
+
+    def result(self, image: Tensor) -> Tensor:
+        if self.average is None:
+            return image
+        return (self.average / (1 - self.averaging**self.averaged)).clamp(0, 1)
+
+    def enlarge(self, size: tuple[int, int]) -> None:
+        if self.first is not None and self.second is not None:
+            self.first = F.interpolate(self.first, size, mode="bicubic")
+            self.second = F.interpolate(self.second, size, mode="bilinear").clamp_min(0)
+        self.average, self.averaged = None, 0
+
+
+class LBFGS:
+    """Limited-memory BFGS without a line search, guarded against a rising loss.
+
+    Source: Nocedal and Wright, "Numerical Optimization" (2006), algorithm 7.4. Where we depart from torch's and why:
+
+    - Curvature pairs are tested relative to their own lengths. torch drops pairs with y·s <= 1e-10, and so stands still
+      on a loss that is small in absolute terms.
+    - The first step moves pixels by `first_change` (root mean square) whatever the loss's scale, so the weights' overall
+      factor does not matter.
+    - Full steps, and no pixel moves by more than `most_change` in one. When the loss rises by more than the rounding of
+      half precision, the step is taken back and halved; after three such, the memory is dropped and descent starts
+      anew from the last good image.
+    """
+
+    TOLERANCE = 2e-3  # relative rise of the loss that bfloat16 can cause by itself
+
+    def __init__(self, history: int = 20, first_change: float = 0.02, most_change: float = 0.5) -> None:
+        self.history, self.first_change, self.most_change = history, first_change, most_change
+        self.forget()
+
+    def forget(self) -> None:
+        self.pairs: list[tuple[Tensor, Tensor, float]] = []  # (s, y, 1 / y·s), oldest first
+        self.base: tuple[Tensor, float, Tensor] | None = None  # last accepted image, its loss and gradient
+        self.move: Tensor | None = None  # from the base to the image now being tried
+        self.halvings = 0
+
+    def advance(self, image: Tensor, evaluate: Evaluation) -> Tensor:
+        loss, gradient = evaluate(image)
+        if self.base is not None and self.move is not None:
+            before, lowest, slope = self.base
+            if loss > lowest + abs(lowest) * self.TOLERANCE:
+                return before + self.retreat(slope)
+            self.remember(self.move, gradient - slope)
+        self.base, self.halvings = (image, loss, gradient), 0
+        self.move = self.direction(gradient)
+        return image + self.move
+
+    def retreat(self, slope: Tensor) -> Tensor:
+        """A shorter move from the last good image, where the gradient is `slope`."""
+        assert self.move is not None
+        self.halvings += 1
+        if self.halvings == 3:
+            self.pairs.clear()
+            self.move = self.direction(slope)
+        self.move = self.move / 2
+        return self.move
+
+    def remember(self, s: Tensor, y: Tensor) -> None:
+        curvature = float(torch.dot(y.flatten(), s.flatten()))
+        if curvature > 1e-6 * float(y.norm()) * float(s.norm()):
+            self.pairs = [*self.pairs, (s, y, 1 / curvature)][-self.history :]
+
+    def direction(self, gradient: Tensor) -> Tensor:
+        """-H·gradient by the two loops, limited in length. Without memory: steepest descent of a set length."""
+        if not self.pairs:
+            rms = gradient.square().mean().sqrt().clamp_min(1e-30)
+            return gradient * (-self.first_change / rms)
+        q = gradient.neg().flatten()
+        weights = []
+        for s, y, inverse in reversed(self.pairs):
+            weight = inverse * float(torch.dot(s.flatten(), q))
+            q.add_(y.flatten(), alpha=-weight)
+            weights.append(weight)
+        _, y, inverse = self.pairs[-1]
+        q.mul_(1 / (inverse * float(torch.dot(y.flatten(), y.flatten()))))
+        for (s, y, inverse), weight in zip(self.pairs, reversed(weights), strict=True):
+            q.add_(s.flatten(), alpha=weight - inverse * float(torch.dot(y.flatten(), q)))
+        return q.mul_(min(1.0, self.most_change / max(float(q.abs().max()), 1e-30))).view_as(gradient)
+
+    def result(self, image: Tensor) -> Tensor:
+        return (image if self.base is None else self.base[0]).clamp(0, 1)
+
+    def enlarge(self, size: tuple[int, int]) -> None:
+        self.forget()

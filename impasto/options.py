@@ -1,0 +1,190 @@
+"""Every option of a painting, declared once: default, limits, choices and help for library, command line and docs.
+
+This module imports neither torch nor a front end, so that `impasto --help` answers at once.
+"""
+
+import dataclasses
+import types
+import typing
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from impasto.errors import OptionError
+
+BackboneName = Literal["petit", "vgg19", "vgg19-caffe", "vgg16"]
+Pooling = Literal["average", "max", "l2"]
+Padding = Literal["zeros", "reflect", "replicate", "replicate-first"]
+StyleLoss = Literal["wasserstein", "moments", "gram"]
+GramNormalization = Literal["none", "positions", "elements", "root"]
+Reduction = Literal["relative", "mean", "sum", "half", "quarter"]
+Variation = Literal["squared", "absolute", "nine-point"]
+OptimizerName = Literal["lbfgs", "adam"]
+Precision = Literal["auto", "float32", "bfloat16"]
+
+STARTS = ("content", "style", "noise", "style-noise", "white", "gray")
+SMALLEST = 16  # pixels on the shorter side: relu5_1 of a VGG is one position there
+
+
+def option(default: Any, help: str, *, least: float | None = None, most: float | None = None) -> Any:
+    """A dataclass field with its help and, for numbers, the allowed range (bounds included)."""
+    return field(default=default, metadata={"help": help, "least": least, "most": most})
+
+
+@dataclass(frozen=True)
+class PaintOptions:
+    """How a picture is painted. Every value is checked on construction: OptionError says what is allowed."""
+
+    size: int = option(512, "Longer side of the result in pixels.", least=SMALLEST, most=16384)
+    steps: int = option(80, "Evaluations at every scale after the first.", least=1, most=100_000)
+    first_steps: int | None = option(
+        120, "Evaluations at the first, coarsest scale; none: as many as --steps.", least=1, most=100_000
+    )
+    min_scale: int = option(
+        256, "Longer side at the first scale in pixels; as large as --size or larger: one scale only.", least=SMALLEST
+    )
+    scale_factor: float = option(2.0, "Ratio of the sizes of two successive scales.", least=1.1, most=8)
+    start: str = option(
+        "content", f"What the canvas shows at first: {', '.join(STARTS)}, or the path of a picture."
+    )
+    start_noise: float = option(0.0, "Share of noise blended into the start, 0 to 1.", least=0, most=1)
+    seed: int = option(0, "Seed of every random number.", least=0, most=2**63 - 1)
+
+    backbone: BackboneName = option("petit", "Network whose features are compared.")
+    weights: str | None = option(None, "File with weights of one's own for the backbone: .safetensors, .pth or .mat.")
+    offline: bool = option(False, "Never download anything.")
+    pooling: Pooling | None = option(None, "Pooling between blocks; none: what the backbone was made with.")
+    pooling_rescale: bool = option(False, "Scale average and L2 pooling to the size of max pooling's output.")
+    padding: Padding | None = option(None, "Padding of the convolutions; none: what the backbone was made with.")
+
+    content_layers: tuple[str, ...] = option(("relu4_2",), "Layers that hold the content.")
+    content_layer_weights: tuple[float, ...] = option((), "A weight for each content layer; none: equal, adding to 1.")
+    content_reduction: Reduction = option("relative", "How the squared difference of content features is measured.")
+    content_weight: float = option(0.02, "Weight of the content loss: α.", least=0)
+    style_layers: tuple[str, ...] = option(
+        ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"), "Layers that hold the style."
+    )
+    style_layer_weights: tuple[float, ...] = option((), "A weight for each style layer; none: equal, adding to 1.")
+    style_loss: StyleLoss = option("wasserstein", "Which statistics of the style are matched, and how.")
+    gram_normalization: GramNormalization = option("positions", "What a Gram matrix is divided by.")
+    style_reduction: Reduction = option("relative", "How the squared difference of style statistics is measured.")
+    style_weight: float = option(1.0, "Weight of the style loss: β.", least=0)
+    style_scale: float = option(1.0, "Size of the style's features against the picture's.", least=0.05, most=20)
+    tv_weight: float = option(0.5, "Weight of total variation, which smooths.", least=0)
+    tv: Variation = option("squared", "Which total variation.")
+    range_weight: float = option(10.0, "Weight of keeping pixels in range (L-BFGS cannot clamp).", least=0)
+
+    optimizer: OptimizerName = option("lbfgs", "Optimiser.")
+    learning_rate: float = option(0.02, "Adam's step, or L-BFGS' first step, in units of the pixel range.", least=0)
+    beta2: float = option(0.99, "Decay of Adam's average of squared gradients.", least=0, most=0.99999)
+    history: int = option(20, "Steps that L-BFGS remembers.", least=1, most=1000)
+    averaging: float = option(0.0, "Decay of the running average of Adam's iterates; 0: none.", least=0, most=0.9999)
+    canvas_padding: int = option(16, "Pixels painted beyond each edge and cut off at the end.", least=0, most=256)
+
+    precision: Precision = option("auto", "Of the network: auto is bfloat16 where the machine has it and it is safe.")
+    device: str = option("auto", "auto, cpu, cuda, cuda:1, mps, ...")
+
+    def __post_init__(self) -> None:
+        for declared in fields(self):
+            value = check_type(declared, getattr(self, declared.name))
+            object.__setattr__(self, declared.name, value)
+            check_range(declared, value)
+        for layers, given in (
+            ("content_layers", self.content_layer_weights),
+            ("style_layers", self.style_layer_weights),
+        ):
+            count = len(getattr(self, layers))
+            if given and len(given) != count:
+                raise OptionError(
+                    f"{len(given)} weights were given for {count} {layers.replace('_', ' ')}. Give one for each, or none."
+                )
+        if self.content_weight == 0 and self.style_weight == 0:
+            raise OptionError("The content weight and the style weight are both 0: nothing to paint. Give one of them.")
+
+    def replace(self, **changes: Any) -> "PaintOptions":
+        """A copy with some options changed, checked anew."""
+        reject_unknown(changes)
+        return dataclasses.replace(self, **changes)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data for a recipe: name -> value."""
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in dataclasses.asdict(self).items()}
+
+
+def flag(name: str) -> str:
+    """How an option is written on the command line: `style_layers` -> `--style-layers`."""
+    return "--" + name.replace("_", "-")
+
+
+def reject_unknown(names: typing.Iterable[str]) -> None:
+    """Raise OptionError for the first name that is no option, naming the nearest one."""
+    import difflib
+
+    known = [declared.name for declared in fields(PaintOptions)]
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"Did you mean {near[0]!r}?" if near else f"The options are {', '.join(known)}."
+            raise OptionError(f"There is no option {name!r}. {hint}")
+
+
+def check_type(declared: dataclasses.Field[Any], value: Any) -> Any:
+    """The value in its declared type (a list becomes a tuple, an integer a float), or OptionError."""
+    for kind in alternatives(declared.type):
+        origin = typing.get_origin(kind)
+        if kind is type(None) and value is None:
+            return None
+        if origin is Literal and value in typing.get_args(kind):
+            return value
+        if origin is tuple and isinstance(value, (list, tuple)):
+            item = typing.get_args(kind)[0]
+            if all(isinstance(part, (int, float) if item is float else item) for part in value):
+                return tuple(item(part) for part in value)
+        if kind is float and isinstance(value, (int, float)) and not isinstance(value, bool):
+            return float(value)
+        if kind is int and isinstance(value, int) and not isinstance(value, bool):
+            return value
+        if kind is str and isinstance(value, (str, Path)):
+            return str(value)
+        if kind is bool and isinstance(value, bool):
+            return value
+    raise OptionError(f"{flag(declared.name)} is {value!r}; it must be {allowed(declared)}.")
+
+
+def check_range(declared: dataclasses.Field[Any], value: Any) -> None:
+    """Raise OptionError where a number is outside its bounds, or no number at all."""
+    least, most = declared.metadata["least"], declared.metadata["most"]
+    numbers = value if isinstance(value, tuple) else (value,)
+    for number in numbers:
+        if not isinstance(number, (int, float)) or isinstance(number, bool):
+            continue
+        low, high = (0 if isinstance(value, tuple) else least), most
+        if number != number or abs(number) == float("inf") or (low is not None and number < low) or (
+            high is not None and number > high
+        ):
+            raise OptionError(f"{flag(declared.name)} is {number}; it must be {allowed(declared)}.")
+
+
+def allowed(declared: dataclasses.Field[Any]) -> str:
+    """In words: what an option may be."""
+    words = []
+    for kind in alternatives(declared.type):
+        if typing.get_origin(kind) is Literal:
+            words.append("one of " + ", ".join(typing.get_args(kind)))
+        elif typing.get_origin(kind) is tuple:
+            words.append("numbers of at least 0" if typing.get_args(kind)[0] is float else "names of layers")
+        elif kind in (int, float):
+            least, most = declared.metadata["least"], declared.metadata["most"]
+            number = "a whole number" if kind is int else "a number"
+            limits = f"from {least:g} to {most:g}" if least is not None and most is not None else f"of at least {least:g}"
+            words.append(f"{number} {limits}")
+        elif kind is type(None):
+            words.append("none")
+        else:
+            words.append({bool: "true or false", str: "a text"}[kind])
+    return " or ".join(words)
+
+
+def alternatives(kind: Any) -> tuple[Any, ...]:
+    """The members of a union; anything else alone."""
+    return typing.get_args(kind) if typing.get_origin(kind) in (types.UnionType, typing.Union) else (kind,)

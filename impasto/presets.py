@@ -1,0 +1,182 @@
+"""Named option bundles. Each opens with what it reproduces; any option given beside a preset overrides it.
+
+A preset fixes whatever the document it follows fixes and leaves the rest at impasto's defaults. Weights mean what they
+mean there only together with the normalisations that stand beside them: see "Why a published α/β cannot be copied".
+All resize the style by keeping its aspect; systems B and E squashed it to the content's shape.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from impasto.errors import OptionError
+from impasto.options import PaintOptions, reject_unknown
+
+IMAGENET_DEVIATION = 0.226  # of RGB in [0, 1], mean over the channels: converts steps of normalised pixels
+ONE_SCALE = {"min_scale": 16384, "first_steps": None}  # documents A to E paint at the final size from the start
+PLAIN = {**ONE_SCALE, "tv_weight": 0.0, "range_weight": 0.0, "canvas_padding": 0}
+CONVS = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")
+RELUS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
+IN_ORDER = ("conv1_1", "conv1_2", "conv2_1", "conv2_2", "conv3_1")  # conv_1 ... conv_5, counted by depth
+
+
+@dataclass(frozen=True)
+class Preset:
+    """What a preset reproduces, in a sentence or two, and the options it sets."""
+
+    reproduces: str
+    options: Mapping[str, Any]
+
+
+# The convolutions' names, the normalisations and the weights of torch's own tutorial, on which systems C and D stand
+TUTORIAL = {
+    **PLAIN,
+    "backbone": "vgg19",
+    "pooling": "max",
+    "content_layers": ("conv2_2",),
+    "content_reduction": "mean",
+    "style_layers": IN_ORDER,
+    "style_layer_weights": (1.0,) * 5,
+    "style_loss": "gram",
+    "gram_normalization": "elements",
+    "style_reduction": "mean",
+    "style_weight": 1e6,
+    "steps": 300,
+    "precision": "float32",
+}
+
+PRESETS: dict[str, Preset] = {
+    "default": Preset("impasto's own recipe: petit, Wasserstein-2, coarse to fine, L-BFGS.", {}),
+    "gatys2015": Preset(
+        "System A, after Gatys et al., 'A Neural Algorithm of Artistic Style' (2015): average pooling, noise start, "
+        "content conv4_2, five style layers of a fifth each, L-BFGS. α/β is the paper's 10⁻⁴ under the paper's "
+        "normalisation (½Σ, and ¼Σ of Grams over C·M). The document's 10⁴ belongs to raw V Vᵀ and is not needed here.",
+        {
+            **PLAIN,
+            "backbone": "vgg19",
+            "pooling": "average",
+            "start": "noise",
+            "content_layers": ("conv4_2",),
+            "content_reduction": "half",
+            "content_weight": 1e-4,
+            "style_layers": CONVS,
+            "style_loss": "gram",
+            "gram_normalization": "elements",
+            "style_reduction": "quarter",
+            "style_weight": 1.0,
+            "steps": 500,
+        },
+    ),
+    "gatys2016": Preset(
+        "Gatys et al., 'Image Style Transfer Using Convolutional Neural Networks' (2016): the original Caffe weights, "
+        "average pooling, noise start, conv4_2 and conv1_1 to conv5_1, α/β = 10⁻³, L-BFGS, 512 pixels.",
+        {
+            **PLAIN,
+            "backbone": "vgg19-caffe",
+            "pooling": "average",
+            "start": "noise",
+            "size": 512,
+            "content_layers": ("conv4_2",),
+            "content_reduction": "half",
+            "content_weight": 1e-3,
+            "style_layers": CONVS,
+            "style_loss": "gram",
+            "gram_normalization": "elements",
+            "style_reduction": "quarter",
+            "style_weight": 1.0,
+            "steps": 500,
+        },
+    ),
+    "ryanchankh": Preset(
+        "System B: L-BFGS, content relu4_2, style relu1_1 to relu5_1 at 0.2 each, α = 10⁻⁶, β = 1, noise start. Its "
+        "program divides features by their mean activation, which is why its ratio is not the paper's.",
+        {
+            **PLAIN,
+            "backbone": "vgg19-caffe",
+            "pooling": "max",
+            "start": "noise",
+            "content_layers": ("relu4_2",),
+            "content_reduction": "half",
+            "content_weight": 1e-6,
+            "style_layers": RELUS,
+            "style_layer_weights": (0.2,) * 5,
+            "style_loss": "gram",
+            "gram_normalization": "elements",
+            "style_reduction": "quarter",
+            "style_weight": 1.0,
+            "steps": 500,
+            "precision": "float32",
+        },
+    ),
+    "assignment4": Preset(
+        "System C, part 3: content at the 4th convolution and style at the 1st to 5th, counted in order of depth, style "
+        "weight 10⁶, content weight 10 (its author's choice among 1 to 10⁵), from the content picture, L-BFGS.",
+        {**TUTORIAL, "content_weight": 10.0},
+    ),
+    "fast-basic": Preset(
+        "System D's basic method: content conv_4, style conv_1 to conv_5 counted in order, content weight 1, style "
+        "weight 10⁶, L-BFGS, 300 evaluations.",
+        {**TUTORIAL, "content_weight": 1.0},
+    ),
+    "blog": Preset(
+        "System E: 400 pixels, content conv4_2, style layers weighted 1.0, 0.7, 0.5, 0.3, 0.2, squared Gram differences "
+        "divided by C·H·W, content 1, style 10⁶, Adam 0.003 in normalised pixels, 3000 steps from the content.",
+        {
+            **PLAIN,
+            "backbone": "vgg19",
+            "pooling": "max",
+            "size": 400,
+            "content_layers": ("conv4_2",),
+            "content_reduction": "mean",
+            "content_weight": 1.0,
+            "style_layers": CONVS,
+            "style_layer_weights": (1.0, 0.7, 0.5, 0.3, 0.2),
+            "style_loss": "gram",
+            "gram_normalization": "root",
+            "style_reduction": "mean",
+            "style_weight": 1e6,
+            "optimizer": "adam",
+            "learning_rate": 0.003 * IMAGENET_DEVIATION,
+            "beta2": 0.999,
+            "steps": 3000,
+            "precision": "float32",
+        },
+    ),
+    "crowson": Preset(
+        "style-transfer-pytorch by Katherine Crowson (2023): Wasserstein-2 at relu1_1 to relu5_1 weighted 256:64:16:4:1, "
+        "relu4_2 at 0.015, nine-point total variation, scales by √2 from 128, Adam with averaged iterates.",
+        {
+            "backbone": "vgg19",
+            "pooling": "max",
+            "padding": "replicate-first",
+            "content_layers": ("relu4_2",),
+            "content_reduction": "mean",
+            "content_weight": 0.015,
+            "style_layers": RELUS,
+            "style_layer_weights": tuple(weight / 341 for weight in (256.0, 64.0, 16.0, 4.0, 1.0)),
+            "style_loss": "wasserstein",
+            "style_reduction": "mean",
+            "style_weight": 1.0,
+            "tv": "nine-point",
+            "tv_weight": 2.0,
+            "range_weight": 0.0,
+            "min_scale": 128,
+            "scale_factor": 2**0.5,
+            "first_steps": 1000,
+            "steps": 500,
+            "optimizer": "adam",
+            "learning_rate": 0.02,
+            "averaging": 0.99,
+            "canvas_padding": 0,
+            "precision": "float32",
+        },
+    ),
+}
+
+
+def options_for(preset: str = "default", **given: Any) -> PaintOptions:
+    """The preset's options with those `given` in their place. Raises OptionError for an unknown name or a bad value."""
+    if preset not in PRESETS:
+        raise OptionError(f"There is no preset {preset!r}. Choose among {', '.join(PRESETS)}.")
+    reject_unknown(given)
+    return PaintOptions(**{**PRESETS[preset].options, **given})

@@ -1,0 +1,723 @@
+"""Pictures in and out: known answers for every kind of file, and one sentence for every kind of bad input."""
+
+import errno
+import io
+import json
+import os
+import struct
+import warnings
+import zlib
+from contextlib import suppress
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from PIL import ExifTags, Image, ImageCms
+
+from impasto import images
+from impasto.errors import InputError, OptionError, OutputError
+
+SUFFIXES = [".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff"]
+RECIPE = {"style": "Зимний вечер — 冬 🎨", "size": 512, "weights": [1.5, 0.25], "none": None, "notes": "ä" * 3_300}
+
+
+def noise(height=9, width=14, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def smooth(height=64, width=96):
+    """A soft colored gradient (1, 3, H, W), such as lossy formats are made for."""
+    y, x = torch.meshgrid(torch.linspace(0, 1, height), torch.linspace(0, 1, width), indexing="ij")
+    return torch.stack([x, y, (x + y) / 2])[None]
+
+
+def encoded(picture, format="PNG", **options):
+    buffer = io.BytesIO()
+    picture.save(buffer, format, **options)
+    return buffer.getvalue()
+
+
+def bytes_of(tensor):
+    """(1, 3, H, W) in [0, 1] -> (H, W, 3) 0..255, unrounded."""
+    return tensor[0].permute(1, 2, 0).numpy() * 255
+
+
+def pixel(source):
+    """The color of a one-colored picture, 0..255."""
+    values = bytes_of(images.load(source)).reshape(-1, 3)
+    assert (values == values[0]).all()
+    return pytest.approx(tuple(values[0].tolist()), abs=1e-3)
+
+
+def chunk(kind, data):
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def png(width, height, depth=8, color=2, data=b"", extra=b""):
+    header = struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, 0)
+    parts = chunk(b"IHDR", header), extra, chunk(b"IDAT", zlib.compress(data)), chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+# Reading: what the pixels must be
+
+
+@pytest.mark.parametrize("kind", ["path", "str", "bytes", "picture"])
+def test_load_takes_a_file_bytes_or_a_picture(kind, tmp_path):
+    expected = noise()
+    path = tmp_path / "a.png"
+    path.write_bytes(encoded(Image.fromarray(expected)))
+    source = {"path": path, "str": str(path), "bytes": path.read_bytes(), "picture": Image.fromarray(expected)}[kind]
+    image = images.load(source)
+    assert image.shape == (1, 3, 9, 14)
+    assert image.dtype == torch.float32
+    assert image.is_contiguous()
+    torch.testing.assert_close(image[0].permute(1, 2, 0), torch.from_numpy(expected) / 255, rtol=0, atol=1e-7)
+
+
+@pytest.mark.parametrize(("format", "options"), [("PNG", {}), ("TIFF", {}), ("BMP", {}), ("PPM", {})])
+def test_lossless_formats_are_exact(format, options):
+    assert (bytes_of(images.load(encoded(Image.fromarray(noise()), format, **options))).round() == noise()).all()
+
+
+@pytest.mark.parametrize("format", ["JPEG", "WEBP", "AVIF"])
+def test_lossy_formats_are_close(format):
+    if format not in Image.registered_extensions().values():
+        pytest.skip(f"this Pillow has no {format}")
+    loaded = images.load(encoded(images.to_picture(smooth()), format, quality=95))
+    assert (loaded - smooth()).abs().mean() < 0.01
+
+
+@pytest.mark.parametrize(
+    ("orientation", "stored"),
+    [
+        (1, lambda upright: upright),
+        (2, lambda upright: upright[:, ::-1]),
+        (3, lambda upright: upright[::-1, ::-1]),
+        (4, lambda upright: upright[::-1]),
+        (5, lambda upright: upright.swapaxes(0, 1)),
+        (6, lambda upright: np.rot90(upright, 1)),
+        (7, lambda upright: upright[::-1, ::-1].swapaxes(0, 1)),
+        (8, lambda upright: np.rot90(upright, -1)),
+    ],
+)
+@pytest.mark.parametrize("format", ["PNG", "TIFF"])
+def test_exif_orientation_is_turned_upright(orientation, stored, format):
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    data = encoded(Image.fromarray(np.ascontiguousarray(stored(noise()))), format, exif=exif)
+    assert (bytes_of(images.load(data)).round() == noise()).all()
+
+
+def test_damaged_exif_is_ignored():
+    data = encoded(Image.fromarray(noise()), exif=b"Exif\0\0II*\0\xff\xff\xff\x7fnonsense")
+    assert (bytes_of(images.load(data)).round() == noise()).all()
+
+
+def matrix_profile(swap=False, gamma=563):
+    """A minimal ICC profile (v2, display, RGB, gamma 563/256 = 2.2), its red and green primaries swapped if asked."""
+
+    def fixed(*values):
+        return b"".join(struct.pack(">i", round(value * 65536)) for value in values)
+
+    primaries = [(0.4360, 0.2225, 0.0139), (0.3851, 0.7169, 0.0971), (0.1431, 0.0606, 0.7141)]  # sRGB's, for D50
+    if swap:
+        primaries[:2] = primaries[1::-1]
+    curve = b"curv\0\0\0\0" + struct.pack(">IH", 1, gamma) + b"\0\0"
+    tags = {b"wtpt": b"XYZ \0\0\0\0" + fixed(0.9642, 1, 0.8249)}
+    for name, primary in zip(b"rgb", primaries, strict=True):
+        tags[bytes([name]) + b"XYZ"] = b"XYZ \0\0\0\0" + fixed(*primary)
+        tags[bytes([name]) + b"TRC"] = curve
+    table, body = struct.pack(">I", len(tags)), b""
+    for tag, value in tags.items():
+        table += tag + struct.pack(">II", 132 + 12 * len(tags) + len(body), len(value))
+        body += value
+    header = struct.pack(
+        ">I4sI4s4s4s", 132 + 12 * len(tags) + len(body), b"\0" * 4, 0x02100000, b"mntr", b"RGB ", b"XYZ "
+    )
+    header += b"\0" * 12 + b"acsp" + b"\0" * 28 + fixed(0.9642, 1, 0.8249)
+    return header.ljust(128, b"\0") + table + body
+
+
+def test_icc_profile_is_converted_to_srgb():
+    data = encoded(Image.new("RGB", (6, 5), (255, 0, 0)), icc_profile=matrix_profile(swap=True))
+    assert np.abs(bytes_of(images.load(data)) - (0, 255, 0)).max() <= 2
+
+
+def test_icc_profile_of_another_gamma():
+    data = encoded(Image.new("RGB", (6, 5), (128, 128, 128)), icc_profile=matrix_profile(gamma=256))  # linear light
+    assert np.abs(bytes_of(images.load(data)) - 188).max() <= 1  # 0.502 ** (1 / 2.4) * 1.055 - 0.055 = 0.737
+
+
+def test_icc_rgb_profile_in_a_grey_picture():
+    data = encoded(Image.new("L", (6, 5), 128), icc_profile=matrix_profile(gamma=256))
+    assert np.abs(bytes_of(images.load(data)) - 188).max() <= 1
+
+
+def test_icc_profile_applies_before_transparency():
+    data = encoded(Image.new("RGBA", (6, 5), (255, 0, 0, 128)), icc_profile=matrix_profile(swap=True))
+    assert np.abs(bytes_of(images.load(data)) - (127, 255, 127)).max() <= 2
+
+
+LAB_PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
+
+
+@pytest.mark.parametrize(
+    "profile", [b"nonsense", matrix_profile()[:200], LAB_PROFILE], ids=["nonsense", "cut short", "of another mode"]
+)
+def test_useless_icc_profile_is_ignored(profile):
+    assert pixel(encoded(Image.new("RGB", (6, 5), (200, 100, 50)), icc_profile=profile)) == (200, 100, 50)
+
+
+def test_srgb_profile_changes_nothing():
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    assert (bytes_of(images.load(encoded(Image.fromarray(noise()), icc_profile=profile))).round() == noise()).all()
+
+
+@pytest.mark.parametrize(
+    ("picture", "format", "expected"),
+    [
+        (Image.new("L", (5, 5), 77), "PNG", (77, 77, 77)),
+        (Image.new("1", (5, 5), 1), "PNG", (255, 255, 255)),
+        (Image.new("CMYK", (5, 5), (0, 255, 255, 0)), "TIFF", (255, 0, 0)),
+        (Image.new("CMYK", (5, 5), (0, 0, 0, 255)), "TIFF", (0, 0, 0)),
+        (Image.new("HSV", (5, 5), (0, 255, 200)), None, (200, 0, 0)),
+        (Image.new("RGBA", (5, 5), (10, 20, 30, 0)), "PNG", (255, 255, 255)),
+        (Image.new("RGBA", (5, 5), (10, 20, 30, 255)), "PNG", (10, 20, 30)),
+        (Image.new("RGBA", (5, 5), (0, 100, 255, 51)), "PNG", (204, 224, 255)),  # 51 is a fifth
+        (Image.new("LA", (5, 5), (0, 51)), "PNG", (204, 204, 204)),
+        (Image.new("RGBa", (5, 5), (0, 20, 51, 51)), None, (204, 224, 255)),
+    ],
+)
+def test_modes(picture, format, expected):
+    assert pixel(encoded(picture, format) if format else picture) == expected
+
+
+@pytest.mark.parametrize("mode", ["YCbCr", "LAB"])
+def test_modes_of_other_color_spaces(mode):
+    orange = Image.new("RGB", (8, 8), (200, 90, 40))
+    srgb, lab = ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB")
+    picture = ImageCms.buildTransform(srgb, lab, "RGB", "LAB").apply(orange) if mode == "LAB" else orange.convert(mode)
+    picture.info.clear()
+    for source in (picture, encoded(picture, "TIFF")):
+        assert np.abs(bytes_of(images.load(source)) - (200, 90, 40)).max() <= 3
+
+
+def test_cmyk_jpeg():
+    data = encoded(Image.new("CMYK", (16, 16), (0, 255, 255, 0)), "JPEG", quality=95)
+    assert np.abs(bytes_of(images.load(data)) - (255, 0, 0)).max() <= 3
+
+
+def palette_picture(opacity):
+    picture = Image.new("P", (8, 8))
+    picture.putpalette([255, 0, 0, 0, 0, 255])
+    picture.paste(1, (4, 0, 8, 8))
+    return encoded(picture, transparency=opacity)
+
+
+def test_palette():
+    loaded = bytes_of(images.load(palette_picture(None)))
+    assert (loaded[:, :4] == (255, 0, 0)).all()
+    assert (loaded[:, 4:] == (0, 0, 255)).all()
+
+
+@pytest.mark.parametrize(("opacity", "left"), [(0, (255, 255, 255)), (bytes([51, 255]), (255, 204, 204))])
+def test_palette_with_transparency(opacity, left):
+    loaded = bytes_of(images.load(palette_picture(opacity))).round()
+    assert (loaded[:, :4] == left).all()
+    assert (loaded[:, 4:] == (0, 0, 255)).all()
+
+
+def test_transparent_color_without_alpha_channel():
+    assert pixel(encoded(Image.new("RGB", (5, 5), (1, 2, 3)), transparency=(1, 2, 3))) == (255, 255, 255)
+
+
+DEEP = np.array(
+    [[0, 1, 128, 129], [257, 1000, 12345, 20000], [30000, 40000, 50000, 60000], [65000, 65406, 65407, 65535]]
+)
+
+
+def deep_grey():
+    native = Image.fromarray(DEEP.astype(np.uint16))
+    yield "PNG", encoded(native)
+    yield "TIFF", encoded(native, "TIFF")
+    yield "big-endian", Image.frombytes("I;16B", (4, 4), DEEP.astype(">u2").tobytes())
+    yield "PGM", b"P5 4 4 65535\n" + DEEP.astype(">u2").tobytes()
+    yield "I", Image.fromarray(DEEP.astype(np.int32))
+    yield "F to 65535", Image.fromarray(DEEP.astype(np.float32))
+    yield "F to 1", Image.fromarray((DEEP / 65535).astype(np.float32))
+
+
+@pytest.mark.parametrize("source", [pytest.param(source, id=name) for name, source in deep_grey()])
+def test_16_bit_grey_is_scaled_and_rounded(source):
+    expected = np.repeat((DEEP / 257).round()[..., None], 3, axis=2)
+    assert (bytes_of(images.load(source)).round() == expected).all()
+
+
+def test_grey_beyond_16_bits_takes_its_peak_for_white():
+    loaded = bytes_of(images.load(Image.fromarray(DEEP.astype(np.int32) * 1000)))[..., 0]
+    assert (loaded.round() == (DEEP / 257).round()).all()
+
+
+def test_float_grey_clips_below_black_and_ignores_nan():
+    values = np.array([[-1, 0, 0.2, 1], [np.nan, np.inf, 0.4, 1]] * 2, dtype=np.float32)
+    loaded = bytes_of(images.load(Image.fromarray(values)))[:2, :, 0].round()
+    assert loaded.tolist() == [[0, 0, 51, 255], [0, 0, 102, 255]]
+
+
+def test_16_bit_rgb_png():
+    rows = (b"\0" + np.array([[65535, 32896, 0]] * 4, dtype=">u2").tobytes()) * 4
+    assert pixel(png(4, 4, depth=16, data=rows)) == (255, 128, 0)
+
+
+def test_first_page_of_a_tiff_and_first_picture_of_an_mpo():
+    pages = [Image.new("RGB", (8, 8), color) for color in ("red", "blue")]
+    for format in ("TIFF", "MPO"):
+        data = encoded(pages[0], format, save_all=True, append_images=pages[1:])
+        assert np.abs(bytes_of(images.load(data)) - (255, 0, 0)).max() <= 2
+
+
+def test_current_frame_of_an_animated_pil_picture():
+    frames = [Image.new("RGB", (8, 8), color) for color in ("red", "blue")]
+    with Image.open(io.BytesIO(encoded(frames[0], "GIF", save_all=True, append_images=frames[1:]))) as opened:
+        opened.seek(1)
+        assert pixel(opened) == (0, 0, 255)
+
+
+# Reading: arrays and tensors
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        noise(),
+        noise()[:, ::-1],
+        noise().astype(np.uint16) * 257,
+        (noise().astype(np.uint16) * 257).astype(">u2"),
+        noise().astype(np.float32) / 255,
+        noise().astype(np.float64) / 255,
+    ],
+    ids=["uint8", "flipped view", "uint16", "big-endian", "float32", "float64"],
+)
+def test_arrays(array):
+    back = bytes_of(images.load(array))
+    expected = noise()[:, ::-1] if array.strides[1] < 0 else noise()
+    np.testing.assert_allclose(back, expected, atol=1e-4)
+
+
+def test_grey_array():
+    loaded = images.load(noise()[..., 0])
+    assert (bytes_of(loaded).round() == noise()[..., :1]).all()
+    assert loaded.is_contiguous()
+
+
+@pytest.mark.parametrize("batched", [True, False])
+def test_tensors_are_copied(batched):
+    tensor = smooth() if batched else smooth()[0]
+    loaded = images.load(tensor.double().requires_grad_())
+    torch.testing.assert_close(loaded, smooth())
+    assert not loaded.requires_grad
+    same = images.load(tensor)
+    same.zero_()
+    assert tensor.max() == 1
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        noise()[None],
+        np.zeros((8, 8, 4), np.uint8),
+        np.zeros((8, 8), bool),
+        np.zeros((8, 8), np.int32),
+        np.zeros((3, 8)),
+        np.full((8, 8, 3), 1.5),
+        np.full((8, 8, 3), -0.1),
+        np.full((8, 8, 3), np.nan),
+        np.full((8, 8, 3), 1e300),
+        np.zeros((0, 8, 3)),
+        torch.zeros(8, 8, 3),
+        torch.zeros(2, 3, 8, 8),
+        torch.zeros(3, 8, 8, dtype=torch.uint8),
+        torch.full((3, 8, 8), 255.0),
+        torch.full((3, 8, 8), float("nan")),
+        torch.full((3, 8, 8), float("inf")),
+        torch.zeros(3, 2, 8),
+        torch.zeros(0),
+        None,
+        7,
+        ["a.png"],
+    ],
+    ids=lambda source: f"{type(source).__name__} {getattr(source, 'dtype', '')} {tuple(getattr(source, 'shape', ()))}",
+)
+def test_unusable_arrays(source):
+    assert_refused(lambda: images.load(source))
+
+
+# Reading: bad files
+
+
+def assert_refused(call, name="", error=InputError):
+    """`call` raises `error` with one sentence that names the file, and no warning leaks."""
+    with warnings.catch_warnings(record=True) as leaked:
+        warnings.simplefilter("always")
+        with pytest.raises(error) as caught:
+            call()
+    message = str(caught.value)
+    assert name in message
+    assert message.endswith(".")
+    assert "\n" not in message
+    assert leaked == []
+    return message
+
+
+def animation(format):
+    frames = [Image.new("RGB", (8, 8), color) for color in ("red", "blue", "green")]
+    return encoded(frames[0], format, save_all=True, append_images=frames[1:])
+
+
+WHOLE = {format: encoded(Image.fromarray(noise(40, 40)), format) for format in ("PNG", "JPEG", "WEBP", "GIF", "TIFF")}
+Image.init()
+ANIMATED = [format for format in ("GIF", "WEBP", "PNG", "AVIF") if format in Image.SAVE_ALL]
+BAD_FILES = {
+    "empty": (b"", "empty"),
+    "text": (b"once upon a time\n" * 9, "no picture"),
+    "random": (np.random.default_rng(1).bytes(4000), "no picture"),
+    "postscript": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EOF\n", "no picture"),
+    "bomb": (png(100_000, 100_000), "175,000,000 pixels"),
+    "just too many": (png(17_600, 10_000), "17600 x 10000"),
+    "no pixels at all": (png(200, 200), "incomplete"),
+    "too low": (encoded(Image.new("RGB", (300, 3))), "300 x 3 pixels"),
+    "text bomb": (png(9, 9, extra=chunk(b"zTXt", b"k\0\0" + zlib.compress(bytes(3_000_000)))), "damaged"),
+    "bad checksum": (WHOLE["PNG"][:50] + b"\xff" + WHOLE["PNG"][51:], "damaged"),
+    **{f"cut {format}": (data[: len(data) // 2], "damaged") for format, data in WHOLE.items()},
+    **{f"header of {format}": (data[:14], "damaged") for format, data in WHOLE.items()},
+    **{f"animated {format}": (animation(format), "animation of 3 frames") for format in ANIMATED},
+}
+
+
+@pytest.mark.parametrize(("data", "reason"), BAD_FILES.values(), ids=BAD_FILES)
+def test_bad_files(data, reason, tmp_path):
+    path = tmp_path / "my picture.jpg"
+    path.write_bytes(data)
+    message = assert_refused(lambda: images.load(path), str(path))
+    assert reason in message
+    if data:
+        assert reason in assert_refused(lambda: images.load(data), f"of {len(data)} bytes")
+
+
+def test_places_that_are_no_file(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "file.png").write_bytes(b"x")
+    cases = {
+        str(tmp_path / "missing.png"): "does not exist",
+        str(tmp_path / "file.png" / "under.png"): "does not exist",
+        str(tmp_path): "is a folder",
+        str(tmp_path / "pipe.png"): "not a regular file",
+        "/dev/zero": "not a regular file",
+        "null\0byte.png": "cannot be opened",
+        "x" * 5000: "cannot be opened",
+        "": "The empty path",
+    }
+    for path, reason in cases.items():
+        assert reason in assert_refused(lambda path=path: images.load(path), path)
+        assert reason in assert_refused(lambda path=path: images.read_recipe(path), path)
+
+
+def test_no_read_permission(tmp_path, monkeypatch):
+    path = tmp_path / "secret.png"
+    path.write_bytes(WHOLE["PNG"])
+
+    def refuse(*_):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr("pathlib.Path.open", refuse)  # the tests may run as root, whom permission bits do not stop
+    assert "permissions" in assert_refused(lambda: images.load(path), str(path))
+
+
+@pytest.mark.parametrize(
+    "fault", [SyntaxError, struct.error, ValueError, OSError, zlib.error, MemoryError, OverflowError, AttributeError]
+)
+def test_whatever_a_decoder_raises_becomes_one_sentence(fault, tmp_path, monkeypatch):
+    path = tmp_path / "a.png"
+    path.write_bytes(WHOLE["PNG"])
+
+    def fail(_):
+        warnings.warn("Pillow says so", UserWarning, stacklevel=1)
+        raise fault("in the\nmiddle.")
+
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", fail)
+    monkeypatch.setattr("PIL.PngImagePlugin.PngImageFile.load", fail)
+    assert "in the middle)" in assert_refused(lambda: images.load(path), str(path))
+
+
+def test_large_picture_warns_of_nothing(monkeypatch):
+    monkeypatch.setattr("PIL.Image.MAX_IMAGE_PIXELS", 1000)  # Pillow warns from here and refuses from twice that
+    assert images.load(WHOLE["PNG"]).shape == (1, 3, 40, 40)
+    monkeypatch.setattr("PIL.Image.MAX_IMAGE_PIXELS", 500)
+    assert_refused(lambda: images.load(WHOLE["PNG"]))
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(format=st.sampled_from(sorted(WHOLE)), data=st.data())
+def test_damage_is_read_or_refused(format, data):
+    """Any three bytes of any format may change: the result is a picture or an InputError, never anything else."""
+    damaged = bytearray(WHOLE[format])
+    for _ in range(3):
+        damaged[data.draw(st.integers(0, min(len(damaged) - 1, 400)))] = data.draw(st.integers(0, 255))
+    with pytest.MonkeyPatch.context() as patch, suppress(InputError):
+        patch.setattr(images, "MAX_PIXELS", 100_000)  # a damaged header may tell of a very large picture
+        assert images.load(bytes(damaged)).shape[:2] == (1, 3)
+
+
+# Resizing
+
+
+@settings(derandomize=True)
+@given(height=st.integers(1, 5000), width=st.integers(1, 5000), size=st.integers(16, 4096))
+def test_fit_keeps_the_aspect(height, width, size):
+    try:
+        fitted = images.fit(height, width, size)
+    except InputError:
+        assert min(height, width) * size / max(height, width) < 16
+        return
+    assert max(fitted) == size
+    assert min(fitted) >= 16
+    assert fitted[0] == pytest.approx(size * height / max(height, width), abs=0.5)
+    assert fitted[1] == pytest.approx(size * width / max(height, width), abs=0.5)
+    assert images.fit(width, height, size) == fitted[::-1]
+
+
+def test_extreme_aspect_tells_the_size_that_is_enough():
+    message = assert_refused(lambda: images.resize(torch.zeros(1, 3, 300, 4), 512))
+    assert "4 x 300 pixels; the shorter side must come to at least 16 pixels at size 512" in message
+    assert "from 1200." in message
+    assert images.fit(300, 4, 1200) == (1200, 16)
+
+
+def test_size_under_16_is_an_option_error():
+    assert_refused(lambda: images.resize(torch.zeros(1, 3, 300, 400), 15), error=OptionError)
+
+
+@pytest.mark.parametrize("size", [27, 33, 100, 250])
+def test_resize_keeps_a_constant_constant(size):
+    resized = images.resize(torch.full((1, 3, 60, 100), 0.3), size)
+    assert resized.shape == (1, 3, *images.fit(60, 100, size))
+    torch.testing.assert_close(resized, torch.full_like(resized, 0.3))
+
+
+@pytest.mark.parametrize("size", [32, 64, 192])
+def test_resize_keeps_the_mean_and_stays_in_range(size):
+    image = torch.rand(1, 3, 96, 64, generator=torch.Generator().manual_seed(0))
+    resized = images.resize(image, size)
+    assert max(resized.shape) == size
+    assert resized.mean().item() == pytest.approx(image.mean().item(), abs=0.01)
+    assert resized.min() >= 0
+    assert resized.max() <= 1
+
+
+def test_resize_down_is_antialiased():
+    stripes = torch.arange(256).remainder(2).float().expand(1, 3, 256, 256).contiguous()
+    assert (images.resize(stripes, 64)[..., 2:-2] - 0.5).abs().max() < 0.02
+
+
+def test_resize_agrees_with_pillow():
+    image = images.load(noise(60, 90) // 2 + 64)  # no overshoot that Pillow would clip between its two passes
+    for shape in [(20, 30), (120, 180), (47, 91)]:
+        expected = images.to_picture(image).resize(shape[::-1], Image.Resampling.BICUBIC)
+        assert (images.resize_to(image, shape) - images.load(expected)).abs().max() < 2 / 255
+
+
+def test_resize_to_the_same_shape_is_exact():
+    assert (images.resize_to(smooth(), (64, 96)) == smooth()).all()
+
+
+# Writing
+
+
+def test_to_picture_rounds_and_clamps():
+    row = torch.tensor([-0.5, 0.0, 0.4 / 255, 0.6 / 255, 99.6 / 255, 254.6 / 255, 1.0, 3.0])
+    picture = images.to_picture(row.expand(3, 4, 8).requires_grad_())
+    assert picture.mode == "RGB"
+    assert np.asarray(picture)[0, :, 0].tolist() == [0, 0, 0, 1, 100, 255, 255, 255]
+
+
+@pytest.mark.parametrize("image", [torch.zeros(4, 8, 8), torch.zeros(2, 3, 8, 8), torch.full((3, 8, 8), float("nan"))])
+def test_to_picture_refuses_what_is_no_picture(image):
+    assert_refused(lambda: images.to_picture(image))
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(arrays(np.uint8, st.tuples(st.integers(4, 12), st.integers(4, 12), st.just(3))))
+def test_png_round_trip_is_exact(array):
+    image = images.load(array)
+    assert (images.load(images.encode(image, "png")) == image).all()
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_round_trip_through_a_file(suffix, tmp_path):
+    path = tmp_path / f"result{suffix.upper()}"
+    images.save(smooth(), path, recipe=RECIPE)
+    loaded = images.load(path)
+    if suffix in (".png", ".tif", ".tiff"):
+        assert (bytes_of(loaded).round() == bytes_of(smooth()).round()).all()
+    psnr = -10 * (loaded - smooth()).square().mean().log10()
+    assert psnr > 40
+    assert images.read_recipe(path) == RECIPE
+    assert images.read_recipe(path.read_bytes()) == RECIPE
+    assert names(tmp_path) == [path.name]
+    with Image.open(path) as opened:
+        assert ImageCms.getProfileDescription(io.BytesIO(opened.info["icc_profile"])).startswith("sRGB")
+
+
+def test_jpeg_keeps_full_chroma():
+    with Image.open(io.BytesIO(images.encode(smooth(), ".jpg"))) as opened:
+        assert [layer[1:3] for layer in opened.layer] == [(1, 1)] * 3
+
+
+def test_png_holds_the_recipe_as_itxt():
+    data = images.encode(smooth(), ".png", recipe=RECIPE)
+    assert b"iTXtimpasto\0" in data
+    assert json.dumps(RECIPE).encode("ascii") in data
+
+
+def test_equal_results_are_equal_files():
+    images._srgb_profile.cache_clear()
+    first = images.encode(smooth(), ".png")
+    images._srgb_profile.cache_clear()
+    assert images.encode(smooth(), ".png") == first
+    assert b"\x07\xd0\0\1\0\1\0\0\0\0\0\0acsp" in images._srgb_profile()
+
+
+def test_quality():
+    assert len(images.encode(smooth(), "jpg", quality=30)) < len(images.encode(smooth(), "jpg", quality=95))
+    for quality in (0, 101):
+        assert_refused(lambda quality=quality: images.encode(smooth(), "jpg", quality=quality), error=OptionError)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("recipe", [None, {}])
+def test_no_recipe(suffix, recipe):
+    assert images.read_recipe(images.encode(smooth(), suffix, recipe=recipe)) == recipe
+
+
+@pytest.mark.parametrize("text", ["OLYMPUS DIGITAL CAMERA", '{"cut": ', "[1, 2]", "7", "[" * 60_000])
+def test_foreign_or_damaged_recipe_is_none(text):
+    exif = Image.Exif()
+    exif[ExifTags.Base.ImageDescription] = text
+    assert images.read_recipe(encoded(Image.new("RGB", (8, 8)), "JPEG", exif=exif)) is None
+
+
+@pytest.mark.parametrize("name", ["result.xyz", "result", "result.bmp", "result.png.txt"])
+def test_unknown_suffix(name, tmp_path):
+    for call in (lambda path: images.save(smooth(), path), images.check_output):
+        message = assert_refused(lambda call=call: call(tmp_path / name), error=OutputError)
+        assert ".png, .jpg, .jpeg, .webp, .tif, .tiff" in message
+    assert names(tmp_path) == []
+
+
+def test_format_that_cannot_hold_the_picture(tmp_path):
+    wide = torch.zeros(3, 4, 16_400)
+    message = assert_refused(lambda: images.save(wide, tmp_path / "a.webp"), error=OutputError)
+    assert "choose .png" in message
+    long = {"text": "x" * 70_000}
+    assert_refused(lambda: images.save(smooth(), tmp_path / "a.jpg", recipe=long), error=OutputError)
+
+
+@pytest.mark.parametrize("place", ["PIL.Image.Image.save", "os.fsync", "pathlib.Path.replace"])
+def test_a_failure_leaves_the_old_file_and_no_litter(place, tmp_path, monkeypatch):
+    path = tmp_path / "result.png"
+    path.write_bytes(b"the old file")
+
+    def fail(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(place, fail)
+        assert "No space left" in assert_refused(lambda: images.save(smooth(), path), error=OutputError)
+    assert path.read_bytes() == b"the old file"
+    assert names(tmp_path) == ["result.png"]
+
+
+def test_an_interrupt_leaves_no_litter(tmp_path, monkeypatch):
+    def interrupt(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("os.fsync", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        images.save(smooth(), tmp_path / "result.png")
+    assert names(tmp_path) == []
+
+
+def test_save_replaces_what_a_link_points_to(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link.png").symlink_to(tmp_path / "real" / "result.png")
+    images.save(smooth(), tmp_path / "link.png")
+    assert (tmp_path / "link.png").is_symlink()
+    assert names(tmp_path / "real") == ["result.png"]
+
+
+def test_saved_file_has_ordinary_permissions(tmp_path):
+    (tmp_path / "plain").touch()
+    images.save(smooth(), tmp_path / "result.png")
+    assert (tmp_path / "result.png").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+@pytest.mark.parametrize("writes", [lambda path: images.save(smooth(), path), images.check_output])
+def test_places_that_cannot_be_written(writes, tmp_path):
+    (tmp_path / "folder.png").mkdir()
+    (tmp_path / "file").touch()
+    cases = {
+        str(tmp_path / "missing" / "a.png"): "create its folder",
+        str(tmp_path / "folder.png"): "name a file inside it",
+        str(tmp_path / "file" / "a.png"): "choose another folder",
+        "/proc/a.png": "create its folder or choose another",
+        str(tmp_path / ("x" * 300 + ".png")): "too long",
+        "null\0byte.png": "choose another folder or name",
+    }
+    for path, remedy in cases.items():
+        assert remedy in assert_refused(lambda path=path: writes(path), path, OutputError)
+    assert names(tmp_path) == ["file", "folder.png"]
+
+
+@pytest.mark.parametrize(
+    ("code", "remedy"),
+    [(errno.EACCES, "permissions"), (errno.EROFS, "another folder"), (errno.ENOSPC, "free some space")],
+)
+def test_check_output_tries_the_folder(code, remedy, tmp_path, monkeypatch):
+    def fail(*_):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr("pathlib.Path.open", fail)
+    assert remedy in assert_refused(lambda: images.check_output(tmp_path / "a.png"), "a.png", OutputError)
+
+
+def test_check_output_keeps_what_is_there(tmp_path):
+    path = tmp_path / "a.png"
+    images.check_output(path, [tmp_path / "input.png", "missing.jpg"])
+    assert names(tmp_path) == []
+    path.write_bytes(b"the old file")
+    images.check_output(path, [])
+    assert path.read_bytes() == b"the old file"
+
+
+@pytest.mark.parametrize("kind", ["same", "relative", "symbolic", "hard"])
+def test_check_output_protects_the_inputs(kind, tmp_path, monkeypatch):
+    content, style, output = (tmp_path / name for name in ("content.png", "style.png", "output.png"))
+    for path in (content, style):
+        path.write_bytes(WHOLE["PNG"])
+    monkeypatch.chdir(tmp_path)
+    if kind == "symbolic":
+        output.symlink_to(style)
+    elif kind == "hard":
+        output.hardlink_to(style)
+    else:
+        output = style if kind == "same" else "style.png"
+    message = assert_refused(lambda: images.check_output(output, [content, style]), str(output), OutputError)
+    assert f"input {style}" in message

@@ -1,0 +1,283 @@
+"""Train petit, the feature network that ships with impasto.
+
+    python training/petit.py --data DATA --out runs/petit
+
+DATA holds `photos/`, `paintings/` and `teacher/` with two networks as safetensors:
+`vgg19_caffe_to_conv3_1` (the original VGG-19) and `vgg19_distilled_16x_to_conv5_1` (a VGG-19 of a sixteenth of the
+parameters, from Collaborative Distillation, CVPR 2020). A run that was stopped continues where its checkpoint is.
+`--export FILE` folds batch normalisation into the convolutions and writes the half-precision file that ships.
+
+petit is a plain VGG-like chain of 3x3 convolutions, ReLU and average pooling. Three terms a layer teach it:
+
+- features: mean squared error of a bias-free 1x1 head on its features against the teacher's, over the teacher's variance;
+- Gram: relative Frobenius error of the head's Gram matrix against the teacher's (what style losses read);
+- geometry: distance between the two kernel matrices of the same positions (linear CKA, Kornblith et al. 2019), so that
+  distances between petit's own features, without any head, mean what they mean in the teacher.
+
+The heads are dropped in the end.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from pictures import center_crops, random_batch, read_folder, split
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+WIDTHS = (24, 48, 96, 144, 192)  # 24 channels hold relu1_1 (a linear map of 27 numbers); block 1 is the dear one
+DEPTHS = (2, 2, 3, 3, 1)
+IMAGENET_MEAN = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
+IMAGENET_STD = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
+CAFFE_MEAN = torch.tensor([103.939, 116.779, 123.68]).view(1, 3, 1, 1)
+
+# layer -> channels of the teacher's features there
+TAUGHT = {
+    "relu1_1": 64, "relu1_2": 64, "relu2_1": 128, "relu2_2": 128, "relu3_1": 256,
+    "relu4_1": 512, "relu4_2": 128, "relu5_1": 512,
+}  # fmt: skip
+
+
+def reflect_conv(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+    return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="reflect"), weight, bias)
+
+
+class Teachers:
+    """The true VGG-19 as far as relu3_1 and the distilled one beyond, frozen, in bfloat16."""
+
+    def __init__(self, folder: Path, images: torch.Tensor) -> None:
+        """`images` set the units: each layer's features are divided by their root mean square on these."""
+
+        def load(name: str) -> dict[str, torch.Tensor]:
+            weights = load_file(folder / f"{name}.safetensors")
+            return {
+                key: value.bfloat16().contiguous(
+                    memory_format=torch.channels_last if value.ndim == 4 else torch.contiguous_format
+                )
+                for key, value in weights.items()
+            }
+
+        self.true = load("vgg19_caffe_to_conv3_1")
+        self.small = load("vgg19_distilled_16x_to_conv5_1")
+        self.units = {layer: x.float().square().mean().sqrt() for layer, x in self.features(images).items()}
+
+    def __call__(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
+        """(N, 3, H, W) in [0, 1] -> layer -> (N, C, h, w), of the order of 1."""
+        return {layer: features / self.units[layer] for layer, features in self.features(images).items()}
+
+    @torch.no_grad()
+    def features(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
+        found = {}
+        x = (images[:, [2, 1, 0]] * 255 - CAFFE_MEAN).bfloat16().contiguous(memory_format=torch.channels_last)
+        for name in ("1_1", "1_2", "2_1", "2_2", "3_1"):
+            if name in ("2_1", "3_1"):
+                x = F.max_pool2d(x, 2)
+            x = F.relu(reflect_conv(x, self.true[f"conv{name}.weight"], self.true[f"conv{name}.bias"]))
+            found[f"relu{name}"] = x
+        x = F.conv2d(images, self.small["preprocess.weight"].float(), self.small["preprocess.bias"].float())
+        x = x.bfloat16().contiguous(memory_format=torch.channels_last)
+        for block, depth in enumerate((2, 2, 4, 4, 1), start=1):
+            for i in range(1, depth + 1):
+                name = f"{block}_{i}"
+                x = F.relu(reflect_conv(x, self.small[f"conv{name}.weight"], self.small[f"conv{name}.bias"]))
+                if name in ("4_1", "5_1"):
+                    head = self.small[f"to_vgg{name}.weight"], self.small[f"to_vgg{name}.bias"]
+                    found[f"relu{name}"] = F.relu(F.conv2d(x, *head))
+                if name == "4_2":
+                    found["relu4_2"] = x
+            if block < 5:
+                x = F.max_pool2d(x, 2)
+        return found
+
+
+class Petit(nn.Module):
+    """The student: convolution, batch normalisation, ReLU, with average pooling between blocks."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.convs, self.norms = nn.ModuleDict(), nn.ModuleDict()
+        channels = 3
+        for block, (width, depth) in enumerate(zip(WIDTHS, DEPTHS, strict=True), start=1):
+            for i in range(1, depth + 1):
+                self.convs[f"{block}_{i}"] = nn.Conv2d(channels, width, 3, bias=False)
+                self.norms[f"{block}_{i}"] = nn.BatchNorm2d(width)
+                channels = width
+        self.heads = nn.ModuleDict(
+            {layer: nn.Conv2d(WIDTHS[int(layer[4]) - 1], count, 1, bias=False) for layer, count in TAUGHT.items()}
+        )
+
+    def forward(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
+        """(N, 3, H, W) in [0, 1] -> layer -> (N, C, h, w), petit's own features."""
+        found = {}
+        x = ((images - IMAGENET_MEAN) / IMAGENET_STD).contiguous(memory_format=torch.channels_last)
+        for name, conv in self.convs.items():
+            if name.endswith("_1") and name != "1_1":
+                x = F.avg_pool2d(x, 2)
+            x = F.relu(self.norms[name](conv(F.pad(x, (1, 1, 1, 1), mode="reflect"))))
+            found[f"relu{name}"] = x
+        return found
+
+
+def thin(features: torch.Tensor, offset: tuple[int, int], most: int = 1000) -> torch.Tensor:
+    """(N, C, h, w) -> (N, C, M), float32: a regular grid of about `most` positions, shifted by `offset` in [0, 1)."""
+    stride = max(1, round((features[0, 0].numel() / most) ** 0.5))
+    top, left = (int(part * stride) for part in offset)
+    return features[:, :, top::stride, left::stride].flatten(2).float()
+
+
+def gram(features: torch.Tensor) -> torch.Tensor:
+    """(N, C, M) -> (N, C, C)."""
+    return features @ features.transpose(1, 2) / features.shape[2]
+
+
+def kernel(features: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
+    """(N, C, M) -> centred linear kernel matrix between positions of the whole batch, of unit Frobenius norm."""
+    rows = features.transpose(1, 2).flatten(0, 1)[positions]
+    rows = rows - rows.mean(0)
+    matrix = rows @ rows.T
+    return matrix / matrix.norm()
+
+
+def compare(
+    network: Petit, teachers: Teachers, images: torch.Tensor, random: np.random.Generator
+) -> Iterator[tuple[str, torch.Tensor, torch.Tensor, tuple[torch.Tensor, torch.Tensor]]]:
+    """Run both: layer, the head's guess (N, C, M), the teacher's features (N, C, M), both kernel matrices.
+
+    Full-resolution layers are compared on a grid of positions: sums over positions need no more.
+    """
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        student = network(images)
+    offset = tuple(random.random(2))
+    for layer, features in teachers(images).items():
+        own, target = thin(student[layer], offset), thin(features, offset)
+        guess = F.conv1d(own, network.heads[layer].weight.flatten(2))
+        positions = torch.from_numpy(random.integers(0, target[:, 0].numel(), 512))
+        yield layer, guess, target, (kernel(own, positions), kernel(target, positions))
+
+
+def losses(
+    network: Petit, teachers: Teachers, images: torch.Tensor, random: np.random.Generator
+) -> dict[str, tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
+    """layer -> (features, Gram, geometry), each a scalar tensor of the order of 1 in the beginning."""
+    result = {}
+    for layer, guess, target, kernels in compare(network, teachers, images, random):
+        variance = (target - target.mean((0, 2), keepdim=True)).square().mean()
+        target_gram = gram(target)
+        distance = (gram(guess) - target_gram).flatten(1).norm(dim=1) / target_gram.flatten(1).norm(dim=1)
+        result[layer] = F.mse_loss(guess, target) / variance, distance.mean(), (kernels[0] - kernels[1]).norm()
+    return result
+
+
+@torch.no_grad()
+def evaluate(network: Petit, teachers: Teachers, images: torch.Tensor) -> dict[str, dict[str, float]]:
+    """layer -> R2 of the features, median correlation of the Gram matrices, linear CKA, on held-out pictures."""
+    network.eval()
+    random = np.random.default_rng(0)
+    residual, total, correlation, cka = ({layer: [] for layer in TAUGHT} for _ in range(4))
+    for batch in images.split(16):
+        for layer, guess, target, kernels in compare(network, teachers, batch, random):
+            residual[layer].append((guess - target).square().sum().item())
+            total[layer].append((target - target.mean((0, 2), keepdim=True)).square().sum().item())
+            pairs = zip(gram(guess).flatten(1), gram(target).flatten(1), strict=True)
+            correlation[layer] += [torch.corrcoef(torch.stack(pair))[0, 1].item() for pair in pairs]
+            cka[layer].append((kernels[0] * kernels[1]).sum().item())
+    network.train()
+    return {
+        layer: {
+            "r2": 1 - sum(residual[layer]) / sum(total[layer]),
+            "gram": float(np.median(correlation[layer])),
+            "cka": float(np.mean(cka[layer])),
+        }
+        for layer in TAUGHT
+    }
+
+
+def learning_rate(step: int, steps: int, peak: float) -> float:
+    """Warm up, hold, and fall linearly over the last 40 %: the length of a run can still be changed while it holds."""
+    return peak * min(1, (step + 1) / 200, max(0.002, (steps - step) / (0.4 * steps)))
+
+
+def save_checkpoint(path: Path, **state: object) -> None:
+    torch.save(state, path.with_suffix(".part"))
+    path.with_suffix(".part").replace(path)
+
+
+def train(args: argparse.Namespace) -> Petit:
+    args.out.mkdir(parents=True, exist_ok=True)
+    photos, held_photos = split(read_folder(args.data / "photos", 320), every=20)
+    paintings, held_paintings = split(read_folder(args.data / "paintings", 512), every=16)
+    held = center_crops(held_photos[:48] + held_paintings[:16], 224)
+    teachers = Teachers(args.data / "teacher", held[::4])
+    torch.manual_seed(args.seed)
+    network = Petit().to(memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=args.rate, weight_decay=1e-4)
+    start, checkpoint = 0, args.out / "checkpoint.pt"
+    if checkpoint.exists():
+        state = torch.load(checkpoint, weights_only=True)
+        network.load_state_dict(state["network"])
+        optimizer.load_state_dict(state["optimizer"])
+        start = state["step"]
+    began = time.monotonic()
+    log = (args.out / "log.jsonl").open("a")
+    for step in range(start, args.steps):
+        # every step draws from its own seed, so a run that continues sees what it would have seen
+        random = np.random.default_rng((args.seed, step))
+        batch = random_batch(photos, paintings, args.size, args.batch, random)
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(step, args.steps, args.rate)
+        parts = losses(network, teachers, batch, random)
+        loss = sum(features + 0.5 * grams + 0.5 * geometry for features, grams, geometry in parts.values())
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(network.parameters(), 2.0)
+        optimizer.step()
+        if step % 100 == 0:
+            row = {"step": step, "loss": loss.item(), "minutes": (time.monotonic() - began) / 60}
+            row["parts"] = {k: [round(p.item(), 4) for p in v] for k, v in parts.items()}
+            print(json.dumps(row), file=log, flush=True)
+        if step % 500 == 499 or step == args.steps - 1:
+            save_checkpoint(checkpoint, network=network.state_dict(), optimizer=optimizer.state_dict(), step=step + 1)
+            row = {"step": step + 1, "held_out": evaluate(network, teachers, held)}
+            print(json.dumps(row), file=log, flush=True)
+    return network
+
+
+@torch.no_grad()
+def export(network: Petit, photos: torch.Tensor, path: Path) -> None:
+    """Fold normalisation, scale every layer to a mean activation of 1 (as Gatys et al. 2016 did with VGG), write fp16."""
+    network.eval()
+    scales = {name: features.mean().item() for name, features in network(photos).items()}
+    weights, before = {}, 1.0
+    for name, conv in network.convs.items():
+        norm, scale = network.norms[name], scales[f"relu{name}"]
+        gain = norm.weight / (norm.running_var + norm.eps).sqrt()
+        weights[f"conv{name}.weight"] = (conv.weight * gain.view(-1, 1, 1, 1) * before / scale).half().contiguous()
+        weights[f"conv{name}.bias"] = ((norm.bias - norm.running_mean * gain) / scale).half()
+        before = scale  # the next layer's input is smaller by this much
+    save_file(weights, path, metadata={"network": "petit", "license": "MIT", "lineage": "distilled from VGG-19"})
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder with photos/, paintings/ and teacher/")
+    parser.add_argument("--out", type=Path, default=Path("runs/petit"), help="folder of checkpoint.pt and log.jsonl")
+    parser.add_argument("--steps", type=int, default=12_000)
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--size", type=int, default=176, help="edge of a training crop in pixels")
+    parser.add_argument("--rate", type=float, default=4e-3, help="peak learning rate")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--export", type=Path, help="write the shipped file here after training")
+    args = parser.parse_args()
+    network = train(args)
+    if args.export:
+        photos, _ = split(read_folder(args.data / "photos", 320), every=20)
+        export(network, center_crops(photos[:64], 224), args.export)
+
+
+if __name__ == "__main__":
+    main()
