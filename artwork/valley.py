@@ -20,7 +20,7 @@ WIDTH, HEIGHT = FINAL[0] * SCALE, FINAL[1] * SCALE
 FOCAL = 0.98 * WIDTH
 HORIZON = 0.545 * HEIGHT
 EYE = 11.0  # metres above the lake
-SPIT_END = 150.0
+SPIT_MIDDLE, SPIT_END = 110.0, 132.0  # the spit of land, front to back, in metres
 DEPTHS = np.geomspace(9.0, 8600.0, 1500).astype(np.float32)
 SUN_COLOUR = np.array([3.1, 2.05, 1.2], np.float32)
 SKY_COLOUR = np.array([0.40, 0.50, 0.74], np.float32)
@@ -88,7 +88,7 @@ def _hits(world: World, eye: float) -> Field:
     depth = _first_hits(row, DEPTHS)
     beyond = DEPTHS > SPIT_END  # rays that leave the lake behind the spit must not meet it
     leaves = -eye * FOCAL / np.maximum(HORIZON - np.arange(HEIGHT), 1e-3)
-    far = leaves > SPIT_END
+    far = leaves > SPIT_MIDDLE
     depth[far] = _first_hits(row[beyond], DEPTHS[beyond])[far]
     return depth
 

@@ -93,8 +93,8 @@ class Backbone:
     """A frozen network: `backbone(images, layers)` -> features. It runs no deeper than asked.
 
     weights: `convB_I.weight`, `.bias` for a gapless beginning of the architecture's chain.
-    pooling, padding: as in PaintOptions; None takes the architecture's own. dtype: of the convolutions;
-    features come in it too.
+    pooling, padding: as in PaintOptions; "auto" is the architecture's own. dtype: of the convolutions; features come in
+    it too.
     """
 
     def __init__(
@@ -103,20 +103,22 @@ class Backbone:
         architecture: Architecture,
         weights: Mapping[str, Tensor],
         *,
-        pooling: Pooling | None = None,
+        pooling: Pooling = "auto",
         pooling_rescale: bool = False,
-        padding: Padding | None = None,
+        padding: Padding = "auto",
         dtype: torch.dtype = torch.float32,
         device: torch.device | str = "cpu",
     ) -> None:
         self.name, self.dtype, self.device = name, dtype, torch.device(device)
-        self.pooling: Pooling = pooling or architecture.pooling
-        self.padding: Padding = padding or architecture.padding
+        self.pooling = architecture.pooling if pooling == "auto" else pooling
+        self.padding = architecture.padding if padding == "auto" else padding
         self.pooling_factor = POOLING_RESCALE[self.pooling] if pooling_rescale else 1.0
-        mean, deviation = (torch.tensor(part, device=self.device).view(1, 3, 1, 1) for part in architecture.normalization)
+        mean, deviation = (
+            torch.tensor(part, device=self.device).view(1, 3, 1, 1) for part in architecture.normalization
+        )
         self.mean, self.deviation, self.reverse = mean, deviation, architecture.order == "bgr"
         self.weights = {key: self.place(value) for key, value in weights.items()}
-        known = [name for name in layer_names(architecture.depths)]
+        known = list(layer_names(architecture.depths))
         last = max(known.index(key.split(".")[0].replace("conv", "relu")) for key in self.weights)
         self.layers = ("pixels", *known[: last + 1])
 
@@ -173,7 +175,9 @@ class Backbone:
             return F.conv2d(F.pad(x, (1, 1, 1, 1), mode=mode), weight, bias)
         if layer.startswith("relu"):
             return F.relu(x, inplace=not keep_input)
-        return POOLINGS[self.pooling](x) * self.pooling_factor if self.pooling_factor != 1 else POOLINGS[self.pooling](x)
+        return (
+            POOLINGS[self.pooling](x) * self.pooling_factor if self.pooling_factor != 1 else POOLINGS[self.pooling](x)
+        )
 
 
 def load(

@@ -43,8 +43,8 @@ def gram(features: Tensor, normalization: str = "positions") -> Tensor:
     Source: Gatys, Ecker, Bethge, "A Neural Algorithm of Artistic Style" (2015), equation 3.
     """
     channels, positions = features.shape[1], features[0, 0].numel()
-    x = features.flatten(2).float()
-    return x @ x.transpose(1, 2) * GRAM_NORMALIZATIONS[normalization](channels, positions)
+    product = SecondMoment.apply(features, features.new_zeros(features.shape[:2], dtype=exact(features)))
+    return product * (GRAM_NORMALIZATIONS[normalization](channels, positions) * positions)
 
 
 class Moments(NamedTuple):
@@ -55,14 +55,46 @@ class Moments(NamedTuple):
 
 
 def moments(features: Tensor) -> Moments:
-    """Mean and (biased) covariance of the C channels over all positions, in float32. (N, C, H, W) -> Moments.
+    """Mean and (biased) covariance of the C channels over all positions. (N, C, H, W) -> Moments, float32.
 
-    The mean is taken away before multiplying: E[xx] - E[x]E[x] would lose the small variances to rounding.
+    The mean is taken away before multiplying: E[xx] - E[x]E[x] would lose small variances to rounding.
     """
-    x = features.flatten(2).float()
-    mean = x.mean(2)
-    x = x - mean.unsqueeze(2)
-    return Moments(mean, x @ x.transpose(1, 2) / x.shape[2])
+    mean = features.mean((2, 3), dtype=exact(features))
+    return Moments(mean, SecondMoment.apply(features, mean.detach()))
+
+
+def exact(features: Tensor) -> torch.dtype:
+    """The dtype in which sums over positions are taken: float32, or float64 for float64."""
+    return torch.promote_types(features.dtype, torch.float32)
+
+
+class SecondMoment(torch.autograd.Function):
+    """E[(x - c)(x - c)ᵀ] over positions, for features (N, C, H, W) and a constant center c (N, C) -> (N, C, C).
+
+    Written by hand because the gradient, (x - c) times one C x C matrix, is a single product in the features' own
+    precision: autograd would keep a float32 copy of the features and multiply in float32. With the mean as center this
+    is the covariance, and its gradient is right although the center is taken as constant: E[x - c] = 0 there.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, features: Tensor, center: Tensor) -> Tensor:
+        ctx.save_for_backward(features, center)
+        x = rows(features) - center.unsqueeze(1)
+        return x.transpose(1, 2) @ x / x.shape[1]
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+        features, center = ctx.saved_tensors
+        x = rows(features)
+        matrix = (gradient + gradient.transpose(1, 2)) / x.shape[1]
+        offset = -(center.unsqueeze(1) @ matrix)
+        product = torch.baddbmm(offset.to(x.dtype), x, matrix.to(x.dtype))
+        return product.unflatten(1, features.shape[2:]).permute(0, 3, 1, 2), None
+
+
+def rows(features: Tensor) -> Tensor:
+    """(N, C, H, W) -> (N, H·W, C): one row a position; a view where the layout is channels last."""
+    return features.permute(0, 2, 3, 1).flatten(1, 2)
 
 
 # -------------------------------------------------------------------------------------------------- distances
@@ -143,7 +175,9 @@ def nine_point_variation(image: Tensor) -> Tensor:
     x = F.pad(image, (1, 1, 1, 1), mode="replicate")
     straight = x[:, :, 1:].diff(dim=3), x[:, :, :, 1:].diff(dim=2)
     diagonal = x[:, :, 1:, 1:] - x[:, :, :-1, :-1], x[:, :, 1:, :-1] - x[:, :, :-1, 1:]
-    sums = [(weight, d.square().mean((1, 2, 3))) for d, weight in zip((*straight, *diagonal), (4, 4, 1, 1), strict=True)]
+    sums = [
+        (weight, d.square().mean((1, 2, 3))) for d, weight in zip((*straight, *diagonal), (4, 4, 1, 1), strict=True)
+    ]
     return torch.stack([weight / 6 * value for weight, value in sums]).sum(0)
 
 

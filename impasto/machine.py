@@ -1,12 +1,16 @@
 """What this machine can do: device, precision and free memory, chosen once and named in every report."""
 
+import ctypes
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import torch
 
 from impasto.errors import OptionError
 from impasto.options import Pooling, Precision
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h; in bytes
 
 
 def choose_device(name: str) -> torch.device:
@@ -47,6 +51,17 @@ def has_bfloat16(device: torch.device) -> bool:
     # private names of torch: absent ones mean that we do not know, and then float32 is right everywhere
     probes = (getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
     return any(probe() for probe in probes if probe is not None)
+
+
+def keep_freed_memory() -> None:
+    """Tell the C library to keep the memory that is freed instead of handing it back: every evaluation asks for it again.
+
+    A matter of the whole process, so front ends do it, not the library. Nothing happens where there is no glibc.
+    """
+    with suppress(OSError, AttributeError):
+        libc = ctypes.CDLL("libc.so.6")
+        libc.mallopt(M_MMAP_THRESHOLD, 2**30)
+        libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
 
 
 def free_memory(device: torch.device) -> int | None:

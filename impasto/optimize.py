@@ -65,7 +65,7 @@ def optimize(
             total = torch.stack([value.sum() for value in losses.values()]).sum()
             (gradient,) = torch.autograd.grad(total, at)
             parts.update({name: float(value.detach().sum()) for name, value in losses.items()})
-            loss = float(total)
+            loss = float(total.detach())
             if not (torch.isfinite(total) and torch.isfinite(gradient.sum())):
                 raise DivergenceError(
                     f"The loss stopped being a number at step {index} ({loss}): the weights are too large for each other. "

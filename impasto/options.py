@@ -13,8 +13,8 @@ from typing import Any, Literal
 from impasto.errors import OptionError
 
 BackboneName = Literal["petit", "vgg19", "vgg19-caffe", "vgg16"]
-Pooling = Literal["average", "max", "l2"]
-Padding = Literal["zeros", "reflect", "replicate", "replicate-first"]
+Pooling = Literal["auto", "average", "max", "l2"]
+Padding = Literal["auto", "zeros", "reflect", "replicate", "replicate-first"]
 StyleLoss = Literal["wasserstein", "moments", "gram"]
 GramNormalization = Literal["none", "positions", "elements", "root"]
 Reduction = Literal["relative", "mean", "sum", "half", "quarter"]
@@ -37,25 +37,26 @@ class PaintOptions:
 
     size: int = option(512, "Longer side of the result in pixels.", least=SMALLEST, most=16384)
     steps: int = option(80, "Evaluations at every scale after the first.", least=1, most=100_000)
-    first_steps: int | None = option(
-        120, "Evaluations at the first, coarsest scale; none: as many as --steps.", least=1, most=100_000
+    first_steps: int = option(
+        120, "Evaluations at the first, coarsest scale; 0: as many as --steps.", least=0, most=100_000
     )
     min_scale: int = option(
-        256, "Longer side at the first scale in pixels; as large as --size or larger: one scale only.", least=SMALLEST
+        256,
+        "Longer side at the first scale in pixels; as large as --size or larger: one scale only.",
+        least=SMALLEST,
+        most=16384,
     )
     scale_factor: float = option(2.0, "Ratio of the sizes of two successive scales.", least=1.1, most=8)
-    start: str = option(
-        "content", f"What the canvas shows at first: {', '.join(STARTS)}, or the path of a picture."
-    )
+    start: str = option("content", f"What the canvas shows at first: {', '.join(STARTS)}, or the path of a picture.")
     start_noise: float = option(0.0, "Share of noise blended into the start, 0 to 1.", least=0, most=1)
     seed: int = option(0, "Seed of every random number.", least=0, most=2**63 - 1)
 
     backbone: BackboneName = option("petit", "Network whose features are compared.")
     weights: str | None = option(None, "File with weights of one's own for the backbone: .safetensors, .pth or .mat.")
     offline: bool = option(False, "Never download anything.")
-    pooling: Pooling | None = option(None, "Pooling between blocks; none: what the backbone was made with.")
+    pooling: Pooling = option("auto", "Pooling between blocks; auto: what the backbone was made with.")
     pooling_rescale: bool = option(False, "Scale average and L2 pooling to the size of max pooling's output.")
-    padding: Padding | None = option(None, "Padding of the convolutions; none: what the backbone was made with.")
+    padding: Padding = option("auto", "Padding of the convolutions; auto: what the backbone was made with.")
 
     content_layers: tuple[str, ...] = option(("relu4_2",), "Layers that hold the content.")
     content_layer_weights: tuple[float, ...] = option((), "A weight for each content layer; none: equal, adding to 1.")
@@ -108,7 +109,9 @@ class PaintOptions:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for a recipe: name -> value."""
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in dataclasses.asdict(self).items()}
+        return {
+            key: list(value) if isinstance(value, tuple) else value for key, value in dataclasses.asdict(self).items()
+        }
 
 
 def flag(name: str) -> str:
@@ -159,8 +162,11 @@ def check_range(declared: dataclasses.Field[Any], value: Any) -> None:
         if not isinstance(number, (int, float)) or isinstance(number, bool):
             continue
         low, high = (0 if isinstance(value, tuple) else least), most
-        if number != number or abs(number) == float("inf") or (low is not None and number < low) or (
-            high is not None and number > high
+        if (
+            number != number
+            or abs(number) == float("inf")
+            or (low is not None and number < low)
+            or (high is not None and number > high)
         ):
             raise OptionError(f"{flag(declared.name)} is {number}; it must be {allowed(declared)}.")
 
@@ -176,7 +182,9 @@ def allowed(declared: dataclasses.Field[Any]) -> str:
         elif kind in (int, float):
             least, most = declared.metadata["least"], declared.metadata["most"]
             number = "a whole number" if kind is int else "a number"
-            limits = f"from {least:g} to {most:g}" if least is not None and most is not None else f"of at least {least:g}"
+            limits = (
+                f"from {least:g} to {most:g}" if least is not None and most is not None else f"of at least {least:g}"
+            )
             words.append(f"{number} {limits}")
         elif kind is type(None):
             words.append("none")

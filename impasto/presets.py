@@ -13,7 +13,7 @@ from impasto.errors import OptionError
 from impasto.options import PaintOptions, reject_unknown
 
 IMAGENET_DEVIATION = 0.226  # of RGB in [0, 1], mean over the channels: converts steps of normalised pixels
-ONE_SCALE = {"min_scale": 16384, "first_steps": None}  # documents A to E paint at the final size from the start
+ONE_SCALE = {"min_scale": 16384, "first_steps": 0}  # documents A to E paint at the final size from the start
 PLAIN = {**ONE_SCALE, "tv_weight": 0.0, "range_weight": 0.0, "canvas_padding": 0}
 CONVS = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")
 RELUS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")

@@ -73,7 +73,8 @@ def paint(
     """Paint `content` in the manner of `style`.
 
     content, style: a path, the bytes of a file, a PIL picture, an array (H, W, 3) or a tensor (1, 3, H, W) in [0, 1].
-    options: all of them at once; or `preset` with single options by name, such as `size=800, style_weight=2.0`.
+    options: all of them at once; if left out, those of `preset`. Single options by name, such as `size=800`, go before
+    either.
     on_step: called after every evaluation, for progress and previews.
 
     Raises InputError, OptionError, WeightsError or DivergenceError, all ImpastoError, with a remedy in the message.
@@ -100,10 +101,7 @@ def paint_steps(
     on_download: (bytes done, bytes in all) while weights are fetched. Raises as `paint` does, the optimiser's
     DivergenceError after steps that were good.
     """
-    if options is None:
-        options = options_for(preset, **given)
-    elif given or preset != "default":
-        raise OptionError("Give either a PaintOptions or a preset with single options, not both.")
+    options = options_for(preset, **given) if options is None else options.replace(**given)
     began = time.monotonic()
     device = machine.choose_device(options.device)
     pictures = images.load(content).to(device), images.load(style).to(device)
@@ -149,7 +147,8 @@ def load_backbone(
     options: PaintOptions, device: torch.device, on_download: Callable[[int, int], None] | None = None
 ) -> Backbone:
     """The backbone that the options name, in the precision that suits it, with the layers they need."""
-    pooling = options.pooling or backbones.BACKBONES[options.backbone].pooling
+    own = backbones.BACKBONES[options.backbone].pooling
+    pooling = own if options.pooling == "auto" else options.pooling
     backbone = backbones.load(
         options.backbone,
         weights=options.weights,

@@ -1,0 +1,96 @@
+"""What the command line shows while it works: a bar with loss and time left, and the picture itself in half blocks.
+
+Everything goes to standard error, so that standard output stays free for data.
+"""
+
+import time
+from types import TracebackType
+
+from PIL import Image
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.text import Text
+
+from impasto.painting import PaintStep
+
+THUMBNAIL = 56, 40  # columns and rows of pixels; a character cell holds two rows
+REFRESH = 0.25  # seconds between two thumbnails
+
+
+class PaintProgress:
+    """A context that shows steps as they come; silent when asked to be, without thumbnail when not on a terminal."""
+
+    def __init__(self, console: Console, quiet: bool) -> None:
+        self.console, self.shown = console, console.is_terminal and not quiet
+        self.bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.completed}/{task.total}  loss {task.fields[loss]}"),
+            TimeRemainingColumn(compact=True),
+            console=console,
+        )
+        self.task = self.bar.add_task("reading", total=None, loss="")
+        self.live = Live(self.bar, console=console, transient=True, auto_refresh=False)
+        self.next_thumbnail = 0.0
+
+    def __enter__(self) -> "PaintProgress":
+        if self.shown:
+            self.live.start(refresh=True)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.shown:
+            self.live.stop()
+
+    def show(self, step: PaintStep) -> None:
+        """Bar and, a few times a second, the picture."""
+        if not self.shown:
+            return
+        self.bar.update(
+            self.task, description=f"{step.size} px", total=step.total, completed=step.index, loss=f"{step.loss:.4g}"
+        )
+        if time.monotonic() >= self.next_thumbnail:
+            self.next_thumbnail = time.monotonic() + REFRESH
+            self.live.update(Group(thumbnail(step.painting.picture), self.bar), refresh=True)
+
+    def download(self, done: int, total: int) -> None:
+        """The same line while weights are fetched."""
+        if self.shown:
+            self.bar.update(self.task, description="fetching weights (bytes)", completed=done, total=total)
+            self.live.refresh()
+
+
+class DownloadProgress(Progress):
+    """A bar for `impasto weights NAME`: bytes, speed, time left."""
+
+    def __init__(self, console: Console, name: str) -> None:
+        super().__init__(
+            TextColumn(name),
+            BarColumn(),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+            TimeRemainingColumn(),
+            console=console,
+        )
+        self.task = self.add_task(name, total=None)
+
+    def show(self, done: int, total: int) -> None:
+        self.update(self.task, completed=done, total=total)
+
+
+def thumbnail(picture: Image.Image) -> Text:
+    """A small picture as text: the upper half block is one pixel in the text's color, its ground the pixel below."""
+    small = picture.copy()
+    small.thumbnail(THUMBNAIL, Image.Resampling.BILINEAR)
+    width, height = small.width, small.height // 2 * 2
+    pixels = list(small.crop((0, 0, width, height)).get_flattened_data())
+    text = Text()
+    for row in range(0, height, 2):
+        for column in range(width):
+            upper, lower = pixels[row * width + column], pixels[(row + 1) * width + column]
+            text.append("▀", "rgb({},{},{}) on rgb({},{},{})".format(*upper, *lower))
+        text.append("\n")
+    return text
