@@ -106,7 +106,7 @@ def _conifer(rng: np.random.Generator, shade: str, lit: str) -> list[Image.Image
 def _bough(pen: ImageDraw.ImageDraw, x: float, y: float, reach: float, colour: Field,
            rng: np.random.Generator) -> None:
     """One bough from the trunk at (x, y), drooping, with hanging needles."""
-    fill = tuple(int(255 * c) for c in np.clip(colour, 0, 1)) + (255,)
+    fill = (*(int(255 * c) for c in np.clip(colour, 0, 1)), 255)
     droop = 0.30 * abs(reach) + 3
     steps = max(int(abs(reach) / 7), 2)
     for t in np.linspace(0.25, 1.0, steps):
@@ -122,9 +122,9 @@ def _paste(view: View, sprites: list[Image.Image], foot: tuple[float, float, flo
     """Scale the fitting sprite to its distance and stand it in the view."""
     x, y, z = foot
     col, row = view.camera.project(x, y, z)
-    high = int(round(view.camera.focal * tall / z))
-    wide = max(int(round(high * SPRITE_WIDTH / SPRITE_HEIGHT)), 2)
-    left, top = int(round(col - wide / 2)), int(round(row - high))
+    high = round(view.camera.focal * tall / z)
+    wide = max(round(high * SPRITE_WIDTH / SPRITE_HEIGHT), 2)
+    left, top = round(col - wide / 2), round(row - high)
     r0, r1 = max(top, 0), min(top + high, view.camera.height)
     c0, c1 = max(left, 0), min(left + wide, view.camera.width)
     if high < 3 or r0 >= r1 or c0 >= c1:

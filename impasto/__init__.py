@@ -16,18 +16,34 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from impasto.errors import (
         DivergenceError as DivergenceError,
+    )
+    from impasto.errors import (
         ImpastoError as ImpastoError,
+    )
+    from impasto.errors import (
         InputError as InputError,
+    )
+    from impasto.errors import (
         OptionError as OptionError,
+    )
+    from impasto.errors import (
         OutputError as OutputError,
+    )
+    from impasto.errors import (
         WeightsError as WeightsError,
     )
     from impasto.images import read_recipe as read_recipe
     from impasto.options import PaintOptions as PaintOptions
     from impasto.painting import (
         Painting as Painting,
+    )
+    from impasto.painting import (
         PaintStep as PaintStep,
+    )
+    from impasto.painting import (
         paint as paint,
+    )
+    from impasto.painting import (
         paint_steps as paint_steps,
     )
     from impasto.presets import options_for as options_for

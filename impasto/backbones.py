@@ -17,7 +17,6 @@ from torch import Tensor
 
 from impasto import weights as weight_files
 from impasto.errors import OptionError
-from impasto.losses import Features
 from impasto.options import Padding, Pooling
 
 IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # mean and deviation of RGB in [0, 1]
@@ -197,7 +196,7 @@ def load(
         raise OptionError(f"There is no backbone {name!r}. Choose among {', '.join(BACKBONES)}.")
     architecture = BACKBONES[name]
     if weights is not None:
-        tensors = weight_files.from_file(weights, architecture.shapes)
+        tensors = weight_files.from_file(Path(weights), architecture.shapes)
     elif architecture.shipped:
         tensors = weight_files.shipped(name)
     else:

@@ -7,11 +7,10 @@ by Ctrl-C with what was reached kept. torch is imported when a verb needs it, no
 import dataclasses
 import json
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional, TypeAlias
 
 from cyclopts import App, CycloptsError, Group, Parameter
 
@@ -43,7 +42,7 @@ def mirror(options: type) -> type:
             (
                 declared.name,
                 Annotated[
-                    declared.type | None,
+                    Optional[declared.type],  # noqa: UP045  (the type is known at run time only)
                     Parameter(
                         help=f"{declared.metadata['help']} [{words(declared.default)}]", group=group, negative=()
                     ),

@@ -83,7 +83,7 @@ class SecondMoment(torch.autograd.Function):
         return x.transpose(1, 2) @ x / x.shape[1]
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         features, center = ctx.saved_tensors
         x = rows(features)
         matrix = (gradient + gradient.transpose(1, 2)) / x.shape[1]
@@ -136,17 +136,22 @@ def wasserstein(value: Moments, target: Moments, reduction: str = "relative") ->
         W² = |μ - μ*|² + tr Σ + tr Σ* - 2 tr (Σ*^½ Σ Σ*^½)^½
 
     Source: Olkin and Pukelsheim 1982; as a style loss, Vacher et al. 2020 and style-transfer-pytorch. Where we depart:
-    with Σ* = L Lᵀ the last trace is the sum of the roots of the eigenvalues of Lᵀ Σ L, so one Cholesky factor and one
-    symmetric eigenvalue problem replace the iterated matrix root, and its gradient is exact.
+    with Σ* = L Lᵀ the last trace is the sum of the roots of the eigenvalues of Lᵀ Σ L, so two symmetric eigenvalue
+    problems replace the iterated matrix root, and its gradient is exact. L is no Cholesky factor: that one fails in
+    float32 where Σ* is singular, as with fewer positions than channels.
     "mean" divides by C; "relative" by the target's total variance tr Σ*.
     """
     variance = target.covariance.diagonal(dim1=1, dim2=2).sum(1)
     channels = value.mean.shape[1]
-    ridge = 1e-5 * variance.clamp_min(1e-12) / channels  # keeps the factor of a singular covariance finite
-    factor = torch.linalg.cholesky(target.covariance + torch.diag_embed(ridge.unsqueeze(1).expand(-1, channels)))
-    inner = factor.transpose(1, 2) @ value.covariance @ factor
+    unit = (variance / channels).clamp_min(1e-10).view(-1, 1, 1)
+    eye = torch.eye(channels, dtype=variance.dtype, device=variance.device)
+    # channels that are zero everywhere break MKL's eigenvalues in float32 unless something stands on the diagonal
+    scales, axes = torch.linalg.eigh(target.covariance + 1e-12 * unit * eye)
+    factor = axes * scales.clamp_min(0).sqrt().unsqueeze(1)
     # the floor bounds the root's gradient where the picture does not vary at all
-    roots = torch.linalg.eigvalsh(inner).clamp_min((1e-6 * ridge.square()).unsqueeze(1)).sqrt()
+    floor = (1e-8 * unit).square()
+    inner = factor.transpose(1, 2) @ value.covariance @ factor + floor * eye
+    roots = torch.linalg.eigvalsh(inner).clamp_min(floor.squeeze(2)).sqrt()
     total = value.covariance.diagonal(dim1=1, dim2=2).sum(1) + variance - 2 * roots.sum(1)
     error = (value.mean - target.mean).square().sum(1) + total
     return REDUCTIONS[reduction](error, channels, variance)

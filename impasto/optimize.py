@@ -4,8 +4,10 @@
 step's image. What an optimiser remembers lives in the optimiser object, so that it can be carried over to a larger image.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import torch
@@ -15,6 +17,8 @@ from torch import Tensor
 from impasto.errors import DivergenceError
 
 Losses = Mapping[str, Tensor]
+# image -> (loss, gradient of the image's shape); raises DivergenceError where the loss is not a number
+Evaluation = Callable[[Tensor], tuple[float, Tensor]]
 
 
 @dataclass(frozen=True)
@@ -25,12 +29,6 @@ class Step:
     loss: float
     parts: dict[str, float]
     image: Tensor
-
-
-class Evaluation(Protocol):
-    """(image) -> (loss, gradient of the image's shape); raises DivergenceError where the loss is not a number."""
-
-    def __call__(self, image: Tensor) -> tuple[float, Tensor]: ...
 
 
 class Optimizer(Protocol):
@@ -58,23 +56,26 @@ def optimize(
     """
     for index in range(1, steps + 1):
         parts: dict[str, float] = {}
-
-        def evaluate(at: Tensor, parts: dict[str, float] = parts, index: int = index) -> tuple[float, Tensor]:
-            at = at.detach().requires_grad_()
-            losses = objective(at)
-            total = torch.stack([value.sum() for value in losses.values()]).sum()
-            (gradient,) = torch.autograd.grad(total, at)
-            parts.update({name: float(value.detach().sum()) for name, value in losses.items()})
-            loss = float(total.detach())
-            if not (torch.isfinite(total) and torch.isfinite(gradient.sum())):
-                raise DivergenceError(
-                    f"The loss stopped being a number at step {index} ({loss}): the weights are too large for each other. "
-                    "Lower --learning-rate or --style-weight, or choose --precision float32."
-                )
-            return loss, gradient
-
-        image = optimizer.advance(image, evaluate)
+        image = optimizer.advance(image, partial(evaluate, objective, index, parts))
         yield Step(index, sum(parts.values()), parts, optimizer.result(image))
+
+
+def evaluate(
+    objective: Callable[[Tensor], Losses], index: int, parts: dict[str, float], image: Tensor
+) -> tuple[float, Tensor]:
+    """(loss, gradient) of the objective at an image; `parts` is filled with the terms. Raises DivergenceError."""
+    image = image.detach().requires_grad_()
+    losses = objective(image)
+    total = torch.stack([value.sum() for value in losses.values()]).sum()
+    (gradient,) = torch.autograd.grad(total, image)
+    parts.update({name: float(value.detach().sum()) for name, value in losses.items()})
+    loss = float(total.detach())
+    if not (math.isfinite(loss) and torch.isfinite(gradient.sum())):
+        raise DivergenceError(
+            f"The loss stopped being a number at step {index} ({loss}): the weights are too large for each other. "
+            "Lower --learning-rate or --style-weight, or choose --precision float32."
+        )
+    return loss, gradient
 
 
 class Adam:

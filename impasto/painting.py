@@ -17,6 +17,7 @@ from torch import Tensor
 
 from impasto import backbones, images, losses, machine, recipe, scales
 from impasto.backbones import Backbone
+from impasto.conventions import layer_weights
 from impasto.errors import InputError, OptionError
 from impasto.images import ImageSource
 from impasto.losses import Objective, Term
@@ -174,10 +175,10 @@ def make_optimizer(options: PaintOptions) -> Optimizer:
 def make_objective(content: Tensor, style: Tensor, backbone: Backbone, options: PaintOptions) -> Objective:
     """Content, style, total variation and range: every term whose weight is not 0, with its target."""
     content_loss = losses.content_loss(
-        by_layer(options.content_layers, options.content_layer_weights), options.content_reduction
+        layer_weights(options.content_layers, options.content_layer_weights), options.content_reduction
     )
     style_loss = losses.style_loss(
-        by_layer(options.style_layers, options.style_layer_weights),
+        layer_weights(options.style_layers, options.style_layer_weights),
         options.style_loss,
         options.style_reduction,
         options.gram_normalization,
@@ -194,11 +195,6 @@ def make_objective(content: Tensor, style: Tensor, backbone: Backbone, options: 
                 features = backbone(picture, tuple(loss.layers))
             terms[name] = Term(weight, loss, loss.target(features))
     return Objective(backbone, terms)
-
-
-def by_layer(layers: tuple[str, ...], weights: tuple[float, ...]) -> dict[str, float]:
-    """Layer -> weight; equal weights that add up to 1 where none are given."""
-    return dict(zip(layers, weights or (1 / len(layers),) * len(layers), strict=True))
 
 
 def start(content: Tensor, style: Tensor, options: PaintOptions) -> Tensor:

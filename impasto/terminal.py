@@ -6,6 +6,7 @@ Everything goes to standard error, so that standard output stays free for data.
 import time
 from types import TracebackType
 
+import numpy as np
 from PIL import Image
 from rich.console import Console, Group
 from rich.live import Live
@@ -85,12 +86,11 @@ def thumbnail(picture: Image.Image) -> Text:
     """A small picture as text: the upper half block is one pixel in the text's color, its ground the pixel below."""
     small = picture.copy()
     small.thumbnail(THUMBNAIL, Image.Resampling.BILINEAR)
-    width, height = small.width, small.height // 2 * 2
-    pixels = list(small.crop((0, 0, width, height)).get_flattened_data())
+    height = small.height // 2 * 2
+    pixels = np.asarray(small)[:height]
     text = Text()
-    for row in range(0, height, 2):
-        for column in range(width):
-            upper, lower = pixels[row * width + column], pixels[(row + 1) * width + column]
+    for upper_row, lower_row in zip(pixels[::2], pixels[1::2], strict=True):
+        for upper, lower in zip(upper_row, lower_row, strict=True):
             text.append("▀", "rgb({},{},{}) on rgb({},{},{})".format(*upper, *lower))
         text.append("\n")
     return text

@@ -124,22 +124,22 @@ class Petit(nn.Module):
 
 
 def thin(features: torch.Tensor, offset: tuple[int, int], most: int = 1000) -> torch.Tensor:
-    """(N, C, h, w) -> (N, C, M), float32: a regular grid of about `most` positions, shifted by `offset` in [0, 1)."""
+    """(N, C, h, w) -> (N, C, M): a regular grid of about `most` positions, shifted by `offset` in [0, 1)."""
     stride = max(1, round((features[0, 0].numel() / most) ** 0.5))
     top, left = (int(part * stride) for part in offset)
-    return features[:, :, top::stride, left::stride].flatten(2).float()
+    return features[:, :, top::stride, left::stride].flatten(2)
 
 
 def gram(features: torch.Tensor) -> torch.Tensor:
     """(N, C, M) -> (N, C, C)."""
-    return features @ features.transpose(1, 2) / features.shape[2]
+    return (features @ features.transpose(1, 2)).float() / features.shape[2]
 
 
 def kernel(features: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
     """(N, C, M) -> centred linear kernel matrix between positions of the whole batch, of unit Frobenius norm."""
-    rows = features.transpose(1, 2).flatten(0, 1)[positions]
-    rows = rows - rows.mean(0)
-    matrix = rows @ rows.T
+    rows = features.transpose(1, 2).flatten(0, 1)[positions].float()
+    rows = (rows - rows.mean(0)).bfloat16()
+    matrix = (rows @ rows.T).float()
     return matrix / matrix.norm()
 
 
@@ -155,7 +155,7 @@ def compare(
     offset = tuple(random.random(2))
     for layer, features in teachers(images).items():
         own, target = thin(student[layer], offset), thin(features, offset)
-        guess = F.conv1d(own, network.heads[layer].weight.flatten(2))
+        guess = network.heads[layer].weight.flatten(1).bfloat16() @ own
         positions = torch.from_numpy(random.integers(0, target[:, 0].numel(), 512))
         yield layer, guess, target, (kernel(own, positions), kernel(target, positions))
 
@@ -166,10 +166,10 @@ def losses(
     """layer -> (features, Gram, geometry), each a scalar tensor of the order of 1 in the beginning."""
     result = {}
     for layer, guess, target, kernels in compare(network, teachers, images, random):
-        variance = (target - target.mean((0, 2), keepdim=True)).square().mean()
+        variance = target.float().var((0, 2), correction=0).mean()
         target_gram = gram(target)
         distance = (gram(guess) - target_gram).flatten(1).norm(dim=1) / target_gram.flatten(1).norm(dim=1)
-        result[layer] = F.mse_loss(guess, target) / variance, distance.mean(), (kernels[0] - kernels[1]).norm()
+        result[layer] = F.mse_loss(guess.float(), target.float()) / variance, distance.mean(), (kernels[0] - kernels[1]).norm()
     return result
 
 
@@ -181,6 +181,7 @@ def evaluate(network: Petit, teachers: Teachers, images: torch.Tensor) -> dict[s
     residual, total, correlation, cka = ({layer: [] for layer in TAUGHT} for _ in range(4))
     for batch in images.split(16):
         for layer, guess, target, kernels in compare(network, teachers, batch, random):
+            guess, target = guess.float(), target.float()
             residual[layer].append((guess - target).square().sum().item())
             total[layer].append((target - target.mean((0, 2), keepdim=True)).square().sum().item())
             pairs = zip(gram(guess).flatten(1), gram(target).flatten(1), strict=True)
