@@ -5,9 +5,12 @@ by Ctrl-C with what was reached kept. torch is imported when a verb needs it, no
 """
 
 import dataclasses
+import io
 import json
+import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional, TypeAlias
@@ -15,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional, TypeAlias
 from cyclopts import App, CycloptsError, Group, Parameter
 
 import impasto
-from impasto.errors import ImpastoError, OptionError
+from impasto.errors import ImpastoError, OptionError, OutputError
 from impasto.options import PaintOptions
 from impasto.presets import PRESETS, options_for
 
@@ -31,6 +34,7 @@ app = App(
 )
 
 STOPPED = 130  # as shells report a program that Ctrl-C ended
+CLOSED = 141  # and one whose reader has gone, such as `head`
 
 
 def mirror(options: type) -> type:
@@ -44,7 +48,10 @@ def mirror(options: type) -> type:
                 Annotated[
                     Optional[declared.type],  # noqa: UP045  (the type is known at run time only)
                     Parameter(
-                        help=f"{declared.metadata['help']} [{words(declared.default)}]", group=group, negative=()
+                        help=f"{declared.metadata['help']} [{words(declared.default)}]",
+                        group=group,
+                        negative=(),
+                        consume_multiple=True,
                     ),
                 ],
                 None,
@@ -77,10 +84,10 @@ def paint(
     style: Path,
     /,
     *,
-    output: Annotated[Path | None, Parameter(name=["-o", "--output"])] = None,
+    output: Annotated[Path | None, Parameter(name=["-o", "--output"], allow_leading_hyphen=True)] = None,
     preset: PresetName = "default",
     save_every: int = -1,
-    json_file: Annotated[Path | None, Parameter(name="--json")] = None,
+    json_file: Annotated[Path | None, Parameter(name="--json", allow_leading_hyphen=True)] = None,
     quiet: Quiet = False,
     options: Annotated[Flags, Parameter(name="*")] = Flags(),  # noqa: B008  (frozen, and holds nothing)
 ) -> int:
@@ -129,13 +136,19 @@ def run_paint(
     from impasto.terminal import PaintProgress
 
     machine.keep_freed_memory()
-    console = Console(stderr=True, highlight=False)
+    console = Console(stderr=True, highlight=False, emoji=False)
     if save_every == 0 or save_every < -1:
         raise OptionError(f"--save-every is {save_every}; it must be a whole number of at least 1, or -1 for none.")
+    if str(output) == str(json_file) == "-":
+        raise OptionError("-o and --json both go to standard output. Name a file for one of them.")
+    for path in (content, style):
+        check_source(path)
     target = output or beside(content, style)
-    for path in (target, json_file):
-        if path is not None and str(path) != "-":
-            check_target(path, (content, style), is_picture=path is target)
+    inputs = [content, style, *(Path(path) for path in (options.start, options.weights) if path)]
+    if str(target) != "-":
+        images.check_output(target, inputs)
+    if json_file is not None and str(json_file) != "-":
+        check_text(json_file, [*inputs, target])
     step: PaintStep | None = None
     status = 0
     with PaintProgress(console, quiet) as progress:
@@ -174,7 +187,7 @@ def beside(content: Path, style: Path) -> Path:
     """content-style.png beside the content, numbered rather than written over what is there."""
     first = content.with_name(f"{content.stem}-{style.stem}.png")
     candidates = (first, *(first.with_stem(f"{first.stem}-{number}") for number in range(2, 10_000)))
-    return next(path for path in candidates if not path.exists())
+    return next(path for path in candidates if not os.path.lexists(path))
 
 
 def numbered(target: Path, index: int) -> Path:
@@ -182,26 +195,44 @@ def numbered(target: Path, index: int) -> Path:
     return target.with_stem(f"{target.stem}-{index:04d}")
 
 
-def check_target(path: Path, inputs: Sequence[Path], is_picture: bool) -> None:
-    """Find out before painting whether a result can be written. Raises OutputError."""
+def check_source(path: Path) -> None:
+    """Find out at once where there is no file; what is in it shows when it is read. Raises InputError."""
     from impasto import images
 
-    images.check_output(path if is_picture else path.with_suffix(".png"), [p for p in inputs if p.exists()])
+    with suppress(OSError):  # the name is too long, say
+        if path.is_file():
+            return
+    images.load_picture(path)
+
+
+def check_text(path: Path, others: Sequence[Path]) -> None:
+    """Find out before painting whether a text can be written, and that it replaces none of `others`. Raises OutputError."""
+    from impasto import images
+
+    images.check_output(f"{path}.png")  # a trial in the same folder
+    if path.is_dir():
+        raise OutputError(f"{path} is a folder: name a file inside it.")
+    for other in others:
+        if path.resolve() == other.resolve():
+            raise OutputError(f"--json {path} would replace {other}: choose another name.")
 
 
 def write_text(path: Path, text: str) -> None:
-    """To a file, or to standard output for "-"."""
+    """To a file, or to standard output for "-". Raises OutputError."""
     if str(path) == "-":
         print(text)
-    else:
+        return
+    try:
         path.write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written ({error.strerror}): choose another folder or name.") from error
 
 
 @app.command
 def demo(
     *,
     style: Literal["swirl", "woodcut", "mosaic", "points", "fauve"] = "swirl",
-    output: Annotated[Path, Parameter(name=["-o", "--output"])] = Path("impasto-demo.png"),
+    output: Annotated[Path, Parameter(name=["-o", "--output"], allow_leading_hyphen=True)] = Path("impasto-demo.png"),
     quiet: Quiet = False,
     options: Annotated[Flags, Parameter(name="*")] = Flags(),  # noqa: B008
 ) -> int:
@@ -285,23 +316,31 @@ def weights(name: Literal["vgg19", "vgg19-caffe", "vgg16"] | None = None, /, *, 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and end the process with its status."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # α where a pipe's encoding has none, as on Windows
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command line; returns the status. What impasto says no to is one sentence on standard error."""
     try:
-        return app(arguments, exit_on_error=False, print_error=False) or 0
+        status = app(arguments, exit_on_error=False, print_error=False) or 0
+        sys.stdout.flush()  # a reader that has gone is noticed here, not when Python ends
+        return status
     except ImpastoError as error:
-        print(f"impasto: {error}", file=sys.stderr)
+        print(f"impasto: {one_line(error)}", file=sys.stderr)
     except CycloptsError as error:
-        print(f"impasto: {one_line(error)} See `impasto {' '.join(arguments[:1])} --help`.", file=sys.stderr)
+        verb = f"{arguments[0]} " if arguments[0] in app else ""
+        print(f"impasto: {one_line(error)} See `impasto {verb}--help`.", file=sys.stderr)
     except KeyboardInterrupt:
         return STOPPED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end
+        return CLOSED
     return 2
 
 
-def one_line(error: CycloptsError) -> str:
-    """cyclopts' message as one line that ends with a full stop."""
+def one_line(error: Exception) -> str:
+    """A message, cyclopts' or one with a strange file name in it, as one line that ends with a full stop."""
     text = " ".join(str(error).split())
     return text if text.endswith((".", "!", "?")) else text + "."

@@ -151,7 +151,7 @@ def wasserstein(value: Moments, target: Moments, reduction: str = "relative") ->
     # the floor bounds the root's gradient where the picture does not vary at all
     floor = (1e-8 * unit).square()
     inner = factor.transpose(1, 2) @ value.covariance @ factor + floor * eye
-    roots = torch.linalg.eigvalsh(inner).clamp_min(floor.squeeze(2)).sqrt()
+    roots = torch.linalg.eigvalsh(inner).clamp_min(4 * floor.squeeze(2)).sqrt()
     total = value.covariance.diagonal(dim1=1, dim2=2).sum(1) + variance - 2 * roots.sum(1)
     error = (value.mean - target.mean).square().sum(1) + total
     return REDUCTIONS[reduction](error, channels, variance)

@@ -95,6 +95,8 @@ class PaintOptions:
             ("style_layers", self.style_layer_weights),
         ):
             count = len(getattr(self, layers))
+            if not count:
+                raise OptionError(f"{flag(layers)} names no layer. Name one, and turn a loss off with a weight of 0.")
             if given and len(given) != count:
                 raise OptionError(
                     f"{len(given)} weights were given for {count} {layers.replace('_', ' ')}. Give one for each, or none."
@@ -141,7 +143,8 @@ def check_type(declared: dataclasses.Field[Any], value: Any) -> Any:
             return value
         if origin is tuple and isinstance(value, (list, tuple)):
             item = typing.get_args(kind)[0]
-            if all(isinstance(part, (int, float) if item is float else item) for part in value):
+            wanted = (int, float) if item is float else item
+            if all(isinstance(part, wanted) and not isinstance(part, bool) for part in value):
                 return tuple(item(part) for part in value)
         if kind is float and isinstance(value, (int, float)) and not isinstance(value, bool):
             return float(value)

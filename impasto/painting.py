@@ -4,6 +4,7 @@ One call in six stages: options are checked, pictures read, the backbone loaded,
 builds its objective and is optimised, its result enlarged into the next; at the end stands a `Painting`.
 """
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -213,7 +214,7 @@ def start(content: Tensor, style: Tensor, options: PaintOptions) -> Tensor:
         canvas = (mean + deviation * normal).clamp(0, 1)
     elif options.start in ("white", "gray"):
         canvas = torch.full_like(content, {"white": 1.0, "gray": 0.5}[options.start])
-    elif Path(options.start).exists():
+    elif os.path.lexists(options.start):  # unlike exists(), it never raises
         canvas = cover(images.load(options.start).to(content), content.shape[2:])
     else:
         raise OptionError(
