@@ -131,6 +131,7 @@ class Backbone:
         return digest.hexdigest()
 
     def place(self, weight: Tensor) -> Tensor:
+        """A weight on the backbone's device, in its dtype and in the layout in which convolutions are fast."""
         layout = torch.channels_last if weight.ndim == 4 else torch.contiguous_format
         return weight.to(self.device, self.dtype).contiguous(memory_format=layout)
 

@@ -31,6 +31,7 @@ app = App(
     version=impasto.__version__,
     result_action="return_value",
     help_format="plaintext",
+    suppress_keyboard_interrupt=False,  # run() answers with a status
 )
 
 STOPPED = 130  # as shells report a program that Ctrl-C ended

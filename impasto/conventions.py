@@ -38,11 +38,12 @@ class Convention:
     @classmethod
     def of(cls, options: PaintOptions) -> "Convention":
         """The convention that painting options are written in. Raises OptionError where it has no fixed constants."""
-        if options.style_loss != "gram" or "relative" in (options.content_reduction, options.style_reduction):
+        relative = "relative" in (options.content_reduction, options.style_reduction)
+        if options.style_loss != "gram" or relative or options.content_power != 1:
             raise OptionError(
-                f"Weights of --style-loss {options.style_loss} with --content-reduction {options.content_reduction} and "
-                f"--style-reduction {options.style_reduction} depend on the pictures, so there is no factor to convert "
-                "them with. Choose gram with sum, half, quarter or mean."
+                f"Weights of --style-loss {options.style_loss} with --content-reduction {options.content_reduction}, "
+                f"--content-power {options.content_power:g} and --style-reduction {options.style_reduction} depend on the "
+                "pictures, so there is no factor to convert with. Choose gram, power 1, and sum, half, quarter or mean."
             )
         return cls(options.content_reduction, options.gram_normalization, options.style_reduction)
 

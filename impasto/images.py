@@ -154,7 +154,11 @@ def save(image: Tensor, path: FilePath, *, recipe: Mapping[str, Any] | None = No
 
     Raises OutputError if that fails; an earlier file of the same name is then intact.
     """
-    data = encode(image, Path(path).suffix, recipe=recipe, quality=quality)
+    write(encode(image, Path(path).suffix, recipe=recipe, quality=quality), path)
+
+
+def write(data: bytes, path: FilePath) -> None:
+    """Write `data` to `path`, whole or not at all: aside, then renamed. Raises OutputError; see `save`."""
     with _temporary(path, data) as temporary:
         temporary.replace(os.path.realpath(path))
 
@@ -175,14 +179,19 @@ def read_recipe(source: FilePath | bytes) -> dict[str, Any] | None:
 
 def check_output(path: FilePath, inputs: Iterable[FilePath] = ()) -> None:
     """Raise OutputError if `save` could not write `path` or would replace one of `inputs`: ask before painting."""
-    with _temporary(path, b""):  # only a trial tells of read-only disks and quotas
-        if Path(path).is_dir():
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    check_writable(path)
     _writer(Path(path).suffix)
     for source in inputs:
         with suppress(OSError, ValueError):  # one of the two does not exist (yet)
             if Path(path).samefile(source):
                 raise OutputError(f"{path} is also the input {source}, which would be lost: choose another name.")
+
+
+def check_writable(path: FilePath) -> None:
+    """Raise OutputError if `write` could not write `path`."""
+    with _temporary(path, b""):  # only a trial tells of read-only disks and quotas
+        if Path(path).is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
 
 
 # Reading: name, open, check, turn upright, flatten to opaque sRGB, make a tensor.

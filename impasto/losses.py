@@ -22,7 +22,7 @@ Backbone = Callable[[Tensor, Sequence[str]], Features]
 # ------------------------------------------------------------------------------------------------- statistics
 
 
-def identity(features: Tensor) -> Tensor:
+def identity(features: Any) -> Any:
     """The features themselves: what a content loss compares. (N, C, H, W) -> the same."""
     return features
 
@@ -122,39 +122,67 @@ def squared_error(value: Tensor, target: Tensor, reduction: str = "mean") -> Ten
 def moment_error(value: Moments, target: Moments, reduction: str = "relative") -> Tensor:
     """Squared differences of means and of covariances, each reduced on its own, added. -> (N,)
 
-    With "relative" the mean's is measured against the target's total variance, the covariance's against its own norm.
+    With "relative" the mean's is measured against the target's `extent`, the covariance's against its own norm.
     """
-    reduce = REDUCTIONS[reduction]
-    variance = target.covariance.diagonal(dim1=1, dim2=2).sum(1)
-    mean = reduce((value.mean - target.mean).square().sum(1), value.mean.shape[1], variance)
+    error = (value.mean - target.mean).square().sum(1)
+    mean = REDUCTIONS[reduction](error, value.mean.shape[1], extent(target))
     return mean + squared_error(value.covariance, target.covariance, reduction)
 
 
-def wasserstein(value: Moments, target: Moments, reduction: str = "relative") -> Tensor:
+def extent(target: "Moments | Normal") -> Tensor:
+    """What a squared distance to these moments is measured against: the total variance tr Σ*. -> (N,)
+
+    A hundredth of |μ*|² on top matters only where the target hardly varies, as a plain color does.
+    """
+    return trace(target.covariance) + 0.01 * target.mean.square().sum(1)
+
+
+def trace(matrix: Tensor) -> Tensor:
+    """(N, C, C) -> (N,)"""
+    return matrix.diagonal(dim1=1, dim2=2).sum(1)
+
+
+class Normal(NamedTuple):
+    """A normal distribution: mean (N, C), covariance (N, C, C) and a factor L of it, covariance = L Lᵀ."""
+
+    mean: Tensor
+    covariance: Tensor
+    factor: Tensor
+
+
+def normal(target: Moments) -> Normal:
+    """Moments with the factor that `wasserstein` needs, so that a target's is computed once.
+
+    L comes from the eigenvalues: Cholesky's fails in float32 where Σ is singular, as with fewer positions than channels.
+    """
+    # channels that are zero everywhere break MKL's eigenvalues in float32 unless something stands on the diagonal
+    scales, axes = torch.linalg.eigh(target.covariance + torch.diag_embed(1e-12 * unit(target)))
+    return Normal(target.mean, target.covariance, axes * scales.clamp_min(0).sqrt().unsqueeze(1))
+
+
+def unit(target: Moments | Normal) -> Tensor:
+    """The mean variance of a channel, for each channel: what counts as rounding is measured by it. -> (N, C)"""
+    return (trace(target.covariance) / target.mean.shape[1]).clamp_min(1e-10).unsqueeze(1).expand_as(target.mean)
+
+
+def wasserstein(value: Moments, target: Moments | Normal, reduction: str = "relative") -> Tensor:
     """Squared Wasserstein-2 distance between the two normal distributions of these moments. -> (N,)
 
         W² = |μ - μ*|² + tr Σ + tr Σ* - 2 tr (Σ*^½ Σ Σ*^½)^½
 
     Source: Olkin and Pukelsheim 1982; as a style loss, Vacher et al. 2020 and style-transfer-pytorch. Where we depart:
-    with Σ* = L Lᵀ the last trace is the sum of the roots of the eigenvalues of Lᵀ Σ L, so two symmetric eigenvalue
-    problems replace the iterated matrix root, and its gradient is exact. L is no Cholesky factor: that one fails in
-    float32 where Σ* is singular, as with fewer positions than channels.
-    "mean" divides by C; "relative" by the target's total variance tr Σ*.
+    with Σ* = L Lᵀ the last trace is the sum of the roots of the eigenvalues of Lᵀ Σ L, so one symmetric eigenvalue
+    problem replaces the iterated matrix root, and its gradient is exact.
+    "mean" divides by C; "relative" by the target's `extent`.
     """
-    variance = target.covariance.diagonal(dim1=1, dim2=2).sum(1)
-    channels = value.mean.shape[1]
-    unit = (variance / channels).clamp_min(1e-10).view(-1, 1, 1)
-    eye = torch.eye(channels, dtype=variance.dtype, device=variance.device)
-    # channels that are zero everywhere break MKL's eigenvalues in float32 unless something stands on the diagonal
-    scales, axes = torch.linalg.eigh(target.covariance + 1e-12 * unit * eye)
-    factor = axes * scales.clamp_min(0).sqrt().unsqueeze(1)
+    target = target if isinstance(target, Normal) else normal(target)
     # the floor bounds the root's gradient where the picture does not vary at all
-    floor = (1e-8 * unit).square()
-    inner = factor.transpose(1, 2) @ value.covariance @ factor + floor * eye
-    roots = torch.linalg.eigvalsh(inner).clamp_min(4 * floor.squeeze(2)).sqrt()
-    total = value.covariance.diagonal(dim1=1, dim2=2).sum(1) + variance - 2 * roots.sum(1)
-    error = (value.mean - target.mean).square().sum(1) + total
-    return REDUCTIONS[reduction](error, channels, variance)
+    floor = (1e-8 * unit(target)).square()
+    inner = target.factor.transpose(1, 2) @ value.covariance @ target.factor + torch.diag_embed(floor)
+    roots = torch.linalg.eigvalsh(inner).clamp_min(4 * floor).sqrt()
+    covariance = trace(value.covariance) + trace(target.covariance) - 2 * roots.sum(1)
+    error = (value.mean - target.mean).square().sum(1) + covariance
+    return REDUCTIONS[reduction](error, value.mean.shape[1], extent(target))
 
 
 # ------------------------------------------------------------------------------------------ losses of pixels alone
@@ -206,16 +234,17 @@ class FeatureLoss:
     """A weighted sum over layers of a distance between statistics. Holds no tensors.
 
     layers: layer name -> weight. statistic: features (N, C, H, W) -> anything. distance: (value, target) -> (N,).
+    prepare: what is done once to a target's statistic, for distances that need more of it.
     """
 
     layers: Mapping[str, float]
     statistic: Callable[[Tensor], Any]
     distance: Callable[[Any, Any], Tensor]
+    prepare: Callable[[Any], Any] = identity
 
     def target(self, features: Features) -> dict[str, Any]:
         """What `features` should be matched to: plain data, without gradients; N = 1 broadcasts over a batch."""
-        with torch.no_grad():
-            return {layer: self.statistic(features[layer]) for layer in self.layers}
+        return {layer: self.prepare(self.statistic(features[layer].detach())) for layer in self.layers}
 
     def by_layer(self, features: Features, target: Mapping[str, Any]) -> dict[str, Tensor]:
         """Layer -> weighted distance (N,)."""
@@ -229,20 +258,28 @@ class FeatureLoss:
         return torch.stack(list(self.by_layer(features, target).values())).sum(0)
 
 
-def content_loss(layers: Mapping[str, float], reduction: str) -> FeatureLoss:
-    """Squared difference of the features themselves. `reduction` is a key of `REDUCTIONS`."""
-    return FeatureLoss(layers, identity, partial(squared_error, reduction=reduction))
+def content_loss(layers: Mapping[str, float], reduction: str, power: float = 1.0) -> FeatureLoss:
+    """Squared difference of the features themselves, raised to `power`. `reduction` is a key of `REDUCTIONS`.
+
+    A power of 1 is everyone's content loss. Ours is 2: one weight then serves landscapes, which may drift, and faces,
+    whose drift a plain squared error bought too cheaply.
+    """
+
+    def distance(value: Tensor, target: Tensor) -> Tensor:
+        return squared_error(value, target, reduction) ** power
+
+    return FeatureLoss(layers, identity, distance)
 
 
 def style_loss(layers: Mapping[str, float], kind: str, reduction: str, gram_normalization: str) -> FeatureLoss:
     """The style loss of that name: "gram", "moments" or "wasserstein"; only the first reads `gram_normalization`."""
-    statistics: dict[str, tuple[Callable[[Tensor], Any], Callable[..., Tensor]]] = {
-        "gram": (partial(gram, normalization=gram_normalization), squared_error),
-        "moments": (moments, moment_error),
-        "wasserstein": (moments, wasserstein),
+    kinds: dict[str, tuple[Callable[[Tensor], Any], Callable[..., Tensor], Callable[[Any], Any]]] = {
+        "gram": (partial(gram, normalization=gram_normalization), squared_error, identity),
+        "moments": (moments, moment_error, identity),
+        "wasserstein": (moments, wasserstein, normal),
     }
-    statistic, distance = statistics[kind]
-    return FeatureLoss(layers, statistic, partial(distance, reduction=reduction))
+    statistic, distance, prepare = kinds[kind]
+    return FeatureLoss(layers, statistic, partial(distance, reduction=reduction), prepare)
 
 
 def pixel_loss(function: Callable[[Tensor], Tensor]) -> FeatureLoss:

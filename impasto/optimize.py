@@ -65,17 +65,26 @@ def evaluate(
 ) -> tuple[float, Tensor]:
     """(loss, gradient) of the objective at an image; `parts` is filled with the terms. Raises DivergenceError."""
     image = image.detach().requires_grad_()
-    losses = objective(image)
-    total = torch.stack([value.sum() for value in losses.values()]).sum()
-    (gradient,) = torch.autograd.grad(total, image)
+    try:
+        losses = objective(image)
+        total = torch.stack([value.sum() for value in losses.values()]).sum()
+        (gradient,) = torch.autograd.grad(total, image)
+    except torch.linalg.LinAlgError as error:  # type: ignore[attr-defined]
+        # what eigenvalue routines say to matrices with NaN or infinity
+        raise divergence(index, math.nan) from error
     parts.update({name: float(value.detach().sum()) for name, value in losses.items()})
     loss = float(total.detach())
     if not (math.isfinite(loss) and torch.isfinite(gradient.sum())):
-        raise DivergenceError(
-            f"The loss stopped being a number at step {index} ({loss}): the weights are too large for each other. "
-            "Lower --learning-rate or --style-weight, or choose --precision float32."
-        )
+        raise divergence(index, loss)
     return loss, gradient
+
+
+def divergence(index: int, loss: float) -> DivergenceError:
+    """What to say when step `index` gave no usable loss or gradient."""
+    return DivergenceError(
+        f"The loss stopped being a number at step {index} ({loss}): the weights are too large for each other. "
+        "Lower --learning-rate or --style-weight, or choose --precision float32."
+    )
 
 
 class Adam:
@@ -148,6 +157,7 @@ class LBFGS:
         self.forget()
 
     def forget(self) -> None:
+        """Start anew: no curvature, no last good image."""
         self.pairs: list[tuple[Tensor, Tensor, float]] = []  # (s, y, 1 / y·s), oldest first
         self.base: tuple[Tensor, float, Tensor] | None = None  # last accepted image, its loss and gradient
         self.move: Tensor | None = None  # from the base to the image now being tried
@@ -175,6 +185,7 @@ class LBFGS:
         return self.move
 
     def remember(self, s: Tensor, y: Tensor) -> None:
+        """Keep a step and the gradient's change along it, if they say anything of the curvature."""
         curvature = float(torch.dot(y.flatten(), s.flatten()))
         if curvature > 1e-6 * float(y.norm()) * float(s.norm()):
             self.pairs = [*self.pairs, (s, y, 1 / curvature)][-self.history :]

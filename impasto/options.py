@@ -61,7 +61,13 @@ class PaintOptions:
     content_layers: tuple[str, ...] = option(("relu4_2",), "Layers that hold the content.")
     content_layer_weights: tuple[float, ...] = option((), "A weight for each content layer; none: equal, adding to 1.")
     content_reduction: Reduction = option("relative", "How the squared difference of content features is measured.")
-    content_weight: float = option(0.02, "Weight of the content loss: α.", least=0)
+    content_power: float = option(
+        2.0,
+        "Power of the content loss: above 1 it pulls little while the picture is near, and harder the further it drifts.",
+        least=1,
+        most=4,
+    )
+    content_weight: float = option(0.04, "Weight of the content loss: α.", least=0)
     style_layers: tuple[str, ...] = option(
         ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"), "Layers that hold the style."
     )

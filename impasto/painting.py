@@ -23,7 +23,7 @@ from impasto.errors import InputError, OptionError
 from impasto.images import ImageSource
 from impasto.losses import Objective, Term
 from impasto.optimize import LBFGS, Adam, Optimizer, optimize
-from impasto.options import STARTS, PaintOptions
+from impasto.options import SMALLEST, STARTS, PaintOptions
 from impasto.presets import options_for
 
 
@@ -68,7 +68,7 @@ def paint(
     style: ImageSource,
     options: PaintOptions | None = None,
     *,
-    preset: str = "default",
+    preset: str | None = None,
     on_step: Callable[[PaintStep], object] | None = None,
     **given: Any,
 ) -> Painting:
@@ -94,7 +94,7 @@ def paint_steps(
     style: ImageSource,
     options: PaintOptions | None = None,
     *,
-    preset: str = "default",
+    preset: str | None = None,
     on_download: Callable[[int, int], None] | None = None,
     **given: Any,
 ) -> Iterator[PaintStep]:
@@ -103,7 +103,11 @@ def paint_steps(
     on_download: (bytes done, bytes in all) while weights are fetched. Raises as `paint` does, the optimiser's
     DivergenceError after steps that were good.
     """
-    options = options_for(preset, **given) if options is None else options.replace(**given)
+    if options is None:
+        preset = preset or "default"
+        options = options_for(preset, **given)
+    else:
+        options = options.replace(**given)
     began = time.monotonic()
     device = machine.choose_device(options.device)
     pictures = images.load(content).to(device), images.load(style).to(device)
@@ -138,7 +142,7 @@ def paint_steps(
             seconds = time.monotonic() - began
             history.append({"step": len(history) + 1, "size": scale.size, "loss": step.loss, **step.parts})
             facts = {"steps": len(history), "loss": step.loss, "losses": step.parts, "seconds": round(seconds, 2)}
-            painting = Painting(crop(canvas, margin).cpu(), {**notes, **facts}, history)
+            painting = Painting(crop(canvas, margin).cpu(), {**notes, **facts}, history.copy())
             yield PaintStep(len(history), total, scale.size, step.loss, step.parts, seconds, painting)
 
 
@@ -176,7 +180,9 @@ def make_optimizer(options: PaintOptions) -> Optimizer:
 def make_objective(content: Tensor, style: Tensor, backbone: Backbone, options: PaintOptions) -> Objective:
     """Content, style, total variation and range: every term whose weight is not 0, with its target."""
     content_loss = losses.content_loss(
-        layer_weights(options.content_layers, options.content_layer_weights), options.content_reduction
+        layer_weights(options.content_layers, options.content_layer_weights),
+        options.content_reduction,
+        options.content_power,
     )
     style_loss = losses.style_loss(
         layer_weights(options.style_layers, options.style_layer_weights),
@@ -264,7 +270,7 @@ def check_memory(pictures: tuple[Tensor, Tensor], options: PaintOptions, device:
     needed = pixels[0] * per_pixel + options.history * pixels[0] * 24 * (options.optimizer == "lbfgs")
     needed = max(needed, pixels[1] * per_pixel / 2)
     if needed > free:
-        fits = int(options.size * (free / needed) ** 0.5 * 0.9)
+        fits = max(SMALLEST, int(options.size * (free / needed) ** 0.5 * 0.9))
         raise InputError(
             f"At --size {options.size} this takes about {needed / 2**30:.0f} GiB of memory and {free / 2**30:.1f} GiB "
             f"are free. Choose a --size of at most {fits}, or --backbone petit."

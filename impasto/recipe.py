@@ -37,7 +37,7 @@ def fingerprint(source: object) -> dict[str, str]:
 
 def make(
     verb: str,
-    preset: str,
+    preset: str | None,
     options: PaintOptions,
     inputs: dict[str, dict[str, str]],
     weights: str,

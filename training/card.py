@@ -29,7 +29,8 @@ Neither the pictures nor the teachers are part of impasto.
 
 ## Training
 
-{steps:,} steps of {batch} crops with AdamW, learning rate {rate:g} falling linearly over the last 40 %, seed {seed}:
+{steps:,} steps of {batch} crops with AdamW, the learning rate {rate:g} until step {hold:,} and falling linearly from
+there, seed {seed}:
 
     python training/petit.py --data DATA --out runs/petit --steps {steps} --export impasto/assets/petit.safetensors
 

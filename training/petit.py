@@ -204,9 +204,9 @@ def evaluate(network: Petit, teachers: Teachers, images: torch.Tensor) -> dict[s
     }
 
 
-def learning_rate(step: int, steps: int, peak: float) -> float:
-    """Warm up, hold, and fall linearly over the last 40 %: the length of a run can still be changed while it holds."""
-    return peak * min(1, (step + 1) / 200, max(0.002, (steps - step) / (0.4 * steps)))
+def learning_rate(step: int, hold: int, steps: int, peak: float) -> float:
+    """Warm up over 200 steps, stay at the peak until step `hold`, and fall linearly to nothing at `steps`."""
+    return peak * min(1, (step + 1) / 200, (steps - step) / (steps - hold))
 
 
 def save_checkpoint(path: Path, **state: object) -> None:
@@ -241,7 +241,7 @@ def train(args: argparse.Namespace, data: Data, teachers: Teachers) -> Petit:
             random = np.random.default_rng((args.seed, step))
             batch = random_batch(data.photos, data.paintings, args.size, args.batch, random)
             for group in optimizer.param_groups:
-                group["lr"] = learning_rate(step, args.steps, args.rate)
+                group["lr"] = learning_rate(step, args.hold, args.steps, args.rate)
             parts = losses(network, teachers, batch, random)
             loss = sum(features + 0.5 * grams + 0.5 * geometry for features, grams, geometry in parts.values())
             optimizer.zero_grad()
@@ -281,6 +281,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--size", type=int, default=176, help="edge of a training crop in pixels")
     parser.add_argument("--rate", type=float, default=4e-3, help="peak learning rate")
+    parser.add_argument("--hold", type=int, default=2500, help="step from which the learning rate falls")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--export", type=Path, help="write the shipped file here after training")
     parser.add_argument("--card", type=Path, help="write the card, a Markdown page, here after training")
@@ -299,7 +300,7 @@ def main() -> None:
             "photos": len(data.photos),
             "paintings": len(data.paintings),
             "held": len(data.held),
-            **{name: getattr(args, name) for name in ("size", "steps", "batch", "rate", "seed")},
+            **{name: getattr(args, name) for name in ("size", "steps", "batch", "rate", "hold", "seed")},
         }
         args.card.write_text(card(facts, evaluate(network, teachers, data.held)), encoding="utf-8")
 

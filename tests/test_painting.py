@@ -1,0 +1,502 @@
+"""paint(): the shape, the start, the course and the recipe of a painting, with the shipped backbone."""
+
+import getpass
+import hashlib
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from impasto import images, machine, painting
+from impasto.errors import DivergenceError, InputError, OptionError, WeightsError
+from impasto.images import read_recipe
+from impasto.options import STARTS, PaintOptions
+from impasto.painting import Painting, PaintStep, paint, paint_steps
+from impasto.presets import PRESETS
+
+FAST: dict[str, Any] = {"size": 32, "min_scale": 32, "first_steps": 3, "device": "cpu", "precision": "float32"}
+CPU = torch.device("cpu")
+
+
+def random_image(height: int, width: int, seed: int = 0) -> Tensor:
+    """Soft random colors, (1, 3, H, W) in [0, 1]."""
+    coarse = torch.rand((1, 3, 5, 5), generator=torch.Generator().manual_seed(seed))
+    return images.resize_to(coarse, (height, width))
+
+
+CONTENT, STYLE = random_image(30, 40), random_image(36, 36, seed=1)
+
+
+def squares(image: Tensor, other: Tensor) -> float:
+    return float((image - other).square().mean())
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> dict[str, Path]:
+    """content.png and style.jpg in a folder with a telling name."""
+    folder = tmp_path / "private folder"
+    folder.mkdir()
+    paths = {"content": folder / "content.png", "style": folder / "style.jpg", "start": folder / "start.png"}
+    for path, image in zip(paths.values(), (CONTENT, STYLE, random_image(20, 60, seed=2)), strict=True):
+        images.save(image, path)
+    return paths
+
+
+# ---------------------------------------------------------------------------------------------------------- shape
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "size", "expected"),
+    [
+        (30, 40, 32, (24, 32)),
+        (40, 30, 32, (32, 24)),
+        (33, 33, 47, (47, 47)),
+        (51, 77, 37, (25, 37)),
+        (24, 20, 64, (64, 53)),
+    ],
+)
+def test_the_result_has_the_content_s_aspect_at_the_asked_size(
+    height: int, width: int, size: int, expected: tuple[int, int]
+) -> None:
+    result = paint(random_image(height, width), STYLE, **{**FAST, "size": size, "first_steps": 1})
+    assert result.image.shape == (1, 3, *expected)
+    assert result.picture.size == expected[::-1]
+    assert result.image.dtype == torch.float32
+    assert 0 <= result.image.min() <= result.image.max() <= 1
+
+
+@pytest.mark.parametrize("scale", [1.0, 1.5])
+def test_the_style_keeps_its_own_aspect_at_every_scale(scale: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[int, ...]] = []
+    real = painting.make_objective
+
+    def spy(content: Tensor, style: Tensor, *rest: Any) -> Any:
+        seen.append(tuple(style.shape[2:]))
+        return real(content, style, *rest)
+
+    monkeypatch.setattr(painting, "make_objective", spy)
+    options = {**FAST, "size": 64, "first_steps": 1, "steps": 1, "style_scale": scale}
+    paint(random_image(40, 30), random_image(40, 80, seed=1), **options)
+    assert seen == [(round(size * scale / 2), round(size * scale)) for size in (32, 64)]
+
+
+def test_scales_follow_one_another_and_steps_are_counted_through() -> None:
+    steps = list(paint_steps(CONTENT, STYLE, **{**FAST, "size": 64, "first_steps": 2, "steps": 3}))
+    assert [step.size for step in steps] == [32, 32, 64, 64, 64]
+    assert [step.index for step in steps] == [1, 2, 3, 4, 5]
+    assert {step.total for step in steps} == {5}
+    assert [tuple(step.painting.image.shape[2:]) for step in steps] == [(24, 32)] * 2 + [(48, 64)] * 3
+    history = steps[-1].painting.history
+    assert [(entry["step"], entry["size"], entry["loss"]) for entry in history] == [
+        (step.index, step.size, step.loss) for step in steps
+    ]
+    assert all(step.loss == pytest.approx(sum(step.parts.values())) for step in steps)
+
+
+def test_on_step_sees_every_step() -> None:
+    seen: list[int] = []
+    paint(CONTENT, STYLE, **FAST, on_step=lambda step: seen.append(step.index))
+    assert seen == [1, 2, 3]
+
+
+@pytest.mark.parametrize("size", [(9, 13), (2, 2), (1, 5), (16, 16)])
+@pytest.mark.parametrize("margin", [0, 1, 4, 16])
+def test_crop_undoes_pad(size: tuple[int, int], margin: int) -> None:
+    image = torch.rand((1, 3, *size), generator=torch.Generator().manual_seed(0))
+    padded = painting.pad(image, margin)
+    assert padded.shape[2:] == (size[0] + 2 * margin, size[1] + 2 * margin)
+    assert torch.equal(painting.crop(padded, margin), image)
+
+
+def test_pad_mirrors_the_border() -> None:
+    image = torch.arange(12.0).view(1, 1, 3, 4)
+    assert painting.pad(image, 2)[0, 0, 2].tolist() == [2, 1, 0, 1, 2, 3, 2, 1]
+
+
+@pytest.mark.parametrize("shape", [(24, 32), (32, 24), (7, 50), (50, 7), (30, 40), (90, 120)])
+def test_cover_fills_the_shape(shape: tuple[int, int]) -> None:
+    covered = painting.cover(torch.ones(1, 3, 60, 80), torch.Size(shape))
+    torch.testing.assert_close(covered, torch.ones(1, 3, *shape))
+
+
+@pytest.mark.parametrize("shape", [(24, 32), (32, 24), (40, 40), (90, 120)])
+def test_cover_does_not_stretch(shape: tuple[int, int]) -> None:
+    """A white disc stays as wide as it is high."""
+    y, x = torch.meshgrid(torch.arange(60) - 29.5, torch.arange(80) - 39.5, indexing="ij")
+    disc = (y.square() + x.square() < 15**2).float().expand(1, 3, 60, 80)
+    lit = painting.cover(disc, torch.Size(shape))[0, 0] > 0.5
+    assert int(lit.any(0).sum()) == pytest.approx(int(lit.any(1).sum()), abs=2)
+
+
+def test_cover_cuts_the_overhang_evenly() -> None:
+    image = torch.zeros(1, 3, 10, 30)
+    image[..., 10:20] = 1
+    assert torch.equal(painting.cover(image, torch.Size((10, 10))), torch.ones(1, 3, 10, 10))
+
+
+@pytest.mark.parametrize("margin", [0, 5])
+def test_enlarge_fits_the_next_scale_and_tells_the_optimizer(margin: int) -> None:
+    told: list[tuple[int, int]] = []
+
+    class Listener:
+        def enlarge(self, size: tuple[int, int]) -> None:
+            told.append(size)
+
+    canvas, content = painting.pad(CONTENT, margin), painting.pad(random_image(61, 80), margin)
+    larger = painting.enlarge(canvas, content, margin, Listener())  # type: ignore[arg-type]
+    assert larger.shape == content.shape
+    assert told == [tuple(content.shape[2:])]
+    assert torch.equal(painting.crop(larger, margin), images.resize_to(CONTENT, (61, 80)))
+
+
+# ---------------------------------------------------------------------------------------------------------- start
+
+
+@pytest.mark.parametrize("start", STARTS)
+@pytest.mark.parametrize("alpha", [0.0, 0.25, 1.0])
+def test_noise_is_blended_into_every_start_by_its_share(start: str, alpha: float) -> None:
+    pure = painting.start(CONTENT, STYLE, PaintOptions(start=start))
+    noise = painting.start(CONTENT, STYLE, PaintOptions(start="noise"))
+    blended = painting.start(CONTENT, STYLE, PaintOptions(start=start, start_noise=alpha))
+    torch.testing.assert_close(blended, noise * alpha + pure * (1 - alpha))
+    assert blended.shape == CONTENT.shape
+    assert 0 <= blended.min() <= blended.max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("start", "expected"),
+    [
+        ("content", lambda: CONTENT),
+        ("style", lambda: painting.cover(STYLE, CONTENT.shape[2:])),
+        ("white", lambda: torch.ones_like(CONTENT)),
+        ("gray", lambda: torch.full_like(CONTENT, 0.5)),
+    ],
+)
+def test_a_start_shows_what_its_name_says(start: str, expected: Callable[[], Tensor]) -> None:
+    torch.testing.assert_close(painting.start(CONTENT, STYLE, PaintOptions(start=start)), expected())
+
+
+def test_style_noise_has_the_style_s_colors() -> None:
+    content, style = torch.zeros(1, 3, 200, 200), 0.4 + 0.2 * random_image(40, 40)
+    noise = painting.start(content, style, PaintOptions(start="style-noise"))
+    torch.testing.assert_close(noise.mean((2, 3)), style.mean((2, 3)), atol=0.005, rtol=0)
+    torch.testing.assert_close(noise.std((2, 3)), style.std((2, 3)), atol=0.005, rtol=0)
+
+
+@pytest.mark.parametrize("start", STARTS)
+def test_every_start_paints(start: str) -> None:
+    result = paint(CONTENT, STYLE, **{**FAST, "first_steps": 2}, start=start, start_noise=0.1)
+    assert result.image.isfinite().all()
+
+
+def test_a_picture_of_another_shape_is_a_start(files: dict[str, Path]) -> None:
+    options = PaintOptions(start=str(files["start"]))
+    expected = painting.cover(images.load(files["start"]), CONTENT.shape[2:])
+    assert torch.equal(painting.start(CONTENT, STYLE, options), expected)
+    assert paint(CONTENT, STYLE, **FAST, start=files["start"]).image.shape == (1, 3, 24, 32)
+
+
+# --------------------------------------------------------------------------------------------------------- course
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
+def test_the_same_seed_paints_the_same_picture(optimizer: str) -> None:
+    one, same, other = (
+        paint(CONTENT, STYLE, **FAST, start="noise", seed=seed, optimizer=optimizer).image for seed in (3, 3, 4)
+    )
+    assert torch.equal(one, same)
+    assert squares(one, other) > 1e-3
+
+
+def test_painting_leaves_the_global_random_numbers_alone() -> None:
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    paint(CONTENT, STYLE, **{**FAST, "first_steps": 1}, start="noise")
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_content_alone_stays_at_the_content() -> None:
+    result = paint(CONTENT, STYLE, **FAST, style_weight=0, tv_weight=0)
+    torch.testing.assert_close(result.image, images.resize(CONTENT, 32), atol=1e-3, rtol=0)
+    assert {entry["content"] for entry in result.history} == {0.0}
+    assert "style" not in result.history[0]
+
+
+def test_content_alone_comes_back_from_noise() -> None:
+    options = {**FAST, "first_steps": 40, "start": "noise", "style_weight": 0, "content_layers": ("relu1_1",)}
+    steps = list(paint_steps(CONTENT, STYLE, **options))
+    content = images.resize(CONTENT, 32)
+    assert squares(steps[-1].painting.image, content) < 0.3 * squares(steps[0].painting.image, content)
+
+
+@pytest.mark.parametrize("loss", ["wasserstein", "moments", "gram"])
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
+def test_style_alone_lowers_the_style_loss(loss: str, optimizer: str) -> None:
+    options = {**FAST, "first_steps": 15, "content_weight": 0, "tv_weight": 0}
+    history = paint(CONTENT, STYLE, **options, style_loss=loss, optimizer=optimizer).history
+    assert history[-1]["style"] < 0.9 * history[0]["style"]
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_preset_paints_from_end_to_end(preset: str) -> None:
+    result = paint(
+        CONTENT, STYLE, preset=preset, backbone="petit", size=48, min_scale=24, first_steps=2, steps=2, device="cpu"
+    )
+    assert result.image.shape == (1, 3, 36, 48)
+    assert result.recipe["preset"] == preset
+    losses = [entry["loss"] for entry in result.history]
+    assert np.isfinite(losses).all()
+
+
+def test_single_options_go_before_all_at_once() -> None:
+    result = paint(CONTENT, STYLE, PaintOptions(**{**FAST, "seed": 1}), seed=2, first_steps=1)
+    assert (result.recipe["options"]["seed"], result.recipe["steps"]) == (2, 1)
+
+
+def test_an_abandoned_iteration_leaves_a_usable_painting(tmp_path: Path) -> None:
+    for step in paint_steps(CONTENT, STYLE, **{**FAST, "first_steps": 100_000}):
+        if step.index == 2:
+            break
+    assert step.total == 100_000
+    assert step.painting.recipe["steps"] == 2
+    assert read_recipe(step.painting.save(tmp_path / "out.png")) == step.painting.recipe
+
+
+def test_nothing_is_done_before_the_first_step_is_asked_for(tmp_path: Path) -> None:
+    paint_steps(tmp_path / "missing.png", STYLE, **FAST)
+
+
+def test_steps_do_not_share_their_image() -> None:
+    steps = list(paint_steps(CONTENT, STYLE, **FAST, start="noise"))
+    assert squares(steps[0].painting.image, steps[-1].painting.image) > 0
+
+
+# ---------------------------------------------------------------------------------------------------------- input
+
+
+def test_every_kind_of_source_gives_the_same_picture(files: dict[str, Path]) -> None:
+    path = files["content"]
+    with Image.open(path) as picture:
+        array = np.asarray(picture.convert("RGB"))
+        sources = [str(path), path.read_bytes(), picture, array, images.load(path), images.load(path)[0]]
+        expected = paint(path, files["style"], **FAST).image
+        for source in sources:
+            torch.testing.assert_close(paint(source, files["style"], **FAST).image, expected, atol=1e-4, rtol=0)
+        torch.testing.assert_close(paint(path, files["style"].read_bytes(), **FAST).image, expected, atol=1e-4, rtol=0)
+
+
+def test_the_source_tensors_are_not_changed() -> None:
+    content, style = CONTENT.clone(), STYLE.clone()
+    paint(content, style, **FAST)
+    assert torch.equal(content, CONTENT)
+    assert torch.equal(style, STYLE)
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "said"),
+    [
+        ({"content_layers": ("relu9_9",)}, OptionError, "relu9_9"),
+        ({"style_layers": ("relu1_1", "conv4_4")}, OptionError, "conv4_4"),
+        ({"start": "nonsense"}, OptionError, "--start nonsense"),
+        ({"start": "n" * 300}, OptionError, "neither a file"),
+        ({"device": "nonsense"}, OptionError, "--device nonsense"),
+        ({"preset": "nonsense"}, OptionError, "no preset 'nonsense'"),
+        ({"styleweight": 1}, OptionError, "Did you mean 'style_weight'"),
+        ({"weights": "missing.pth"}, WeightsError, "missing.pth"),
+    ],
+)
+def test_bad_options_are_refused_before_any_step(given: dict[str, Any], error: type[Exception], said: str) -> None:
+    with pytest.raises(error, match=said):
+        next(paint_steps(CONTENT, STYLE, **{**FAST, **given}))
+
+
+@pytest.mark.parametrize("role", [0, 1])
+@pytest.mark.parametrize("source", ["missing.png", b"no picture", np.zeros((3, 3, 3), np.uint8), 7])
+def test_bad_pictures_are_refused_in_either_role(role: int, source: Any) -> None:
+    pictures = [CONTENT, STYLE]
+    pictures[role] = source
+    with pytest.raises(InputError):
+        paint(*pictures, **FAST)
+
+
+# ----------------------------------------------------------------------------------------- divergence and memory
+
+
+def test_a_loss_that_is_no_number_is_an_error_after_good_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = painting.make_objective
+
+    def breaking(*arguments: Any) -> Callable[[Tensor], dict[str, Tensor]]:
+        objective, calls = real(*arguments), iter([1.0, 1.0, float("nan")])
+        return lambda image: {
+            name: value * factor for factor in [next(calls)] for name, value in objective(image).items()
+        }
+
+    monkeypatch.setattr(painting, "make_objective", breaking)
+    kept: list[PaintStep] = []
+    with pytest.raises(DivergenceError, match="at step 3"):
+        paint(CONTENT, STYLE, **{**FAST, "first_steps": 5}, on_step=kept.append)
+    assert len(kept) == 2
+    assert all(step.painting.image.isfinite().all() for step in kept)
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
+def test_absurd_weights_are_an_error_with_a_remedy(optimizer: str) -> None:
+    with pytest.raises(DivergenceError, match="Lower --learning-rate or --style-weight"):
+        paint(CONTENT, STYLE, **FAST, style_weight=1e300, optimizer=optimizer)
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
+@pytest.mark.parametrize("style_scale", [1.0, 4.0])
+def test_too_little_memory_is_an_error_that_names_a_size_that_fits(
+    optimizer: str, style_scale: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "free_memory", lambda device: 2**30)
+    pictures = torch.zeros(1, 3, 30, 40), torch.zeros(1, 3, 40, 40)
+    options = PaintOptions(size=4096, optimizer=optimizer, style_scale=style_scale)
+    with pytest.raises(InputError, match=r"At --size 4096 .* 1\.0 GiB are free.* --size of at most (\d+)") as error:
+        painting.check_memory(pictures, options, CPU)
+    fits = int(str(error.value).split("at most ")[1].split(",")[0])
+    assert 100 < fits < 4096
+    painting.check_memory(pictures, options.replace(size=fits), CPU)
+    with pytest.raises(InputError):
+        painting.check_memory(pictures, options.replace(size=round(fits * 1.2)), CPU)
+
+
+def test_too_little_memory_is_found_before_the_backbone_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "free_memory", lambda device: 2**20)
+    monkeypatch.setattr(painting, "load_backbone", None)
+    with pytest.raises(InputError, match="free"):
+        next(paint_steps(CONTENT, STYLE, size=1024, device="cpu"))
+
+
+def test_a_machine_that_does_not_say_its_memory_paints(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "free_memory", lambda device: None)
+    painting.check_memory((CONTENT, STYLE), PaintOptions(size=16384), CPU)
+
+
+def test_free_memory_is_a_sensible_number_of_bytes() -> None:
+    free = machine.free_memory(CPU)
+    assert free is None or 2**24 < free < 2**50
+
+
+# ------------------------------------------------------------------------------------------- device and precision
+
+
+@pytest.mark.parametrize(
+    ("name", "pooling", "hardware", "expected"),
+    [
+        ("auto", "average", True, torch.bfloat16),
+        ("auto", "l2", True, torch.bfloat16),
+        ("auto", "max", True, torch.float32),
+        ("auto", "average", False, torch.float32),
+        ("float32", "average", True, torch.float32),
+        ("bfloat16", "max", False, torch.bfloat16),
+    ],
+)
+def test_precision_is_bfloat16_where_it_is_fast_and_safe_or_asked_for(
+    name: Any, pooling: Any, hardware: bool, expected: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "has_bfloat16", lambda device: hardware)
+    assert machine.choose_precision(name, CPU, pooling) == expected
+
+
+def test_a_machine_without_torch_s_private_probes_computes_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
+        monkeypatch.delattr(torch.cpu, name, raising=False)
+    assert not machine.has_bfloat16(CPU)
+    assert not machine.has_bfloat16(torch.device("mps"))
+
+
+def test_both_precisions_paint_nearly_the_same_and_say_which() -> None:
+    results = [paint(CONTENT, STYLE, **{**FAST, "precision": name}) for name in ("float32", "bfloat16")]
+    assert [result.recipe["precision"] for result in results] == ["float32", "bfloat16"]
+    assert squares(results[0].image, results[1].image) < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("cuda", "mps", "expected"), [(True, True, "cuda"), (False, True, "mps"), (False, False, "cpu")]
+)
+def test_the_best_device_is_taken(cuda: bool, mps: bool, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+    assert machine.choose_device("auto") == torch.device(expected)
+
+
+def test_keeping_freed_memory_may_be_asked_for_anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> None:
+        raise OSError(name)
+
+    monkeypatch.setattr(machine.ctypes, "CDLL", missing)
+    machine.keep_freed_memory()
+
+
+# --------------------------------------------------------------------------------------------------------- recipe
+
+
+@pytest.fixture(scope="module")
+def result() -> Painting:
+    return paint(CONTENT, STYLE, **FAST)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif"])
+def test_the_recipe_is_in_the_file(result: Painting, suffix: str, tmp_path: Path) -> None:
+    path = result.save(tmp_path / f"out{suffix}")
+    assert path == tmp_path / f"out{suffix}"
+    assert read_recipe(path) == result.recipe
+    with Image.open(path) as written:
+        assert written.size == (32, 24)
+
+
+def test_the_recipe_says_what_made_the_picture(result: Painting) -> None:
+    recipe = result.recipe
+    assert json.loads(json.dumps(recipe)) == recipe
+    assert recipe["options"] == PaintOptions(**FAST).as_dict()
+    assert PaintOptions(**recipe["options"]) == PaintOptions(**FAST)
+    assert (recipe["schema"], recipe["verb"], recipe["preset"], recipe["steps"]) == (1, "paint", "default", 3)
+    assert (recipe["device"], recipe["precision"]) == ("cpu", "float32")
+    assert recipe["losses"].keys() == {"content", "style", "variation", "range"}
+    assert recipe["loss"] == pytest.approx(sum(recipe["losses"].values()))
+    assert len(recipe["weights_sha256"]) == 64
+
+
+def test_the_recipe_s_hashes_are_those_of_the_files(files: dict[str, Path]) -> None:
+    inputs = paint(files["content"], str(files["style"]), **{**FAST, "first_steps": 1}).recipe["inputs"]
+    for role in ("content", "style"):
+        expected = hashlib.sha256(files[role].read_bytes()).hexdigest()
+        assert inputs[role] == {"name": files[role].name, "sha256": expected}
+
+
+def test_the_recipe_names_sources_without_a_file_by_their_kind_and_content(files: dict[str, Path]) -> None:
+    data = files["content"].read_bytes()
+    inputs = paint(data, np.zeros((20, 20, 3), np.uint8), **{**FAST, "first_steps": 1}).recipe["inputs"]
+    assert inputs["content"] == {"name": "bytes", "sha256": hashlib.sha256(data).hexdigest()}
+    assert inputs["style"] == {"name": "ndarray", "sha256": hashlib.sha256(bytes(1200)).hexdigest()}
+
+
+def test_the_recipe_says_nothing_of_the_user(files: dict[str, Path], tmp_path: Path) -> None:
+    weights = files["content"].with_name("own.safetensors")
+    weights.write_bytes((Path(painting.__file__).parent / "assets" / "petit.safetensors").read_bytes())
+    options = {**FAST, "first_steps": 1, "start": str(files["start"]), "weights": str(weights)}
+    result = paint(files["content"].resolve(), str(files["style"].resolve()), **options)
+    assert (result.recipe["options"]["start"], result.recipe["options"]["weights"]) == ("start.png", "own.safetensors")
+    written = result.save(tmp_path / "out.png").read_bytes()
+    words = [str(tmp_path), "private folder", str(Path.home())]
+    if len(user := getpass.getuser()) > 3:
+        words.append(user)
+    for word in words:
+        assert word not in json.dumps(result.recipe)
+        assert word.encode() not in written
+
+
+def test_notebooks_show_a_painting_as_png(result: Painting) -> None:
+    with Image.open(io.BytesIO(result._repr_png_())) as shown:
+        assert (shown.format, shown.size) == ("PNG", (32, 24))
+        assert list(shown.convert("RGB").tobytes()) == list(result.picture.tobytes())
