@@ -14,65 +14,52 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from impasto.errors import (
-        DivergenceError as DivergenceError,
-    )
-    from impasto.errors import (
-        ImpastoError as ImpastoError,
-    )
-    from impasto.errors import (
-        InputError as InputError,
-    )
-    from impasto.errors import (
-        OptionError as OptionError,
-    )
-    from impasto.errors import (
-        OutputError as OutputError,
-    )
-    from impasto.errors import (
-        WeightsError as WeightsError,
-    )
-    from impasto.images import read_recipe as read_recipe
-    from impasto.options import PaintOptions as PaintOptions
-    from impasto.painting import (
-        Painting as Painting,
-    )
-    from impasto.painting import (
-        PaintStep as PaintStep,
-    )
-    from impasto.painting import (
-        paint as paint,
-    )
-    from impasto.painting import (
-        paint_steps as paint_steps,
-    )
-    from impasto.presets import options_for as options_for
+    from impasto.errors import DivergenceError, ImpastoError, InputError, OptionError, OutputError, WeightsError
+    from impasto.images import read_recipe
+    from impasto.options import PaintOptions
+    from impasto.painting import Painting, PaintStep, paint, paint_steps
+    from impasto.presets import options_for
+    from impasto.synthesis import reconstruct, reconstruct_steps, texture, texture_steps
 
-# public name -> the module that holds it
+__all__ = [
+    "DivergenceError",
+    "ImpastoError",
+    "InputError",
+    "OptionError",
+    "OutputError",
+    "PaintOptions",
+    "PaintStep",
+    "Painting",
+    "WeightsError",
+    "__version__",
+    "options_for",
+    "paint",
+    "paint_steps",
+    "read_recipe",
+    "reconstruct",
+    "reconstruct_steps",
+    "texture",
+    "texture_steps",
+]
+
+# module -> its public names
 _HOMES = {
-    "DivergenceError": "errors",
-    "ImpastoError": "errors",
-    "InputError": "errors",
-    "OptionError": "errors",
-    "OutputError": "errors",
-    "PaintOptions": "options",
-    "PaintStep": "painting",
-    "Painting": "painting",
-    "WeightsError": "errors",
-    "options_for": "presets",
-    "paint": "painting",
-    "paint_steps": "painting",
-    "read_recipe": "images",
+    "errors": ("DivergenceError", "ImpastoError", "InputError", "OptionError", "OutputError", "WeightsError"),
+    "images": ("read_recipe",),
+    "options": ("PaintOptions",),
+    "painting": ("PaintStep", "Painting", "paint", "paint_steps"),
+    "presets": ("options_for",),
+    "synthesis": ("reconstruct", "reconstruct_steps", "texture", "texture_steps"),
 }
-__all__ = sorted([*_HOMES, "__version__"])
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'impasto' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"impasto.{_HOMES[name]}"), name)
-    globals()[name] = value  # the next access does not come here
-    return value
+    for module, names in _HOMES.items():
+        if name in names:
+            value = getattr(importlib.import_module(f"impasto.{module}"), name)
+            globals()[name] = value  # the next access does not come here
+            return value
+    raise AttributeError(f"module 'impasto' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

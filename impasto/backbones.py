@@ -5,6 +5,7 @@ Layers are named `convB_I`, `reluB_I` and `poolB` by block and depth, the image 
 `BACKBONES`; a file of one's own in the same shape is loaded with `weights`.
 """
 
+import copy
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -129,6 +130,12 @@ class Backbone:
             digest.update(key.encode())
             digest.update(self.weights[key].float().cpu().contiguous().numpy().tobytes())
         return digest.hexdigest()
+
+    def padded(self, padding: Padding) -> "Backbone":
+        """The same network with another padding; the weights are shared."""
+        other = copy.copy(self)
+        other.padding = padding
+        return other
 
     def place(self, weight: Tensor) -> Tensor:
         """A weight on the backbone's device, in its dtype and in the layout in which convolutions are fast."""

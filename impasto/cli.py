@@ -10,20 +10,20 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import fields
+from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional, TypeAlias
 
 from cyclopts import App, CycloptsError, Group, Parameter
 
 import impasto
-from impasto.errors import ImpastoError, OptionError, OutputError
+from impasto.errors import ImpastoError
 from impasto.options import PaintOptions
 from impasto.presets import PRESETS, options_for
 
 if TYPE_CHECKING:
-    from impasto.painting import PaintStep
+    from impasto.outputs import Outputs
 
 app = App(
     name="impasto",
@@ -76,7 +76,43 @@ def words(default: Any) -> str:
 
 Flags: TypeAlias = mirror(PaintOptions)  # type: ignore[valid-type]
 PresetName: TypeAlias = Literal[tuple(PRESETS)]  # type: ignore[valid-type]
+Options: TypeAlias = Annotated[Flags, Parameter(name="*")]
 Quiet: TypeAlias = Annotated[bool, Parameter(name=["-q", "--quiet"], help="Say nothing but errors.", negative=())]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Results:
+    """Where a verb's results go: the same flags for all."""
+
+    output: Annotated[
+        Path | None,
+        Parameter(
+            name=["-o", "--output"],
+            allow_leading_hyphen=True,
+            help='Where the result goes: .png, .jpg, .webp or .tif; "-" writes a PNG to standard output. Beside the '
+            "picture if left out.",
+        ),
+    ] = None
+    save_every: Annotated[int, Parameter(help="Also save a numbered picture every so many steps; -1: none.")] = -1
+    json_file: Annotated[
+        Path | None,
+        Parameter(
+            name="--json",
+            allow_leading_hyphen=True,
+            help='Write the recipe and the losses of every step to this file; "-" is standard output.',
+        ),
+    ] = None
+    curve: Annotated[
+        Path | None, Parameter(help="Draw the losses over the steps to this file: .png, .pdf, .svg or .csv.")
+    ] = None
+    quiet: Quiet = False
+
+    def outputs(self, otherwise: Path) -> "Outputs":
+        """What is to be written, with `otherwise` as the picture's place where none was named."""
+        from impasto.outputs import Outputs
+
+        return Outputs(self.output or otherwise, self.save_every, self.json_file, self.curve, self.quiet)
 
 
 @app.command
@@ -85,12 +121,9 @@ def paint(
     style: Path,
     /,
     *,
-    output: Annotated[Path | None, Parameter(name=["-o", "--output"], allow_leading_hyphen=True)] = None,
     preset: PresetName = "default",
-    save_every: int = -1,
-    json_file: Annotated[Path | None, Parameter(name="--json", allow_leading_hyphen=True)] = None,
-    quiet: Quiet = False,
-    options: Annotated[Flags, Parameter(name="*")] = Flags(),  # noqa: B008  (frozen, and holds nothing)
+    results: Results = Results(),
+    options: Options = Flags(),  # noqa: B008  (frozen, and holds nothing)
 ) -> int:
     """Paint CONTENT in the manner of STYLE.
 
@@ -100,18 +133,79 @@ def paint(
         The picture to paint.
     style
         The picture whose manner is taken.
-    output
-        Where the result goes: .png, .jpg, .webp or .tif; "-" writes a PNG to standard output. Beside CONTENT if left out.
     preset
         A recipe to start from; `impasto presets` says what each reproduces.
-    save_every
-        Also save a numbered picture every so many steps; -1: none.
-    json_file
-        Write the recipe and the losses of every step to this file; "-" is standard output.
     """
-    return run_paint(
-        content, style, output, options_for(preset, **given(options)), preset, save_every, json_file, quiet
-    )
+    from impasto.outputs import beside, carry_out
+    from impasto.painting import paint_steps
+
+    chosen = options_for(preset, **given(options))
+    steps = partial(paint_steps, content, style, chosen, preset=preset)
+    return carry_out(steps, results.outputs(beside(content, style.stem)), [content, style], chosen)
+
+
+@app.command
+def texture(
+    style: Path,
+    /,
+    *,
+    width: int | None = None,
+    height: int | None = None,
+    seamless: Annotated[bool, Parameter(negative=())] = False,
+    preset: PresetName = "default",
+    results: Results = Results(),
+    options: Options = Flags(),  # noqa: B008
+) -> int:
+    """Synthesize a texture with the statistics of STYLE.
+
+    Parameters
+    ----------
+    style
+        The picture whose texture is taken.
+    width
+        Of the result in pixels; without width and height it has --size and the style's aspect.
+    height
+        Of the result in pixels.
+    seamless
+        Make a picture that tiles.
+    preset
+        A recipe to start from; its content is left out.
+    """
+    from impasto.outputs import beside, carry_out
+    from impasto.synthesis import texture_options, texture_steps
+
+    chosen = texture_options(preset, width, height, **given(options))
+    steps = partial(texture_steps, style, chosen, preset=preset, width=width, height=height, seamless=seamless)
+    return carry_out(steps, results.outputs(beside(style, "texture")), [style], chosen)
+
+
+@app.command
+def reconstruct(
+    picture: Path,
+    /,
+    *,
+    layer: str | None = None,
+    preset: PresetName = "default",
+    results: Results = Results(),
+    options: Options = Flags(),  # noqa: B008
+) -> int:
+    """Reconstruct PICTURE from what a network keeps of it: one layer's features, or the statistics of --style-layers.
+
+    Parameters
+    ----------
+    picture
+        The picture to reconstruct.
+    layer
+        The layer whose features are matched; relu4_2 if neither this nor --style-layers is given.
+    preset
+        A recipe to start from.
+    """
+    from impasto.outputs import beside, carry_out
+    from impasto.synthesis import reconstruct_options, reconstruct_steps
+
+    chosen = reconstruct_options(preset, layer, **given(options))
+    steps = partial(reconstruct_steps, picture, chosen, preset=preset)
+    return carry_out(steps, results.outputs(beside(picture, "reconstruction")), [picture], chosen)
 
 
 def given(flags: Any) -> dict[str, Any]:
@@ -119,123 +213,12 @@ def given(flags: Any) -> dict[str, Any]:
     return {declared.name: value for declared in fields(flags) if (value := getattr(flags, declared.name)) is not None}
 
 
-def run_paint(
-    content: Path,
-    style: Path,
-    output: Path | None,
-    options: PaintOptions,
-    preset: str,
-    save_every: int,
-    json_file: Path | None,
-    quiet: bool,
-) -> int:
-    """Check where everything will go, paint, and keep what was reached when stopped."""
-    from rich.console import Console
-
-    from impasto import images, machine
-    from impasto.painting import paint_steps
-    from impasto.terminal import PaintProgress
-
-    machine.keep_freed_memory()
-    console = Console(stderr=True, highlight=False, emoji=False)
-    if save_every == 0 or save_every < -1:
-        raise OptionError(f"--save-every is {save_every}; it must be a whole number of at least 1, or -1 for none.")
-    if str(output) == str(json_file) == "-":
-        raise OptionError("-o and --json both go to standard output. Name a file for one of them.")
-    for path in (content, style):
-        check_source(path)
-    target = output or beside(content, style)
-    inputs = [content, style, *(Path(path) for path in (options.start, options.weights) if path)]
-    if str(target) != "-":
-        images.check_output(target, inputs)
-    if json_file is not None and str(json_file) != "-":
-        check_text(json_file, [*inputs, target])
-    step: PaintStep | None = None
-    status = 0
-    with PaintProgress(console, quiet) as progress:
-        try:
-            for step in paint_steps(content, style, options, preset=preset, on_download=progress.download):
-                progress.show(step)
-                if save_every > 0 and step.index % save_every == 0 and str(target) != "-":
-                    step.painting.save(numbered(target, step.index))
-        except KeyboardInterrupt:
-            status = STOPPED
-    if step is None:
-        return status
-    if str(target) == "-":
-        sys.stdout.buffer.write(images.encode(step.painting.image, ".png", recipe=step.painting.recipe))
-    else:
-        step.painting.save(target)
-    if json_file is not None:
-        write_text(json_file, json.dumps({**step.painting.recipe, "history": step.painting.history}, indent=1))
-    if not quiet:
-        console.print(summary(step, target, stopped=status == STOPPED), soft_wrap=True, markup=False)
-    return status
-
-
-def summary(step: "PaintStep", target: Path, stopped: bool) -> str:
-    """One line: what was written, and what made it."""
-    recipe = step.painting.recipe
-    height, width = step.painting.image.shape[2:]
-    reached = f"stopped at step {step.index} of {step.total}" if stopped else f"{step.index} steps"
-    return (
-        f"{target}: {width} x {height}, {reached}, {step.seconds:.1f} s, "
-        f"{recipe['options']['backbone']} in {recipe['precision']} on {recipe['device']}"
-    )
-
-
-def beside(content: Path, style: Path) -> Path:
-    """content-style.png beside the content, numbered rather than written over what is there."""
-    first = content.with_name(f"{content.stem}-{style.stem}.png")
-    candidates = (first, *(first.with_stem(f"{first.stem}-{number}") for number in range(2, 10_000)))
-    return next(path for path in candidates if not os.path.lexists(path))
-
-
-def numbered(target: Path, index: int) -> Path:
-    """out.png -> out-0050.png"""
-    return target.with_stem(f"{target.stem}-{index:04d}")
-
-
-def check_source(path: Path) -> None:
-    """Find out at once where there is no file; what is in it shows when it is read. Raises InputError."""
-    from impasto import images
-
-    with suppress(OSError):  # the name is too long, say
-        if path.is_file():
-            return
-    images.load_picture(path)
-
-
-def check_text(path: Path, others: Sequence[Path]) -> None:
-    """Find out before painting whether a text can be written, and that it replaces none of `others`. Raises OutputError."""
-    from impasto import images
-
-    images.check_output(f"{path}.png")  # a trial in the same folder
-    if path.is_dir():
-        raise OutputError(f"{path} is a folder: name a file inside it.")
-    for other in others:
-        if path.resolve() == other.resolve():
-            raise OutputError(f"--json {path} would replace {other}: choose another name.")
-
-
-def write_text(path: Path, text: str) -> None:
-    """To a file, or to standard output for "-". Raises OutputError."""
-    if str(path) == "-":
-        print(text)
-        return
-    try:
-        path.write_text(text + "\n", encoding="utf-8")
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written ({error.strerror}): choose another folder or name.") from error
-
-
 @app.command
 def demo(
     *,
     style: Literal["swirl", "woodcut", "mosaic", "points", "fauve"] = "swirl",
-    output: Annotated[Path, Parameter(name=["-o", "--output"], allow_leading_hyphen=True)] = Path("impasto-demo.png"),
-    quiet: Quiet = False,
-    options: Annotated[Flags, Parameter(name="*")] = Flags(),  # noqa: B008
+    results: Results = Results(),
+    options: Options = Flags(),  # noqa: B008
 ) -> int:
     """Paint the pictures that come with the package: the first thing to try.
 
@@ -243,12 +226,19 @@ def demo(
     ----------
     style
         Which of the shipped styles.
-    output
-        Where the result goes.
     """
-    folder = Path(impasto.__file__).parent / "assets" / "demo"
-    content, painted = folder / "valley.jpg", folder / f"{style}.jpg"
-    return run_paint(content, painted, output, options_for(**given(options)), "default", -1, None, quiet)
+    from impasto.outputs import carry_out
+    from impasto.painting import paint_steps
+
+    content, painted = images_of_the_demo("valley"), images_of_the_demo(style)
+    chosen = options_for(**given(options))
+    steps = partial(paint_steps, content, painted, chosen, preset="default")
+    return carry_out(steps, results.outputs(Path("impasto-demo.png")), [content, painted], chosen)
+
+
+def images_of_the_demo(name: str) -> Path:
+    """A picture that comes with the package."""
+    return Path(impasto.__file__).parent / "assets" / "demo" / f"{name}.jpg"
 
 
 @app.command

@@ -214,6 +214,11 @@ def nine_point_variation(image: Tensor) -> Tensor:
     return torch.stack([weight / 6 * value for weight, value in sums]).sum(0)
 
 
+def wrapped(variation: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    """The same variation of an image whose opposite edges meet."""
+    return lambda image: variation(F.pad(image, (0, 1, 0, 1), mode="circular"))
+
+
 TOTAL_VARIATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "squared": squared_variation,
     "absolute": absolute_variation,

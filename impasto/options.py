@@ -14,7 +14,7 @@ from impasto.errors import OptionError
 
 BackboneName = Literal["petit", "vgg19", "vgg19-caffe", "vgg16"]
 Pooling = Literal["auto", "average", "max", "l2"]
-Padding = Literal["auto", "zeros", "reflect", "replicate", "replicate-first"]
+Padding = Literal["auto", "zeros", "reflect", "replicate", "replicate-first", "circular"]
 StyleLoss = Literal["wasserstein", "moments", "gram"]
 GramNormalization = Literal["none", "positions", "elements", "root"]
 Reduction = Literal["relative", "mean", "sum", "half", "quarter"]

@@ -1,10 +1,10 @@
 """paint(content, style): the main verb.
 
 One call in six stages: options are checked, pictures read, the backbone loaded, the scales planned; then each scale
-builds its objective and is optimised, its result enlarged into the next; at the end stands a `Painting`.
+builds its objective and is optimised, its result enlarged into the next; at the end stands a `Painting`. The verbs that
+paint from one picture alone share these stages: see `synthesis`.
 """
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -12,18 +12,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
 from impasto import backbones, images, losses, machine, recipe, scales
 from impasto.backbones import Backbone
+from impasto.canvas import crop, pad, resized, start
 from impasto.conventions import layer_weights
-from impasto.errors import InputError, OptionError
+from impasto.errors import InputError
 from impasto.images import ImageSource
 from impasto.losses import Objective, Term
 from impasto.optimize import LBFGS, Adam, Optimizer, optimize
-from impasto.options import SMALLEST, STARTS, PaintOptions
+from impasto.options import SMALLEST, PaintOptions
 from impasto.presets import options_for
 
 
@@ -81,8 +81,13 @@ def paint(
 
     Raises InputError, OptionError, WeightsError or DivergenceError, all ImpastoError, with a remedy in the message.
     """
+    return last(paint_steps(content, style, options, preset=preset, **given), on_step)
+
+
+def last(steps: Iterator[PaintStep], on_step: Callable[[PaintStep], object] | None) -> Painting:
+    """The painting that stands at the end of all steps."""
     step = None
-    for step in paint_steps(content, style, options, preset=preset, **given):
+    for step in steps:
         if on_step is not None:
             on_step(step)
     assert step is not None  # every plan has a step
@@ -106,36 +111,48 @@ def paint_steps(
     if options is None:
         preset = preset or "default"
         options = options_for(preset, **given)
-    else:
+    elif given:
         options = options.replace(**given)
+    sources = {"content": content, "style": style}
+    yield from run("paint", sources, options, preset, on_download=on_download)
+
+
+def run(
+    verb: str,
+    sources: dict[str, ImageSource],
+    options: PaintOptions,
+    preset: str | None,
+    *,
+    shape: tuple[int, int] | None = None,
+    seamless: bool = False,
+    on_download: Callable[[int, int], None] | None = None,
+) -> Iterator[PaintStep]:
+    """What every verb that optimises an image does. `sources` holds "content", "style" or both.
+
+    Without content the canvas has the (height, width) `shape`, or the style's, scaled to the options' size.
+    """
     began = time.monotonic()
     device = machine.choose_device(options.device)
-    pictures = images.load(content).to(device), images.load(style).to(device)
-    check_memory(pictures, options, device)
+    pictures = {name: images.load(source).to(device) for name, source in sources.items()}
+    content, style = templates(pictures, shape)
+    check_memory((content, style), options, device)
     backbone = load_backbone(options, device, on_download)
-    notes = recipe.make(
-        "paint",
-        preset,
-        options,
-        {"content": recipe.fingerprint(content), "style": recipe.fingerprint(style)},
-        backbone.fingerprint,
-        device,
-        backbone.dtype,
-    )
+    inputs = {name: recipe.fingerprint(source) for name, source in sources.items()}
+    notes = recipe.make(verb, preset, options, inputs, backbone.fingerprint, device, backbone.dtype)
     history: list[dict[str, Any]] = []
     plan = scales.plan(options)
     total = sum(scale.steps for scale in plan)
     optimizer = make_optimizer(options)
-    margin = options.canvas_padding
+    margin = 0 if seamless else options.canvas_padding
     canvas = None
     for scale in plan:
-        content_image = pad(images.resize(pictures[0], scale.size), margin)
-        style_image = images.resize(pictures[1], max(16, round(scale.size * options.style_scale)))
-        objective = make_objective(content_image, style_image, backbone, options)
+        content_image = pad(images.resize(content, scale.size), margin)
+        style_image = images.resize(style, max(SMALLEST, round(scale.size * options.style_scale)))
+        objective = make_objective(content_image, style_image, backbone, options, seamless)
         canvas = (
             start(content_image, style_image, options)
             if canvas is None
-            else enlarge(canvas, content_image, margin, optimizer)
+            else enlarge(canvas, content_image, margin, optimizer, seamless)
         )
         for step in optimize(canvas, objective, steps=scale.steps, optimizer=optimizer):
             canvas = step.image
@@ -177,8 +194,21 @@ def make_optimizer(options: PaintOptions) -> Optimizer:
     return LBFGS(options.history, first_change=options.learning_rate)
 
 
-def make_objective(content: Tensor, style: Tensor, backbone: Backbone, options: PaintOptions) -> Objective:
-    """Content, style, total variation and range: every term whose weight is not 0, with its target."""
+def templates(pictures: dict[str, Tensor], shape: tuple[int, int] | None) -> tuple[Tensor, Tensor]:
+    """(content, style): what is missing is replaced by something of the right shape that no loss will read."""
+    if "content" not in pictures:
+        height, width = shape or pictures["style"].shape[2:]
+        return pictures["style"].new_full((1, 3, height, width), 0.5), pictures["style"]
+    return pictures["content"], pictures.get("style", pictures["content"])
+
+
+def make_objective(
+    content: Tensor, style: Tensor, backbone: Backbone, options: PaintOptions, seamless: bool = False
+) -> Objective:
+    """Content, style, total variation and range: every term whose weight is not 0, with its target.
+
+    seamless: the picture is seen as if it went on at its opposite edges; the style is not.
+    """
     content_loss = losses.content_loss(
         layer_weights(options.content_layers, options.content_layer_weights),
         options.content_reduction,
@@ -190,71 +220,31 @@ def make_objective(content: Tensor, style: Tensor, backbone: Backbone, options: 
         options.style_reduction,
         options.gram_normalization,
     )
+    variation = losses.TOTAL_VARIATIONS[options.tv]
     terms = {}
     for name, weight, loss, picture in (
         ("content", options.content_weight, content_loss, content),
         ("style", options.style_weight, style_loss, style),
-        ("variation", options.tv_weight, losses.pixel_loss(losses.TOTAL_VARIATIONS[options.tv]), content),
+        (
+            "variation",
+            options.tv_weight,
+            losses.pixel_loss(losses.wrapped(variation) if seamless else variation),
+            content,
+        ),
         ("range", options.range_weight, losses.pixel_loss(losses.out_of_range), content),
     ):
         if weight:
             with torch.no_grad():
                 features = backbone(picture, tuple(loss.layers))
             terms[name] = Term(weight, loss, loss.target(features))
-    return Objective(backbone, terms)
+    return Objective(backbone.padded("circular") if seamless else backbone, terms)
 
 
-def start(content: Tensor, style: Tensor, options: PaintOptions) -> Tensor:
-    """The canvas before the first step, of the content's shape: noise·α + start·(1 - α)."""
-    generator = torch.Generator().manual_seed(options.seed)
-    normal = torch.randn(content.shape, generator=generator).to(content)
-    noise = (0.5 + 0.25 * normal).clamp(0, 1)
-    if options.start == "content":
-        canvas = content
-    elif options.start == "style":
-        canvas = cover(style, content.shape[2:])
-    elif options.start == "noise":
-        canvas = noise
-    elif options.start == "style-noise":  # noise of the style's mean and deviation, as style-transfer-pytorch has it
-        deviation, mean = torch.std_mean(style, (2, 3), keepdim=True)
-        canvas = (mean + deviation * normal).clamp(0, 1)
-    elif options.start in ("white", "gray"):
-        canvas = torch.full_like(content, {"white": 1.0, "gray": 0.5}[options.start])
-    elif os.path.lexists(options.start):  # unlike exists(), it never raises
-        canvas = cover(images.load(options.start).to(content), content.shape[2:])
-    else:
-        raise OptionError(
-            f"--start {options.start} is neither a file nor one of {', '.join(STARTS)}. Choose one of these or a picture."
-        )
-    return noise * options.start_noise + canvas * (1 - options.start_noise)
-
-
-def cover(image: Tensor, shape: torch.Size) -> Tensor:
-    """`image` enlarged or reduced until it covers (height, width), its aspect kept, its overhang cut evenly."""
-    height, width = image.shape[2:]
-    factor = max(shape[0] / height, shape[1] / width)
-    larger = images.resize_to(image, (max(shape[0], round(height * factor)), max(shape[1], round(width * factor))))
-    top, left = (larger.shape[2] - shape[0]) // 2, (larger.shape[3] - shape[1]) // 2
-    return larger[:, :, top : top + shape[0], left : left + shape[1]].contiguous()
-
-
-def enlarge(canvas: Tensor, content: Tensor, margin: int, optimizer: Optimizer) -> Tensor:
+def enlarge(canvas: Tensor, content: Tensor, margin: int, optimizer: Optimizer, seamless: bool = False) -> Tensor:
     """The last scale's picture at the shape of the next scale's padded content; the optimiser is told."""
     height, width = (edge - 2 * margin for edge in content.shape[2:])
     optimizer.enlarge((content.shape[2], content.shape[3]))
-    return pad(images.resize_to(crop(canvas, margin), (height, width)), margin)
-
-
-def pad(image: Tensor, margin: int) -> Tensor:
-    """Mirror the border outwards, so that what networks do at borders falls on what is cut off."""
-    least = min(margin, image.shape[2] - 1, image.shape[3] - 1)  # a mirror is no wider than the picture
-    image = F.pad(image, (least,) * 4, mode="reflect") if least else image
-    return F.pad(image, (margin - least,) * 4, mode="replicate") if margin > least else image
-
-
-def crop(image: Tensor, margin: int) -> Tensor:
-    """Undo `pad`."""
-    return image[:, :, margin : image.shape[2] - margin, margin : image.shape[3] - margin]
+    return pad(resized(crop(canvas, margin), (height, width), seamless), margin)
 
 
 def check_memory(pictures: tuple[Tensor, Tensor], options: PaintOptions, device: torch.device) -> None:

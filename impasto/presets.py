@@ -180,6 +180,19 @@ PRESETS: dict[str, Preset] = {
 }
 
 
+# What the verbs for one picture alone start from; a preset of a document is laid over it when one is asked for
+TEXTURE = {"content_weight": 0.0, "start": "style-noise"}
+RECONSTRUCT = {
+    **ONE_SCALE,
+    "style_weight": 0.0,
+    "content_weight": 1.0,
+    "content_power": 1.0,
+    "start": "noise",
+    "tv_weight": 0.0,
+    "steps": 200,
+}
+
+
 def options_for(preset: str = "default", **given: Any) -> PaintOptions:
     """The preset's options with those `given` in their place. Raises OptionError for an unknown name or a bad value."""
     if preset not in PRESETS:

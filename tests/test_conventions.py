@@ -23,7 +23,9 @@ def tiny(activation_scale: float = 1.0) -> Backbone:
     generator = torch.Generator().manual_seed(5)
     weights = {}
     for key, shape in TINY.shapes.items():
-        tensor = torch.randn(shape, generator=generator) * (0.25 if key.endswith("bias") else (2 / (9 * shape[1])) ** 0.5)
+        tensor = torch.randn(shape, generator=generator) * (
+            0.25 if key.endswith("bias") else (2 / (9 * shape[1])) ** 0.5
+        )
         scaled = key.endswith("bias") or key == "conv1_1.weight"  # ReLU networks are homogeneous in these together
         weights[key] = tensor * activation_scale if scaled else tensor
     return Backbone("tiny", TINY, weights)

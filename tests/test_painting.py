@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from impasto import canvas as canvas_module
 from impasto import images, machine, painting
 from impasto.errors import DivergenceError, InputError, OptionError, WeightsError
 from impasto.images import read_recipe
@@ -110,19 +111,19 @@ def test_on_step_sees_every_step() -> None:
 @pytest.mark.parametrize("margin", [0, 1, 4, 16])
 def test_crop_undoes_pad(size: tuple[int, int], margin: int) -> None:
     image = torch.rand((1, 3, *size), generator=torch.Generator().manual_seed(0))
-    padded = painting.pad(image, margin)
+    padded = canvas_module.pad(image, margin)
     assert padded.shape[2:] == (size[0] + 2 * margin, size[1] + 2 * margin)
-    assert torch.equal(painting.crop(padded, margin), image)
+    assert torch.equal(canvas_module.crop(padded, margin), image)
 
 
 def test_pad_mirrors_the_border() -> None:
     image = torch.arange(12.0).view(1, 1, 3, 4)
-    assert painting.pad(image, 2)[0, 0, 2].tolist() == [2, 1, 0, 1, 2, 3, 2, 1]
+    assert canvas_module.pad(image, 2)[0, 0, 2].tolist() == [2, 1, 0, 1, 2, 3, 2, 1]
 
 
 @pytest.mark.parametrize("shape", [(24, 32), (32, 24), (7, 50), (50, 7), (30, 40), (90, 120)])
 def test_cover_fills_the_shape(shape: tuple[int, int]) -> None:
-    covered = painting.cover(torch.ones(1, 3, 60, 80), torch.Size(shape))
+    covered = canvas_module.cover(torch.ones(1, 3, 60, 80), torch.Size(shape))
     torch.testing.assert_close(covered, torch.ones(1, 3, *shape))
 
 
@@ -131,14 +132,14 @@ def test_cover_does_not_stretch(shape: tuple[int, int]) -> None:
     """A white disc stays as wide as it is high."""
     y, x = torch.meshgrid(torch.arange(60) - 29.5, torch.arange(80) - 39.5, indexing="ij")
     disc = (y.square() + x.square() < 15**2).float().expand(1, 3, 60, 80)
-    lit = painting.cover(disc, torch.Size(shape))[0, 0] > 0.5
+    lit = canvas_module.cover(disc, torch.Size(shape))[0, 0] > 0.5
     assert int(lit.any(0).sum()) == pytest.approx(int(lit.any(1).sum()), abs=2)
 
 
 def test_cover_cuts_the_overhang_evenly() -> None:
     image = torch.zeros(1, 3, 10, 30)
     image[..., 10:20] = 1
-    assert torch.equal(painting.cover(image, torch.Size((10, 10))), torch.ones(1, 3, 10, 10))
+    assert torch.equal(canvas_module.cover(image, torch.Size((10, 10))), torch.ones(1, 3, 10, 10))
 
 
 @pytest.mark.parametrize("margin", [0, 5])
@@ -149,11 +150,11 @@ def test_enlarge_fits_the_next_scale_and_tells_the_optimizer(margin: int) -> Non
         def enlarge(self, size: tuple[int, int]) -> None:
             told.append(size)
 
-    canvas, content = painting.pad(CONTENT, margin), painting.pad(random_image(61, 80), margin)
+    canvas, content = canvas_module.pad(CONTENT, margin), canvas_module.pad(random_image(61, 80), margin)
     larger = painting.enlarge(canvas, content, margin, Listener())  # type: ignore[arg-type]
     assert larger.shape == content.shape
     assert told == [tuple(content.shape[2:])]
-    assert torch.equal(painting.crop(larger, margin), images.resize_to(CONTENT, (61, 80)))
+    assert torch.equal(canvas_module.crop(larger, margin), images.resize_to(CONTENT, (61, 80)))
 
 
 # ---------------------------------------------------------------------------------------------------------- start
@@ -162,9 +163,9 @@ def test_enlarge_fits_the_next_scale_and_tells_the_optimizer(margin: int) -> Non
 @pytest.mark.parametrize("start", STARTS)
 @pytest.mark.parametrize("alpha", [0.0, 0.25, 1.0])
 def test_noise_is_blended_into_every_start_by_its_share(start: str, alpha: float) -> None:
-    pure = painting.start(CONTENT, STYLE, PaintOptions(start=start))
-    noise = painting.start(CONTENT, STYLE, PaintOptions(start="noise"))
-    blended = painting.start(CONTENT, STYLE, PaintOptions(start=start, start_noise=alpha))
+    pure = canvas_module.start(CONTENT, STYLE, PaintOptions(start=start))
+    noise = canvas_module.start(CONTENT, STYLE, PaintOptions(start="noise"))
+    blended = canvas_module.start(CONTENT, STYLE, PaintOptions(start=start, start_noise=alpha))
     torch.testing.assert_close(blended, noise * alpha + pure * (1 - alpha))
     assert blended.shape == CONTENT.shape
     assert 0 <= blended.min() <= blended.max() <= 1
@@ -174,18 +175,18 @@ def test_noise_is_blended_into_every_start_by_its_share(start: str, alpha: float
     ("start", "expected"),
     [
         ("content", lambda: CONTENT),
-        ("style", lambda: painting.cover(STYLE, CONTENT.shape[2:])),
+        ("style", lambda: canvas_module.cover(STYLE, CONTENT.shape[2:])),
         ("white", lambda: torch.ones_like(CONTENT)),
         ("gray", lambda: torch.full_like(CONTENT, 0.5)),
     ],
 )
 def test_a_start_shows_what_its_name_says(start: str, expected: Callable[[], Tensor]) -> None:
-    torch.testing.assert_close(painting.start(CONTENT, STYLE, PaintOptions(start=start)), expected())
+    torch.testing.assert_close(canvas_module.start(CONTENT, STYLE, PaintOptions(start=start)), expected())
 
 
 def test_style_noise_has_the_style_s_colors() -> None:
     content, style = torch.zeros(1, 3, 200, 200), 0.4 + 0.2 * random_image(40, 40)
-    noise = painting.start(content, style, PaintOptions(start="style-noise"))
+    noise = canvas_module.start(content, style, PaintOptions(start="style-noise"))
     torch.testing.assert_close(noise.mean((2, 3)), style.mean((2, 3)), atol=0.005, rtol=0)
     torch.testing.assert_close(noise.std((2, 3)), style.std((2, 3)), atol=0.005, rtol=0)
 
@@ -198,8 +199,8 @@ def test_every_start_paints(start: str) -> None:
 
 def test_a_picture_of_another_shape_is_a_start(files: dict[str, Path]) -> None:
     options = PaintOptions(start=str(files["start"]))
-    expected = painting.cover(images.load(files["start"]), CONTENT.shape[2:])
-    assert torch.equal(painting.start(CONTENT, STYLE, options), expected)
+    expected = canvas_module.cover(images.load(files["start"]), CONTENT.shape[2:])
+    assert torch.equal(canvas_module.start(CONTENT, STYLE, options), expected)
     assert paint(CONTENT, STYLE, **FAST, start=files["start"]).image.shape == (1, 3, 24, 32)
 
 
