@@ -1,6 +1,6 @@
 """Print the table of docs/conventions.md: one ratio α/β, written in every program's convention.
 
-    python docs/conventions_table.py
+python docs/conventions_table.py
 """
 
 from impasto.backbones import BACKBONES

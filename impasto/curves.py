@@ -29,9 +29,9 @@ DENSITY = 200  # pixels per inch of a PNG
 TEXT_SIZE = 8  # points
 LABEL_STEP = 0.055  # of the height; labels at line ends that are nearer would touch
 # Told apart by the color-blind too, and of about the same weight on white.
-COLORS = "#2f6fa8", "#c8552b", "#5b8a3a", "#8b5aa5", "#b08a1e", "#2a8c88", "#b8487a", "#6f6a63"
+COLORS = "#2f6fa8", "#c8552b", "#5b8a3a", "#8b5aa5", "#b08a1e", "#2a8c88", "#b8487a", "#6f6a63", "#4a4fa3", "#97423f"
 FAINT = "#dedad4"
-DEPTH = 1e-4  # a logarithmic scale ends this far under the least total, lest a vanishing term flatten all others
+DEPTH = 1e-4  # of the least total; what is less does not count for a logarithmic scale, lest it flatten all others
 
 # Suffix -> what is written besides the drawing; None for no date, so that equal curves are equal files.
 _DRAWN: dict[str, dict[str, str | None]] = {
@@ -77,7 +77,7 @@ def check_output(path: FilePath) -> None:
 
 @dataclass(frozen=True)
 class _Curve:
-    """A line; values that are missing are not a number."""
+    """A line, which is broken where its value is not a number."""
 
     name: str
     steps: list[int]
@@ -87,8 +87,13 @@ class _Curve:
 
 
 def _curve(name: str, history: History, column: str, color: str, strong: bool = False) -> _Curve:
-    values = [float(row.get(column, math.nan)) for row in history]
-    return _Curve(name, [row["step"] for row in history], values, color, strong)
+    """A column of a history. It is broken between two scales too, whose losses are not comparable."""
+    points: list[tuple[int, float]] = []
+    for before, row in pairwise([{}, *history]):
+        if before and row.get("size") != before.get("size"):
+            points.append((row["step"], math.nan))
+        points.append((row["step"], float(row.get(column, math.nan))))
+    return _Curve(name, [step for step, _ in points], [value for _, value in points], color, strong)
 
 
 def _scales(histories: Iterable[History]) -> list[tuple[int, int]]:
@@ -176,7 +181,7 @@ def _frame(axes: "Axes") -> None:
     axes.set_axisbelow(True)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("step", fontsize=TEXT_SIZE, color=GRAY)
-    axes.text(-0.012, 1.03, "loss", transform=axes.transAxes, ha="right", fontsize=TEXT_SIZE, color=GRAY)
+    axes.set_ylabel("loss", fontsize=TEXT_SIZE, color=GRAY)
 
 
 def _limit(axes: "Axes", curves: list[_Curve], logarithmic: bool) -> None:
@@ -184,12 +189,13 @@ def _limit(axes: "Axes", curves: list[_Curve], logarithmic: bool) -> None:
     first = min(curve.steps[0] for curve in curves if curve.steps)
     last = max(curve.steps[-1] for curve in curves if curve.steps)
     axes.set_xlim(first, last) if last > first else axes.set_xlim(first - 1, last + 1)
-    positive = [value for curve in curves for value in curve.values if 0 < value < math.inf]
-    if not (logarithmic and positive):
-        axes.set_ylim(bottom=min(0, *axes.get_ylim()))
-        return
+    values = [value for curve in curves for value in curve.values if math.isfinite(value)]
     totals = [value for curve in curves if curve.strong for value in curve.values if 0 < value < math.inf]
-    low, high = max(min(positive), min(totals, default=0) * DEPTH), max(positive)
+    if not (logarithmic and totals):
+        axes.set_ylim(bottom=min(0, *values, 0))
+        return
+    counted = [value for value in values if value >= min(totals) * DEPTH]
+    low, high = min(counted), max(counted)
     axes.set_yscale("log", nonpositive="mask")
     axes.set_ylim(low / 1.2, high * 1.2)
     _tick_decades(axes, math.log10(high / low))

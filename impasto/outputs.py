@@ -85,9 +85,9 @@ def check(outputs: Outputs, sources: Sequence[Path], options: PaintOptions) -> N
     if outputs.json_file is not None and str(outputs.json_file) != "-":
         check_text("--json", outputs.json_file, [*inputs, outputs.target])
     if outputs.curve is not None:
-        from impasto.curves import check_curve
+        from impasto import curves
 
-        check_curve(outputs.curve)
+        curves.check_output(outputs.curve)
         check_text("--curve", outputs.curve, [*inputs, outputs.target])
 
 

@@ -263,5 +263,5 @@ def check_memory(pictures: tuple[Tensor, Tensor], options: PaintOptions, device:
         fits = max(SMALLEST, int(options.size * (free / needed) ** 0.5 * 0.9))
         raise InputError(
             f"At --size {options.size} this takes about {needed / 2**30:.0f} GiB of memory and {free / 2**30:.1f} GiB "
-            f"are free. Choose a --size of at most {fits}, or --backbone petit."
+            f"are free. Choose a --size of at most {fits}{'' if options.backbone == 'petit' else ', or --backbone petit'}."
         )

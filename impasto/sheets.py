@@ -373,7 +373,7 @@ def _html(sheet: Sheet) -> bytes:
     environment = jinja2.Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
-    source = resources.files("impasto").joinpath("assets", "sheet.html").read_text(encoding="utf-8")
+    source = (resources.files("impasto") / "assets" / "sheet.html").read_text(encoding="utf-8")
     rows = [[_html_cell(cell) for cell in row] for row in sheet.cells]
     page = environment.from_string(source).render(sheet=sheet, rows=rows)
     return str(page).encode(errors="replace")  # a file name may hold what is no character

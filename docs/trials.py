@@ -1,0 +1,87 @@
+"""Paint the comparisons of docs/recipe.md: what the default recipe was chosen against.
+
+python docs/trials.py [NAME ...]        writes docs/images/trials/NAME.jpg
+"""
+
+import io
+import sys
+from pathlib import Path
+
+from PIL import Image
+
+import impasto
+from impasto import images, sheets
+
+HERE = Path(__file__).parent
+DEMO = Path(impasto.__file__).parent / "assets" / "demo"
+SIZE = 384
+PAIRS = (("valley", "swirl"), ("valley", "mosaic"))
+
+# trial -> (what it compares, {column head: options})
+TRIALS = {
+    "statistics": (
+        "What is matched at each layer",
+        {
+            "Wasserstein-2 (default)": {},
+            "mean and covariance": {"style_loss": "moments"},
+            "Gram": {"style_loss": "gram"},
+        },
+    ),
+    "content": (
+        "How the pull of the content grows: as the squared difference, or as its square",
+        {
+            "power 1, weight 0.02": {"content_power": 1.0, "content_weight": 0.02},
+            "power 1, weight 0.05": {"content_power": 1.0, "content_weight": 0.05},
+            "power 2 (default)": {},
+        },
+    ),
+    "scales": (
+        "From coarse to fine: larger strokes, not another speed",
+        {
+            "one scale": {"min_scale": SIZE, "first_steps": 120},
+            "two (default)": {"min_scale": SIZE // 2},
+            "three": {"min_scale": SIZE // 4},
+        },
+    ),
+    "variation": (
+        "Total variation against grain",
+        {f"weight {weight:g}": {"tv_weight": weight} for weight in (0.0, 0.5, 4.0)},
+    ),
+    "pooling": (
+        "Pooling: petit was trained with averages",
+        {name: {"pooling": name} for name in ("average", "max", "l2")},
+    ),
+}
+
+
+def trial(name: str) -> sheets.Sheet:
+    """The sheet of one trial: a row a pair of pictures, a column a setting."""
+    title, settings = TRIALS[name]
+    cells = []
+    for content, style in PAIRS:
+        row = []
+        for given in settings.values():
+            given = {"min_scale": SIZE // 2, **given}
+            painting = impasto.paint(DEMO / f"{content}.jpg", DEMO / f"{style}.jpg", size=SIZE, **given)
+            row.append(sheets.Cell(painting.image, f"{painting.recipe['seconds']:.0f} s"))
+        cells.append(row)
+    rows = [f"{content}, {style}" for content, style in PAIRS]
+    return sheets.Sheet(title, f"{SIZE} pixels; python docs/trials.py {name}", rows, list(settings), cells)
+
+
+def save_small(sheet: sheets.Sheet, path: Path) -> None:
+    """As a JPEG 1200 pixels wide, which is enough for a page."""
+    png = path.with_suffix(".png")
+    sheets.save(sheet, png)
+    picture = images.load_picture(png)
+    png.unlink()
+    picture.thumbnail((1200, 1200), Image.Resampling.LANCZOS)
+    data = io.BytesIO()
+    picture.save(data, "JPEG", quality=85, optimize=True, progressive=True)
+    path.write_bytes(data.getvalue())
+
+
+if __name__ == "__main__":
+    (HERE / "images" / "trials").mkdir(parents=True, exist_ok=True)
+    for name in sys.argv[1:] or TRIALS:
+        save_small(trial(name), HERE / "images" / "trials" / f"{name}.jpg")
