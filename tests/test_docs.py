@@ -26,10 +26,11 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
 def test_every_flag_that_is_mentioned_exists(page: Path) -> None:
     from impasto.cli import app
 
-    known = set()
-    for verb in ("paint", "demo", "presets", "recipe", "weights"):
+    verbs = [name for name in app if not name.startswith("-")]
+    known = {"--help"}
+    for verb in verbs:
         for argument in app[verb].assemble_argument_collection():
             known.update(argument.names)
-    for line in re.findall(r"impasto (?:paint|demo|presets|recipe|weights)[^\n`|]*", page.read_text(encoding="utf-8")):
+    for line in re.findall(rf"impasto (?:{'|'.join(verbs)})[^\n`|]*", page.read_text(encoding="utf-8")):
         for flag in re.findall(r"(?<!\S)--?[a-z][a-z-]*", line):
             assert flag in known, f"{page.name} mentions {flag}: {line}"

@@ -13,7 +13,7 @@ import impasto
 from impasto.errors import ImpastoError
 
 PACKAGE = Path(impasto.__file__).parent
-ROOT = PACKAGE.parent
+ROOT = Path(__file__).parent.parent
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 # Each module may import those above it, and the package itself for its version.
