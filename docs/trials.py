@@ -30,22 +30,22 @@ TRIALS = {
     "content": (
         "How the pull of the content grows: as the squared difference, or as its square",
         {
-            "power 1, weight 0.02": {"content_power": 1.0, "content_weight": 0.02},
-            "power 1, weight 0.05": {"content_power": 1.0, "content_weight": 0.05},
+            "power 1, weight 0.01": {"content_power": 1.0, "content_weight": 0.01},
+            "power 1, weight 0.03": {"content_power": 1.0, "content_weight": 0.03},
             "power 2 (default)": {},
         },
     ),
     "scales": (
         "From coarse to fine: larger strokes, not another speed",
         {
-            "one scale": {"min_scale": SIZE, "first_steps": 120},
+            "one scale": {"min_scale": SIZE},
             "two (default)": {"min_scale": SIZE // 2},
             "three": {"min_scale": SIZE // 4},
         },
     ),
     "variation": (
         "Total variation against grain",
-        {f"weight {weight:g}": {"tv_weight": weight} for weight in (0.0, 0.5, 4.0)},
+        {f"weight {weight:g}": {"tv_weight": weight} for weight in (0.0, 0.05, 1.0)},
     ),
     "pooling": (
         "Pooling: petit was trained with averages",

@@ -68,6 +68,9 @@ def exact(features: Tensor) -> torch.dtype:
     return torch.promote_types(features.dtype, torch.float32)
 
 
+CHUNK = 16384  # positions summed at a time: what stays in a processor's cache between two passes over it
+
+
 class SecondMoment(torch.autograd.Function):
     """E[(x - c)(x - c)ᵀ] over positions, for features (N, C, H, W) and a constant center c (N, C) -> (N, C, C).
 
@@ -79,8 +82,12 @@ class SecondMoment(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, features: Tensor, center: Tensor) -> Tensor:
         ctx.save_for_backward(features, center)
-        x = rows(features) - center.unsqueeze(1)
-        return x.transpose(1, 2) @ x / x.shape[1]
+        positions = rows(features)
+        total = center.new_zeros(len(center), center.shape[1], center.shape[1])
+        for part in positions.split(CHUNK, dim=1):
+            x = part - center.unsqueeze(1)
+            total.baddbmm_(x.transpose(1, 2), x)
+        return total / positions.shape[1]
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:

@@ -36,9 +36,9 @@ class PaintOptions:
     """How a picture is painted. Every value is checked on construction: OptionError says what is allowed."""
 
     size: int = option(512, "Longer side of the result in pixels.", least=SMALLEST, most=16384)
-    steps: int = option(80, "Evaluations at every scale after the first.", least=1, most=100_000)
+    steps: int = option(64, "Evaluations at every scale after the first.", least=1, most=100_000)
     first_steps: int = option(
-        120, "Evaluations at the first, coarsest scale; 0: as many as --steps.", least=0, most=100_000
+        100, "Evaluations at the first, coarsest scale; 0: as many as --steps.", least=0, most=100_000
     )
     min_scale: int = option(
         256,
@@ -67,7 +67,7 @@ class PaintOptions:
         least=1,
         most=4,
     )
-    content_weight: float = option(0.04, "Weight of the content loss: α.", least=0)
+    content_weight: float = option(0.015, "Weight of the content loss: α.", least=0)
     style_layers: tuple[str, ...] = option(
         ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"), "Layers that hold the style."
     )
@@ -77,14 +77,14 @@ class PaintOptions:
     style_reduction: Reduction = option("relative", "How the squared difference of style statistics is measured.")
     style_weight: float = option(1.0, "Weight of the style loss: β.", least=0)
     style_scale: float = option(1.0, "Size of the style's features against the picture's.", least=0.05, most=20)
-    tv_weight: float = option(0.5, "Weight of total variation, which smooths.", least=0)
+    tv_weight: float = option(0.05, "Weight of total variation, which smooths.", least=0)
     tv: Variation = option("squared", "Which total variation.")
     range_weight: float = option(10.0, "Weight of keeping pixels in range (L-BFGS cannot clamp).", least=0)
 
     optimizer: OptimizerName = option("lbfgs", "Optimiser.")
     learning_rate: float = option(0.02, "Adam's step, or L-BFGS' first step, in units of the pixel range.", least=0)
     beta2: float = option(0.99, "Decay of Adam's average of squared gradients.", least=0, most=0.99999)
-    history: int = option(20, "Steps that L-BFGS remembers.", least=1, most=1000)
+    history: int = option(10, "Steps that L-BFGS remembers.", least=1, most=1000)
     averaging: float = option(0.0, "Decay of the running average of Adam's iterates; 0: none.", least=0, most=0.9999)
     canvas_padding: int = option(16, "Pixels painted beyond each edge and cut off at the end.", least=0, most=256)
 

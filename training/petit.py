@@ -277,7 +277,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder with photos/, paintings/ and teacher/")
     parser.add_argument("--out", type=Path, default=Path("runs/petit"), help="folder of checkpoint.pt and log.jsonl")
-    parser.add_argument("--steps", type=int, default=6200)
+    parser.add_argument("--steps", type=int, default=6000)
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--size", type=int, default=176, help="edge of a training crop in pixels")
     parser.add_argument("--rate", type=float, default=4e-3, help="peak learning rate")
