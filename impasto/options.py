@@ -41,7 +41,7 @@ class PaintOptions:
         100, "Evaluations at the first, coarsest scale; 0: as many as --steps.", least=0, most=100_000
     )
     min_scale: int = option(
-        256,
+        180,
         "Longer side at the first scale in pixels; as large as --size or larger: one scale only.",
         least=SMALLEST,
         most=16384,

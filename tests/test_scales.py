@@ -8,15 +8,17 @@ from impasto.options import PaintOptions
 from impasto.presets import options_for
 from impasto.scales import Scale, plan
 
+STEPS = PaintOptions(steps=80, first_steps=120, min_scale=256)
 PLANS = [
-    (PaintOptions(), [(256, 120), (512, 80)]),
-    (PaintOptions(first_steps=0), [(256, 80), (512, 80)]),
+    (PaintOptions(steps=80, first_steps=120), [(256, 120), (512, 80)]),
+    (PaintOptions(size=400, steps=80, first_steps=120), [(200, 120), (400, 80)]),
+    (STEPS.replace(first_steps=0), [(256, 80), (512, 80)]),
     (options_for("crowson"), [(128, 1000), (181, 500), (256, 500), (362, 500), (512, 500)]),
-    (PaintOptions(size=511), [(511, 120)]),
-    (PaintOptions(size=512, min_scale=512), [(512, 120)]),
-    (PaintOptions(size=100, min_scale=400), [(100, 120)]),
-    (PaintOptions(size=100, min_scale=400, first_steps=0), [(100, 80)]),
-    (PaintOptions(size=1500, scale_factor=3, min_scale=100), [(167, 120), (500, 80), (1500, 80)]),
+    (STEPS.replace(size=511), [(511, 120)]),
+    (STEPS.replace(size=512, min_scale=512), [(512, 120)]),
+    (STEPS.replace(size=100, min_scale=400), [(100, 120)]),
+    (STEPS.replace(size=100, min_scale=400, first_steps=0), [(100, 80)]),
+    (STEPS.replace(size=1500, scale_factor=3, min_scale=100), [(167, 120), (500, 80), (1500, 80)]),
     (options_for("blog"), [(400, 3000)]),
 ]
 
@@ -28,7 +30,7 @@ def test_plan(options: PaintOptions, expected: list[tuple[int, int]]) -> None:
 
 def test_total_of_steps() -> None:
     assert sum(scale.steps for scale in plan(options_for("crowson"))) == 3000
-    assert sum(scale.steps for scale in plan(PaintOptions())) == 200
+    assert sum(scale.steps for scale in plan(STEPS)) == 200
 
 
 @pytest.mark.parametrize("size", [16, 300, 512, 777, 2048, 16384])
