@@ -18,7 +18,18 @@ SIZE = 384
 PAIRS = (("valley", "swirl"), ("valley", "mosaic"))
 
 # trial -> (what it compares, {column head: options})
+RATIO = {"preset": "gatys2015", "backbone": "petit", "min_scale": 16384, "steps": 200}
+PAPER = {"content_reduction": "half", "gram_normalization": "elements", "style_reduction": "quarter"}
 TRIALS = {
+    "ratio": (
+        "One ratio of content to style in two normalisations, on a network with a mean activation of 1",
+        {
+            "raw V Vᵀ, 10⁴ (system A)": RATIO,
+            "raw V Vᵀ, 10⁻⁴": {**RATIO, "content_weight": 1e-4},
+            "the paper's, 10⁻⁴": {**RATIO, **PAPER, "content_weight": 1e-4},
+            "the paper's, 10⁻⁶ (system B)": {**RATIO, **PAPER, "content_weight": 1e-6},
+        },
+    ),
     "statistics": (
         "What is matched at each layer",
         {

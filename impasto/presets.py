@@ -46,49 +46,41 @@ TUTORIAL = {
     "precision": "float32",
 }
 
+# Gatys et al. in both papers: equations 1 and 3 to 5 of 2015
+GATYS = {
+    **PLAIN,
+    "pooling": "average",
+    "start": "noise",
+    "content_layers": ("conv4_2",),
+    "content_reduction": "half",
+    "content_power": 1.0,
+    "style_layers": CONVS,
+    "style_loss": "gram",
+    "gram_normalization": "elements",
+    "style_reduction": "quarter",
+    "style_weight": 1.0,
+    "steps": 500,
+}
+
 PRESETS: dict[str, Preset] = {
     "default": Preset("impasto's own recipe: petit, Wasserstein-2, coarse to fine, L-BFGS.", {}),
     "gatys2015": Preset(
-        "System A, after Gatys et al., 'A Neural Algorithm of Artistic Style' (2015): average pooling, noise start, "
-        "content conv4_2, five style layers of a fifth each, L-BFGS. α/β is the paper's 10⁻⁴ under the paper's "
-        "normalisation (½Σ, and ¼Σ of Grams over C·M). The document's 10⁴ belongs to raw V Vᵀ and is not needed here.",
+        "System A, after Gatys et al., 'A Neural Algorithm of Artistic Style' (2015): torchvision's VGG-19 with average "
+        "pooling, noise start, content conv4_2, raw V Vᵀ of five style layers of a fifth each, L-BFGS. With V Vᵀ undivided "
+        "the ratio it needs is the 10⁴ that the document prints, not the paper's 10⁻⁴.",
         {
-            **PLAIN,
+            **GATYS,
             "backbone": "vgg19",
-            "pooling": "average",
-            "start": "noise",
-            "content_layers": ("conv4_2",),
-            "content_reduction": "half",
-            "content_power": 1.0,
-            "content_weight": 1e-4,
-            "style_layers": CONVS,
-            "style_loss": "gram",
-            "gram_normalization": "elements",
-            "style_reduction": "quarter",
-            "style_weight": 1.0,
-            "steps": 500,
+            "content_reduction": "sum",
+            "content_weight": 1e4,
+            "gram_normalization": "none",
+            "style_reduction": "sum",
         },
     ),
     "gatys2016": Preset(
         "Gatys et al., 'Image Style Transfer Using Convolutional Neural Networks' (2016): the original Caffe weights, "
         "average pooling, noise start, conv4_2 and conv1_1 to conv5_1, α/β = 10⁻³, L-BFGS, 512 pixels.",
-        {
-            **PLAIN,
-            "backbone": "vgg19-caffe",
-            "pooling": "average",
-            "start": "noise",
-            "size": 512,
-            "content_layers": ("conv4_2",),
-            "content_reduction": "half",
-            "content_power": 1.0,
-            "content_weight": 1e-3,
-            "style_layers": CONVS,
-            "style_loss": "gram",
-            "gram_normalization": "elements",
-            "style_reduction": "quarter",
-            "style_weight": 1.0,
-            "steps": 500,
-        },
+        {**GATYS, "backbone": "vgg19-caffe", "content_weight": 1e-3, "size": 512},
     ),
     "ryanchankh": Preset(
         "System B: L-BFGS, content relu4_2, style relu1_1 to relu5_1 at 0.2 each, α = 10⁻⁶, β = 1, noise start. Its "
