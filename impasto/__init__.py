@@ -15,6 +15,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from impasto.errors import DivergenceError, ImpastoError, InputError, OptionError, OutputError, WeightsError
+    from impasto.figures import figure
     from impasto.images import read_recipe
     from impasto.options import PaintOptions
     from impasto.painting import Painting, PaintStep, paint, paint_steps
@@ -32,6 +33,7 @@ __all__ = [
     "Painting",
     "WeightsError",
     "__version__",
+    "figure",
     "options_for",
     "paint",
     "paint_steps",
@@ -45,6 +47,7 @@ __all__ = [
 # module -> its public names
 _HOMES = {
     "errors": ("DivergenceError", "ImpastoError", "InputError", "OptionError", "OutputError", "WeightsError"),
+    "figures": ("figure",),
     "images": ("read_recipe",),
     "options": ("PaintOptions",),
     "painting": ("PaintStep", "Painting", "paint", "paint_steps"),

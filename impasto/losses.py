@@ -320,6 +320,13 @@ class Objective:
         return tuple(dict.fromkeys(layer for term in self.terms.values() for layer in term.loss.layers))
 
     def __call__(self, image: Tensor) -> dict[str, Tensor]:
-        """(N, 3, H, W) in [0, 1] -> term name -> weighted loss (N,), differentiable."""
+        """(N, 3, H, W) in [0, 1] -> summand -> weighted loss (N,), differentiable.
+
+        A term over several layers is one summand a layer, named "style relu1_1".
+        """
         features = self.backbone(image, self.layers)
-        return {name: term.weight * term.loss(features, term.target) for name, term in self.terms.items()}
+        return {
+            f"{name} {layer}" if len(term.loss.layers) > 1 else name: term.weight * loss
+            for name, term in self.terms.items()
+            for layer, loss in term.loss.by_layer(features, term.target).items()
+        }

@@ -13,11 +13,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from impasto import images, machine
+from impasto import curves, figures, images, machine, sheets
 from impasto.errors import OptionError, OutputError
+from impasto.figures import Plan
 from impasto.options import PaintOptions
 from impasto.painting import PaintStep
-from impasto.terminal import PaintProgress
+from impasto.terminal import FigureProgress, PaintProgress
 
 STOPPED = 130  # as shells report a program that Ctrl-C ended
 
@@ -65,6 +66,48 @@ def carry_out(
     return status
 
 
+def draw(laid: Plan, targets: Sequence[Path], curve: Path | None, quiet: bool) -> int:
+    """Make a figure's pictures, in a folder beside the first target, and write its sheets; returns the status.
+
+    Stopped by Ctrl-C the status is 130, and the pictures that are finished stay for the next time.
+    """
+    machine.keep_freed_memory()
+    if curve is None and laid.curves:
+        curve = targets[0].with_name(f"{targets[0].stem}-curve.png")
+    check_sheets(laid, targets, curve)
+    console = Console(stderr=True, highlight=False, emoji=False, quiet=quiet)
+    folder = targets[0].with_suffix(".cells")
+    made = []
+    with FigureProgress(console, quiet, len(laid.cells)) as progress:
+        try:
+            for one in figures.cells(laid, folder, on_step=progress.step):
+                made.append(one)
+                progress.finish()
+        except KeyboardInterrupt:
+            console.print(f"Stopped: {len(made)} of {len(laid.cells)} pictures are in {folder}.", soft_wrap=True)
+            return STOPPED
+    for target in targets:
+        sheets.save(figures.sheet(laid, made), target)
+    if curve is not None:
+        curves.save_curves(figures.histories(laid, made), curve)
+    written = ", ".join(map(str, [*targets, *([curve] if curve else [])]))
+    console.print(f"{written}: {len(made)} pictures, each with its recipe in {folder}", soft_wrap=True, markup=False)
+    return 0
+
+
+def check_sheets(laid: Plan, targets: Sequence[Path], curve: Path | None) -> None:
+    """Find out before the first picture what cannot be read or written. Raises InputError or OutputError."""
+    sources = list(dict.fromkeys(path for job in laid.cells for path in job.sources.values()))
+    for path in sources:
+        check_source(path)
+    for target in targets:
+        sheets.check_output(target)
+        check_text("-o", target, sources)
+    if curve is not None:
+        curves.check_output(curve)
+        check_text("--curve", curve, [*sources, *targets])
+
+
 def check(outputs: Outputs, sources: Sequence[Path], options: PaintOptions) -> None:
     """Find out what cannot be read or written. Raises InputError, OptionError or OutputError."""
     every = outputs.save_every
@@ -85,8 +128,6 @@ def check(outputs: Outputs, sources: Sequence[Path], options: PaintOptions) -> N
     if outputs.json_file is not None and str(outputs.json_file) != "-":
         check_text("--json", outputs.json_file, [*inputs, outputs.target])
     if outputs.curve is not None:
-        from impasto import curves
-
         curves.check_output(outputs.curve)
         check_text("--curve", outputs.curve, [*inputs, outputs.target])
 
@@ -101,9 +142,7 @@ def write(step: PaintStep, outputs: Outputs) -> None:
     if outputs.json_file is not None:
         write_text(outputs.json_file, json.dumps({**painting.recipe, "history": painting.history}, indent=1))
     if outputs.curve is not None:
-        from impasto.curves import save_curve
-
-        save_curve(painting.history, outputs.curve)
+        curves.save_curve(painting.history, outputs.curve)
 
 
 def summary(step: "PaintStep", target: Path, stopped: bool) -> str:

@@ -64,6 +64,31 @@ class PaintProgress:
             self.live.refresh()
 
 
+class FigureProgress(Progress):
+    """A bar over a figure's pictures, which also moves with the steps of the one in hand."""
+
+    def __init__(self, console: Console, quiet: bool, total: int) -> None:
+        super().__init__(
+            TextColumn("picture {task.fields[current]} of {task.total:.0f}"),
+            BarColumn(),
+            TimeRemainingColumn(compact=True),
+            console=console,
+            transient=True,
+            disable=quiet or not console.is_terminal,
+        )
+        self.made = 0
+        self.task = self.add_task("", total=total, current=1)
+
+    def step(self, step: PaintStep) -> None:
+        """One evaluation of the picture in hand."""
+        self.update(self.task, completed=self.made + step.index / step.total)
+
+    def finish(self) -> None:
+        """One picture more is there."""
+        self.made += 1
+        self.update(self.task, completed=self.made, current=min(self.made + 1, int(self.tasks[0].total or 0)))
+
+
 class DownloadProgress(Progress):
     """A bar for `impasto weights NAME`: bytes, speed, time left."""
 
@@ -79,6 +104,7 @@ class DownloadProgress(Progress):
         self.task = self.add_task(name, total=None)
 
     def show(self, done: int, total: int) -> None:
+        """Bytes done, of how many."""
         self.update(self.task, completed=done, total=total)
 
 

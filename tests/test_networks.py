@@ -1,0 +1,88 @@
+"""The arbitrary-style network: transport in closed form has known answers, and its layers keep shapes and edges."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from impasto import networks
+from impasto.losses import Moments, moments, normal, wasserstein
+from impasto.networks import DECODER_CHANNELS, TAP_CHANNELS, TAPS, Decoder
+
+
+def close(value: Tensor, expected: Tensor, atol: float = 1e-4) -> None:
+    torch.testing.assert_close(value, expected, atol=atol, rtol=1e-3)
+
+
+def features(channels: int = 6, size: int = 12, seed: int = 0) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    mixing = torch.randn(channels, channels, generator=generator)
+    return torch.einsum("ij,njhw->nihw", mixing, torch.randn(1, channels, size, size, generator=generator)) + seed
+
+
+def test_transported_features_have_the_styles_moments() -> None:
+    content, style = features(seed=1), moments(features(seed=2))
+    moved = moments(networks.transported(content, moments(content), style))
+    close(moved.mean, style.mean)
+    close(moved.covariance, style.covariance, atol=2e-2)
+
+
+def test_a_photo_transported_to_itself_stays() -> None:
+    content = features()
+    close(networks.transported(content, moments(content), moments(content)), content, atol=1e-3)
+
+
+def test_between_diagonal_covariances_the_map_is_the_ratio_of_the_deviations() -> None:
+    mean = torch.zeros(1, 3)
+    content, style = (
+        Moments(mean, torch.diag_embed(torch.tensor([variances]))) for variances in ([1.0, 4, 9], [4.0, 4, 1])
+    )
+    close(networks.transport(content, style), torch.diag_embed(torch.tensor([[2, 1, 1 / 3]])))
+
+
+def test_no_linear_map_to_the_style_moves_less() -> None:
+    """The mean squared movement of the optimal map is the squared Wasserstein-2 distance."""
+    content = torch.randn(1, 6, 24, 24)  # of full rank: no direction meets the floor
+    own, style = moments(content), moments(features(seed=4))
+    moved = networks.transported(content, own, style)
+    distance = wasserstein(own, normal(style), "sum")
+    close((moved - content).square().sum(1).mean((1, 2)), distance, atol=1e-2)
+
+
+def test_a_direction_without_variance_is_not_amplified() -> None:
+    content = features()
+    content[:, 0] = 1 + 1e-6 * torch.randn(12, 12)
+    moved = networks.transported(content, moments(content), moments(features(seed=5)))
+    assert moved.abs().max() < 100
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.3, 1.0])
+def test_blended_moments_are_those_of_the_mixture(weight: float) -> None:
+    first, second = features(seed=1), features(seed=2)
+    styles = [dict.fromkeys(TAPS, moments(one)) for one in (first, second)]
+    blended = networks.blend(styles, (weight, 1 - weight))["relu3_1"]
+    rows = [one.flatten(2)[0].T.double() for one in (first, second)]
+    shares = torch.cat([torch.full((144,), share / 144, dtype=torch.double) for share in (weight, 1 - weight)])
+    every = torch.cat(rows)
+    mean = shares @ every
+    covariance = (every - mean).T @ ((every - mean) * shares.unsqueeze(1))
+    close(blended.mean[0], mean.float())
+    close(blended.covariance[0], covariance.float(), atol=1e-3)
+
+
+@pytest.mark.parametrize("shape", [(32, 48), (33, 47), (18, 25), (39, 16)])
+def test_the_decoder_gives_a_picture_of_the_first_features_size(shape: tuple[int, int]) -> None:
+    decoder = Decoder()
+    taps, edges = [], shape
+    for channels in TAP_CHANNELS:
+        taps.append(torch.rand(1, channels, *edges))
+        edges = edges[0] // 2, edges[1] // 2
+    style = {layer: moments(tap) for layer, tap in zip(TAPS, taps, strict=True)}
+    assert decoder(taps, decoder.modulation(style)).shape == (1, 3, *shape)
+
+
+def test_a_fresh_decoder_is_not_modulated() -> None:
+    decoder = Decoder()
+    style = {layer: moments(features(channels)) for layer, channels in zip(TAPS, TAP_CHANNELS, strict=True)}
+    pairs = decoder.modulation(style)
+    assert [scale.shape[1] for scale, _ in pairs] == list(DECODER_CHANNELS)
+    assert all(not part.any() for pair in pairs for part in pair)
