@@ -101,7 +101,7 @@ def test_a_changed_row_paints_one_row(pictures: list[Path], tmp_path: Path) -> N
 def test_a_cell_is_known_by_what_makes_it_and_not_by_names(pictures: list[Path], tmp_path: Path) -> None:
     def keys(contents: Sequence[Path], **options: object) -> list[str]:
         return [
-            figures.key(job) for job in figures.plan("starts", contents, pictures[1:2], **{**TINY, **options}).cells
+            figures.key(job) for job in figures.plan("blend", contents, pictures[1:2], **{**TINY, **options}).cells
         ]
 
     renamed = tmp_path / "renamed.png"
