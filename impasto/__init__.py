@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from impasto.errors import DivergenceError, ImpastoError, InputError, OptionError, OutputError, WeightsError
     from impasto.figures import figure
     from impasto.images import read_recipe
-    from impasto.options import PaintOptions
+    from impasto.options import PaintOptions, StylizeOptions
     from impasto.painting import Painting, PaintStep, paint, paint_steps
     from impasto.presets import options_for
+    from impasto.stylizer import Stylizer, stylize
     from impasto.synthesis import reconstruct, reconstruct_steps, texture, texture_steps
 
 __all__ = [
@@ -31,6 +32,8 @@ __all__ = [
     "PaintOptions",
     "PaintStep",
     "Painting",
+    "StylizeOptions",
+    "Stylizer",
     "WeightsError",
     "__version__",
     "figure",
@@ -40,6 +43,7 @@ __all__ = [
     "read_recipe",
     "reconstruct",
     "reconstruct_steps",
+    "stylize",
     "texture",
     "texture_steps",
 ]
@@ -49,9 +53,10 @@ _HOMES = {
     "errors": ("DivergenceError", "ImpastoError", "InputError", "OptionError", "OutputError", "WeightsError"),
     "figures": ("figure",),
     "images": ("read_recipe",),
-    "options": ("PaintOptions",),
+    "options": ("PaintOptions", "StylizeOptions"),
     "painting": ("PaintStep", "Painting", "paint", "paint_steps"),
     "presets": ("options_for",),
+    "stylizer": ("Stylizer", "stylize"),
     "synthesis": ("reconstruct", "reconstruct_steps", "texture", "texture_steps"),
 }
 

@@ -19,7 +19,7 @@ from cyclopts import App, CycloptsError, Group, Parameter
 
 import impasto
 from impasto.errors import ImpastoError
-from impasto.options import PaintOptions
+from impasto.options import PaintOptions, StylizeOptions
 from impasto.presets import PRESETS, options_for
 
 if TYPE_CHECKING:
@@ -38,9 +38,9 @@ STOPPED = 130  # as shells report a program that Ctrl-C ended
 CLOSED = 141  # and one whose reader has gone, such as `head`
 
 
-def mirror(options: type) -> type:
+def mirror(options: type, of: str) -> type:
     """A dataclass with the same options, none of them given: so that a preset's value is overridden only by a flag."""
-    group = Group("Options of painting", sort_key=2)
+    group = Group(f"Options of {of}", sort_key=2)
     made = dataclasses.make_dataclass(
         f"{options.__name__}Flags",
         [
@@ -74,7 +74,8 @@ def words(default: Any) -> str:
     return str(default)
 
 
-Flags: TypeAlias = mirror(PaintOptions)  # type: ignore[valid-type]
+Flags: TypeAlias = mirror(PaintOptions, "painting")  # type: ignore[valid-type]
+StylizeFlags: TypeAlias = mirror(StylizeOptions, "stylizing")  # type: ignore[valid-type]
 PresetName: TypeAlias = Literal[tuple(PRESETS)]  # type: ignore[valid-type]
 Options: TypeAlias = Annotated[Flags, Parameter(name="*")]
 Quiet: TypeAlias = Annotated[bool, Parameter(name=["-q", "--quiet"], help="Say nothing but errors.", negative=())]
@@ -142,6 +143,44 @@ def paint(
     chosen = options_for(preset, **given(options))
     steps = partial(paint_steps, content, style, chosen, preset=preset)
     return carry_out(steps, results.outputs(beside(content, style.stem)), [content, style], chosen)
+
+
+@app.command
+def stylize(
+    pictures: tuple[str, ...],
+    /,
+    *,
+    style: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative=())] = (),
+    blend: Annotated[tuple[float, ...], Parameter(consume_multiple=True, negative=())] = (),
+    output: Annotated[Path | None, Parameter(name=["-o", "--output"], allow_leading_hyphen=True)] = None,
+    quiet: Quiet = False,
+    options: Annotated[StylizeFlags, Parameter(name="*")] = StylizeFlags(),  # noqa: B008
+) -> int:
+    """Paint photos in any style at once, each in one pass of a small network.
+
+    Parameters
+    ----------
+    pictures
+        Photos, folders of them or patterns such as "*.jpg"; the last one is the style unless --style is given.
+    style
+        Paintings, folders or patterns: every photo is painted in every style.
+    blend
+        A share for each style: every photo is painted once, in a mixture of them.
+    output
+        Where the result goes: a picture, "-" for a PNG on standard output, or, where there are several results, a folder.
+        Beside the photo, or in the folder impasto-stylize, if left out.
+    """
+    from impasto.folders import Task, gather, tasks
+    from impasto.outputs import beside, stylize_files
+
+    named = (pictures, style) if style else (pictures[:-1], pictures[-1:])
+    contents, styles = gather(named[0], "photo"), gather(named[1], "style")
+    work = tasks(contents, styles, bool(blend), output or Path("impasto-stylize"))
+    if len(work) == 1:
+        (task,) = work
+        target = output or beside(task.content, "-".join(one.stem for one in task.styles))
+        work = [Task(task.content, task.styles, target)]
+    return stylize_files(work, blend, StylizeOptions(**given(options)), quiet)
 
 
 @app.command

@@ -22,13 +22,14 @@ from impasto import images, recipe
 from impasto.backbones import BACKBONES, layer_names
 from impasto.errors import OptionError
 from impasto.images import FilePath
-from impasto.options import PaintOptions
+from impasto.options import PaintOptions, StylizeOptions
 from impasto.painting import Painting, PaintStep, last, paint_steps
 from impasto.presets import options_for
 from impasto.sheets import Cell, Sheet
+from impasto.stylizer import stylize
 from impasto.synthesis import reconstruct_options, reconstruct_steps, texture_options, texture_steps
 
-Verb = Literal["show", "paint", "texture", "reconstruct"]
+Verb = Literal["show", "paint", "stylize", "texture", "reconstruct"]
 DEMO = Path(__file__).parent / "assets" / "demo"
 CONTENTS, STYLES = ("valley", "fauve"), ("swirl", "woodcut", "mosaic", "points", "fauve")
 RELUS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
@@ -48,7 +49,7 @@ class Job:
 
     verb: Verb
     sources: Mapping[str, Path]
-    options: PaintOptions
+    options: PaintOptions | StylizeOptions
     note: Callable[["Made"], str] | None = None
 
 
@@ -294,6 +295,18 @@ def sizes(brief: Brief) -> Plan:
     )
 
 
+def basic_fast(brief: Brief) -> Plan:
+    """System D's comparison: the optimiser's picture beside the feed-forward network's, with both times."""
+    rows, jobs = [], []
+    for pair in brief.pairs:
+        rows.append(f"{pair['content'].stem} in {pair['style'].stem}")
+        originals = brief.show(pair["content"]), brief.show(pair["style"])
+        fast = Job("stylize", pair, StylizeOptions(size=brief.size))
+        jobs.append([*originals, Job("paint", pair, brief.paint()), fast])
+    caption = "Basic: every picture is optimised. Fast: one pass of presto, which was trained once for all styles."
+    return Plan("Basic and fast transfer", caption, rows, ["photo", "painting", "basic", "fast"], jobs)
+
+
 def reconstructions(brief: Brief) -> Plan:
     """System B's figure 1: a content row above a style row, layer by layer."""
     content, style = layers(brief, names=RELUS), styles(brief, names=RELUS)
@@ -331,6 +344,7 @@ FIGURES: dict[str, Figure] = {
     "seeds": Figure("two noises side by side", seeds, varies=True),
     "blend": Figure("a start between photo and noise, with a slider", blend, varies=True),
     "optimisers": Figure("Adam against L-BFGS, with their curves", optimisers),
+    "basic-fast": Figure("the optimiser against the feed-forward network, with times", basic_fast, styles=2),
     "pooling": Figure("average, max and L2 pooling", poolings),
     "sizes": Figure("the same pair small and large", sizes, varies=True),
     "gatys2015-styles": Figure("system A: one content in five styles", gallery, styles=5, preset="gatys2015"),
@@ -355,6 +369,7 @@ FIGURES: dict[str, Figure] = {
     "assignment4-part4": Figure(
         "system C: noise·α + content·(1-α), with a slider", blend, preset="assignment4", varies=True
     ),
+    "fast-comparison": Figure("system D: basic and fast, with both times", basic_fast, styles=5, preset="fast-basic"),
     "blog-example": Figure("system E: one pair, as the blog paints it", gallery, preset="blog"),
 }  # fmt: skip
 
@@ -432,18 +447,21 @@ def cells(laid: Plan, folder: FilePath, *, on_step: Callable[[PaintStep], object
 
 def key(job: Job) -> str:
     """Hash of everything that makes the picture: verb, options, pictures, weights of one's own, and impasto's version."""
+    weights = getattr(job.options, "weights", None)  # a feed-forward network has but its own
     parts = {
         "impasto": impasto.__version__,
         "verb": job.verb,
         "options": job.options.as_dict(),
         "sources": {role: recipe.fingerprint(path)["sha256"] for role, path in job.sources.items()},
-        "weights": recipe.fingerprint(job.options.weights)["sha256"] if job.options.weights else None,
+        "weights": recipe.fingerprint(weights)["sha256"] if weights else None,
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:20]
 
 
 def make(job: Job, on_step: Callable[[PaintStep], object] | None = None) -> Painting:
     """The job's picture."""
+    if isinstance(job.options, StylizeOptions):
+        return stylize(job.sources["content"], job.sources["style"], job.options)
     if job.verb == "show":
         picture = images.resize(images.load(job.sources["content"]), job.options.size)
         return Painting(
@@ -467,7 +485,8 @@ def cell(made: Made) -> Cell:
     """A cell of the sheet: its caption is the job's note and the seconds that it took."""
     words = [made.job.note(made)] if made.job.note else []
     if "seconds" in made.recipe:
-        words.append(f"{made.recipe['seconds']:.1f} s")
+        seconds = made.recipe["seconds"]
+        words.append(f"{seconds:.1f} s" if seconds >= 1 else f"{seconds:.2g} s")
     return Cell(made.image, " · ".join(words), made.recipe)
 
 

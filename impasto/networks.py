@@ -1,31 +1,43 @@
 """Feed-forward networks: one pass from a photo and the statistics of a style to a picture.
 
-`Presto` is ours and paints in any style. Its encoder is a VGG-like chain (the first four blocks of petit); at four depths
-the photo's features are moved to the style's mean and covariance in closed form, by the linear map of optimal transport
-between two normal distributions; a decoder turns them into a picture. What is learnt is the decoder alone, and how a
-style's statistics modulate it.
+presto is ours and paints in any style. Its encoder is a VGG-like chain (the first four blocks of petit's first edition); at
+four depths the photo's features are carried to the style's mean and covariance in closed form, by the linear map of optimal
+transport between two normal distributions; a decoder turns them into a picture. What is learnt is the decoder alone,
+and how a style's statistics modulate it.
 
-Everything that a style is, is its `Moments` at the four depths. So strength, and several styles at once, are weighted
-means of moments: strength 0 is the photo's own.
+Everything that a style is, is its `Moments` at the four depths. So several styles at once are a mixture of moments, and
+strength is how far the features are carried: 0 leaves them the photo's own.
 """
 
 from collections.abc import Mapping, Sequence
+from importlib import resources
+from typing import NamedTuple
 
+import safetensors.torch
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from impasto.backbones import IMAGENET, Architecture, Backbone
 from impasto.losses import Moments, moments
 
+ENCODER = Architecture(
+    "presto's encoder", (24, 48, 96, 144), (2, 2, 3, 1), IMAGENET, padding="reflect", pooling="average", shipped=True
+)
 TAPS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
 TAP_CHANNELS = (24, 48, 96, 144)
 DECODER_CHANNELS = (24, 48, 96, 128)  # at full resolution, a half, a quarter and an eighth of it
 STYLE_CODE = 128  # numbers that a style is condensed to before it modulates the decoder
+MULTIPLE = 8  # pixels: three halvings must divide the edges
+
+Modulation = list[
+    tuple[Tensor, Tensor]
+]  # a (scale - 1, shift) of shape (N, C, 1, 1) for each depth, full resolution first
 
 
-def style_moments(features: Mapping[str, Tensor]) -> dict[str, Moments]:
-    """What the network knows of a style: mean and covariance at every tap, float32."""
-    return {layer: moments(features[layer].float()) for layer in TAPS}
+def style_of(rows: Sequence[Tensor]) -> dict[str, Moments]:
+    """What the network knows of a picture: mean and covariance of its features (N, H, W, C) at every tap, float32."""
+    return {layer: moments(row.permute(0, 3, 1, 2).float()) for layer, row in zip(TAPS, rows, strict=True)}
 
 
 def blend(styles: Sequence[Mapping[str, Moments]], weights: Sequence[float]) -> dict[str, Moments]:
@@ -52,32 +64,47 @@ def outer(mean: Tensor) -> Tensor:
     return mean.unsqueeze(2) * mean.unsqueeze(1)
 
 
-def root(matrix: Tensor, power: float = 0.5, floor: float = 0.0) -> Tensor:
+def root(matrix: Tensor, power: float = 0.5, floor: float = 1e-8) -> Tensor:
     """A power of a symmetric positive semi-definite (N, C, C), its eigenvalues raised to at least `floor` of their mean."""
-    scales, axes = torch.linalg.eigh(matrix)
-    least = scales.mean(1, keepdim=True).clamp_min(1e-8) * max(floor, 1e-8)
-    return (axes * scales.clamp_min(least).pow(power).unsqueeze(1)) @ axes.transpose(1, 2)
+    mean = matrix.diagonal(dim1=1, dim2=2).mean(1, keepdim=True).clamp_min(1e-8)
+    # channels that are zero everywhere break MKL's eigenvalues in float32 unless something stands on the diagonal
+    scales, axes = torch.linalg.eigh(matrix + torch.diag_embed((1e-6 * mean).expand(matrix.shape[:2])))
+    return (axes * scales.clamp_min(floor * mean).pow(power).unsqueeze(1)) @ axes.transpose(1, 2)
 
 
-def transport(content: Moments, style: Moments, floor: float = 1e-3) -> Tensor:
-    """The linear map (N, C, C) that carries covariance Σ to Σ* while it moves the features as little as possible.
+class Map(NamedTuple):
+    """A linear map of features: x -> matrix x + offset; (N, C, C) and (N, C)."""
 
-        A = Σ^-½ (Σ^½ Σ* Σ^½)^½ Σ^-½
+    matrix: Tensor
+    offset: Tensor
+
+    def by(self, strength: float) -> "Map":
+        """As much of the way: 0 is the identity, 1 the whole map."""
+        identity = torch.eye(self.offset.shape[1], device=self.offset.device)
+        return Map(torch.lerp(identity.expand_as(self.matrix), self.matrix, strength), strength * self.offset)
+
+    def moments(self, before: Moments) -> Moments:
+        """The moments of mapped features, from those before."""
+        mean = (self.matrix @ before.mean.unsqueeze(2)).squeeze(2) + self.offset
+        return Moments(mean, self.matrix @ before.covariance @ self.matrix.transpose(1, 2))
+
+    def apply(self, rows: Tensor) -> Tensor:
+        """Features (N, H, W, C), mapped, in their own dtype."""
+        matrix, offset = self.matrix.to(rows.dtype), self.offset.to(rows.dtype)
+        return rows @ matrix.transpose(1, 2).unsqueeze(1) + offset.unsqueeze(1).unsqueeze(1)
+
+
+def transport(content: Moments, style: Moments, floor: float = 1e-3) -> Map:
+    """The linear map that carries one mean and covariance to another while it moves the features as little as possible.
+
+        x -> μ* + A (x - μ),  A = Σ^-½ (Σ^½ Σ* Σ^½)^½ Σ^-½
 
     Source: Olkin and Pukelsheim 1982; for feed-forward style transfer, Lu et al. 2019. Where we depart: directions in
     which the photo hardly varies count as varying by `floor` of the mean variance, so that noise is not amplified.
     """
     half, inverse = root(content.covariance, 0.5, floor), root(content.covariance, -0.5, floor)
-    return inverse @ root(half @ style.covariance @ half) @ inverse
-
-
-def transported(features: Tensor, content: Moments, style: Moments) -> Tensor:
-    """Features (N, C, H, W) with `content`'s moments, carried to `style`'s; in the features' own dtype."""
-    matrix = transport(content, style)
-    offset = style.mean - (matrix @ content.mean.unsqueeze(2)).squeeze(2)
-    rows = features.permute(0, 2, 3, 1).flatten(1, 2)
-    moved = torch.baddbmm(offset.unsqueeze(1).to(rows.dtype), rows, matrix.transpose(1, 2).to(rows.dtype))
-    return moved.unflatten(1, features.shape[2:]).permute(0, 3, 1, 2)
+    matrix = inverse @ root(half @ style.covariance @ half) @ inverse
+    return Map(matrix, style.mean - (matrix @ content.mean.unsqueeze(2)).squeeze(2))
 
 
 def conv(into: int, out: int, size: int = 3) -> nn.Conv2d:
@@ -112,29 +139,70 @@ class Decoder(nn.Module):
         nn.init.zeros_(self.modulate.bias)
         nn.init.constant_(self.leave.bias, 0.5)  # type: ignore[arg-type]
 
-    def modulation(self, style: Mapping[str, Moments]) -> list[tuple[Tensor, Tensor]]:
-        """A (scale - 1, shift) of shape (N, C, 1, 1) for each depth, the full resolution first."""
+    def modulation(self, style: Mapping[str, Moments]) -> Modulation:
+        """What a style's moments make of every channel."""
         numbers = [
             torch.cat((style[layer].mean, style[layer].covariance.diagonal(dim1=1, dim2=2).clamp_min(0).sqrt()), 1)
             for layer in TAPS
         ]
-        found = self.modulate(F.relu(self.code(torch.cat(numbers, 1))))
+        found = self.modulate(F.relu(self.code(torch.cat(numbers, 1).to(self.code.weight.dtype))))
         pairs = found.unsqueeze(2).unsqueeze(3).split([2 * channels for channels in DECODER_CHANNELS], dim=1)
         return [tuple(pair.chunk(2, dim=1)) for pair in pairs]
 
-    def forward(self, features: Sequence[Tensor], modulation: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
-        """features: (N, C, H, W) at each tap, full resolution first; -> (N, 3, H, W), about [0, 1]."""
-        x = torch.zeros(())
-        for depth in (3, 2, 1, 0):
+    def forward(self, features: Sequence[Tensor], modulation: Modulation) -> Tensor:
+        """features: (N, C, H, W) at each tap, full resolution first, with edges of multiples of 8; -> (N, 3, H, W)."""
+        x = features[-1]
+        for depth in reversed(range(len(TAPS))):
             entered = self.enter[depth](features[depth])
-            x = entered if depth == 3 else enlarged(self.down[depth](x), entered) + entered
+            if depth < len(self.down):
+                entered = entered + F.interpolate(self.down[depth](x), scale_factor=2, mode="nearest")
             scale, shift = modulation[depth]
-            x = F.relu(x + self.blocks[depth](F.relu(x)) * (1 + scale) + shift)
+            x = F.relu(entered + self.blocks[depth](F.relu(entered)) * (1 + scale) + shift)
         return self.leave(x)
 
 
-def enlarged(x: Tensor, like: Tensor) -> Tensor:
-    """Twice as large to the nearest pixel; an odd edge of `like` repeats the last one."""
-    x = F.interpolate(x, scale_factor=2, mode="nearest")
-    missing = like.shape[2] - x.shape[2], like.shape[3] - x.shape[3]
-    return F.pad(x, (0, missing[1], 0, missing[0]), mode="replicate") if any(missing) else x
+class Encode(nn.Module):
+    """A picture (N, 3, H, W) -> its features at every tap as rows (N, H, W, C): the first of presto's two passes."""
+
+    def __init__(self, encoder: Backbone) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        features = self.encoder(images, TAPS)
+        return tuple(features[layer].permute(0, 2, 3, 1) for layer in TAPS)
+
+
+class Decode(nn.Module):
+    """Rows at every tap, a `Map`'s matrix and offset for each, and a modulation's scale and shift for each -> a picture."""
+
+    def __init__(self, decoder: Decoder) -> None:
+        super().__init__()
+        self.decoder = decoder
+
+    def forward(self, *tensors: Tensor) -> tuple[Tensor]:
+        rows, matrices, offsets, scales, shifts = (
+            tensors[i : i + len(TAPS)] for i in range(0, 5 * len(TAPS), len(TAPS))
+        )
+        features = [
+            Map(matrix, offset).apply(row).permute(0, 3, 1, 2)
+            for row, matrix, offset in zip(rows, matrices, offsets, strict=True)
+        ]
+        return (self.decoder(features, list(zip(scales, shifts, strict=True))),)
+
+
+def presto_bytes() -> bytes:
+    """The shipped file."""
+    return (resources.files("impasto") / "assets" / "presto.safetensors").read_bytes()
+
+
+def presto(dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu") -> tuple[Backbone, Decoder]:
+    """Encoder and decoder with the shipped weights."""
+    parts: dict[str, dict[str, Tensor]] = {"encoder": {}, "decoder": {}}
+    for key, tensor in safetensors.torch.load(presto_bytes()).items():
+        part, name = key.split(".", 1)
+        parts[part][name] = tensor.float()
+    decoder = Decoder()
+    decoder.load_state_dict(parts["decoder"])
+    decoder = decoder.to(device, dtype, memory_format=torch.channels_last).eval().requires_grad_(False)  # type: ignore[call-overload]
+    return Backbone("presto", ENCODER, parts["encoder"], dtype=dtype, device=device), decoder

@@ -8,9 +8,12 @@ import types
 import typing
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from impasto.errors import OptionError
+
+if TYPE_CHECKING:
+    from typing_extensions import Self  # in `typing` from Python 3.11
 
 BackboneName = Literal["petit", "vgg19", "vgg19-caffe", "vgg16"]
 Pooling = Literal["auto", "average", "max", "l2"]
@@ -21,6 +24,7 @@ Reduction = Literal["relative", "mean", "sum", "half", "quarter"]
 Variation = Literal["squared", "absolute", "nine-point"]
 OptimizerName = Literal["lbfgs", "adam"]
 Precision = Literal["auto", "float32", "bfloat16"]
+EngineName = Literal["auto", "openvino", "compile", "torch"]
 
 STARTS = ("content", "style", "noise", "style-noise", "white", "gray")
 SMALLEST = 16  # pixels on the shorter side: relu5_1 of a VGG is one position there
@@ -32,8 +36,36 @@ def option(default: Any, help: str, *, least: float | None = None, most: float |
 
 
 @dataclass(frozen=True)
-class PaintOptions:
-    """How a picture is painted. Every value is checked on construction: OptionError says what is allowed."""
+class Options:
+    """What all bundles of options share: every value is checked on construction, and OptionError says what is allowed."""
+
+    def __post_init__(self) -> None:
+        for declared in fields(self):
+            value = check_type(declared, getattr(self, declared.name))
+            object.__setattr__(self, declared.name, value)
+            check_range(declared, value)
+
+    @classmethod
+    def make(cls, **given: Any) -> "Self":
+        """Like the constructor, but an unknown name is an OptionError that names the nearest one."""
+        reject_unknown(given, cls)
+        return cls(**given)
+
+    def replace(self, **changes: Any) -> "Self":
+        """A copy with some options changed, checked anew."""
+        reject_unknown(changes, type(self))
+        return dataclasses.replace(self, **changes)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data for a recipe: name -> value."""
+        return {
+            key: list(value) if isinstance(value, tuple) else value for key, value in dataclasses.asdict(self).items()
+        }
+
+
+@dataclass(frozen=True)
+class PaintOptions(Options):
+    """How a picture is painted."""
 
     size: int = option(512, "Longer side of the result in pixels.", least=SMALLEST, most=16384)
     steps: int = option(64, "Evaluations at every scale after the first.", least=1, most=100_000)
@@ -92,10 +124,7 @@ class PaintOptions:
     device: str = option("auto", "auto, cpu, cuda, cuda:1, mps, ...")
 
     def __post_init__(self) -> None:
-        for declared in fields(self):
-            value = check_type(declared, getattr(self, declared.name))
-            object.__setattr__(self, declared.name, value)
-            check_range(declared, value)
+        super().__post_init__()
         for layers, given in (
             ("content_layers", self.content_layer_weights),
             ("style_layers", self.style_layer_weights),
@@ -110,16 +139,17 @@ class PaintOptions:
         if self.content_weight == 0 and self.style_weight == 0:
             raise OptionError("The content weight and the style weight are both 0: nothing to paint. Give one of them.")
 
-    def replace(self, **changes: Any) -> "PaintOptions":
-        """A copy with some options changed, checked anew."""
-        reject_unknown(changes)
-        return dataclasses.replace(self, **changes)
 
-    def as_dict(self) -> dict[str, Any]:
-        """Plain data for a recipe: name -> value."""
-        return {
-            key: list(value) if isinstance(value, tuple) else value for key, value in dataclasses.asdict(self).items()
-        }
+@dataclass(frozen=True)
+class StylizeOptions(Options):
+    """How a feed-forward network paints."""
+
+    size: int = option(768, "Longer side of the result in pixels.", least=SMALLEST, most=16384)
+    strength: float = option(1.0, "How far to go from the photo, 0, to the style, 1.", least=0, most=1)
+    style_scale: float = option(1.0, "Size of the style's features against the picture's.", least=0.05, most=20)
+    engine: EngineName = option("auto", "What runs the network; auto: OpenVINO where it is installed, else torch.")
+    precision: Precision = option("auto", "Of the network with torch: auto is bfloat16 where the machine has it.")
+    device: str = option("auto", "auto, cpu, cuda, cuda:1, mps, ...")
 
 
 def flag(name: str) -> str:
@@ -127,11 +157,11 @@ def flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def reject_unknown(names: typing.Iterable[str]) -> None:
-    """Raise OptionError for the first name that is no option, naming the nearest one."""
+def reject_unknown(names: typing.Iterable[str], bundle: type[Options]) -> None:
+    """Raise OptionError for the first name that is no option of the bundle, naming the nearest one."""
     import difflib
 
-    known = [declared.name for declared in fields(PaintOptions)]
+    known = [declared.name for declared in fields(bundle)]
     for name in names:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)

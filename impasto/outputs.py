@@ -10,14 +10,18 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 from rich.console import Console
+from rich.progress import track
 
 from impasto import curves, figures, images, machine, sheets
-from impasto.errors import OptionError, OutputError
+from impasto.errors import InputError, OptionError, OutputError
 from impasto.figures import Plan
-from impasto.options import PaintOptions
-from impasto.painting import PaintStep
+from impasto.folders import Task
+from impasto.options import PaintOptions, StylizeOptions
+from impasto.painting import Painting, PaintStep
+from impasto.stylizer import Stylizer, roles
 from impasto.terminal import FigureProgress, PaintProgress
 
 STOPPED = 130  # as shells report a program that Ctrl-C ended
@@ -95,6 +99,62 @@ def draw(laid: Plan, targets: Sequence[Path], curve: Path | None, quiet: bool) -
     return 0
 
 
+def stylize_files(tasks: Sequence[Task], shares: Sequence[float], options: StylizeOptions, quiet: bool) -> int:
+    """Carry out the tasks one after the other and write the results; returns the status.
+
+    Of several photos one that cannot be read is named at the end, with status 2, and costs no other.
+    """
+    machine.keep_freed_memory()
+    check_tasks(tasks)
+    console = Console(stderr=True, highlight=False, emoji=False, quiet=quiet)
+    stylizer = Stylizer(options)
+    mixtures = dict.fromkeys(task.styles for task in tasks)
+    known = {styles: stylizer.mixture([stylizer.style(one) for one in styles], shares) for styles in mixtures}
+    failures, seconds = [], []
+    for task in track(tasks, description="", console=console, transient=True, disable=quiet or len(tasks) == 1):
+        try:
+            painting = stylizer.paint(task.content, known[task.styles], roles(task.styles))
+        except InputError as error:
+            failures.append(str(error))
+            continue
+        write_picture(painting, task.target)
+        seconds.append(painting.recipe["seconds"])
+    if seconds:
+        place = str(tasks[0].target) if len(tasks) == 1 else f"{len(seconds)} pictures in {tasks[0].target.parent}"
+        console.print(
+            f"{place}: {median(seconds):.3f} s each, presto by {stylizer.engine}", soft_wrap=True, markup=False
+        )
+    for failure in failures:
+        print(f"impasto: {failure}", file=sys.stderr)
+    return 2 if failures else 0
+
+
+def check_tasks(tasks: Sequence[Task]) -> None:
+    """Find out before the network is loaded what cannot be read or written. Raises InputError or OutputError.
+
+    Of several photos, each is read when its turn comes.
+    """
+    sources = list(dict.fromkeys(path for task in tasks for path in (task.content, *task.styles)))
+    styles = {path for task in tasks for path in task.styles}
+    for path in sources if len(tasks) == 1 else styles:
+        check_source(path)
+    if len(tasks) > 1:
+        make_folder(tasks[0].target.parent)
+    for task in tasks:
+        if str(task.target) != "-":
+            images.check_output(task.target, sources)
+
+
+def make_folder(folder: Path) -> None:
+    """Raises OutputError where there cannot be one."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"There cannot be a folder {folder} ({error.strerror}); several results need one: choose another -o."
+        ) from error
+
+
 def check_sheets(laid: Plan, targets: Sequence[Path], curve: Path | None) -> None:
     """Find out before the first picture what cannot be read or written. Raises InputError or OutputError."""
     sources = list(dict.fromkeys(path for job in laid.cells for path in job.sources.values()))
@@ -135,14 +195,19 @@ def check(outputs: Outputs, sources: Sequence[Path], options: PaintOptions) -> N
 def write(step: PaintStep, outputs: Outputs) -> None:
     """Write the picture, the losses and the curve of the last step."""
     painting = step.painting
-    if outputs.streams:
-        sys.stdout.buffer.write(images.encode(painting.image, ".png", recipe=painting.recipe))
-    else:
-        painting.save(outputs.target)
+    write_picture(painting, outputs.target)
     if outputs.json_file is not None:
         write_text(outputs.json_file, json.dumps({**painting.recipe, "history": painting.history}, indent=1))
     if outputs.curve is not None:
         curves.save_curve(painting.history, outputs.curve)
+
+
+def write_picture(painting: Painting, target: Path) -> None:
+    """To a file, or as a PNG to standard output for "-"."""
+    if str(target) == "-":
+        sys.stdout.buffer.write(images.encode(painting.image, ".png", recipe=painting.recipe))
+    else:
+        painting.save(target)
 
 
 def summary(step: "PaintStep", target: Path, stopped: bool) -> str:

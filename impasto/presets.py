@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from impasto.errors import OptionError
-from impasto.options import PaintOptions, reject_unknown
+from impasto.options import PaintOptions
 
 IMAGENET_DEVIATION = 0.226  # of RGB in [0, 1], mean over the channels: converts steps of normalised pixels
 ONE_SCALE = {"min_scale": 16384, "first_steps": 0}  # documents A to E paint at the final size from the start
@@ -189,5 +189,4 @@ def options_for(preset: str = "default", **given: Any) -> PaintOptions:
     """The preset's options with those `given` in their place. Raises OptionError for an unknown name or a bad value."""
     if preset not in PRESETS:
         raise OptionError(f"There is no preset {preset!r}. Choose among {', '.join(PRESETS)}.")
-    reject_unknown(given)
-    return PaintOptions(**{**PRESETS[preset].options, **given})
+    return PaintOptions.make(**{**PRESETS[preset].options, **given})

@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 import impasto
-from impasto.options import PaintOptions
+from impasto.options import Options
 
 SCHEMA = 1  # raised when a reader of the old form would misread the new one
 
@@ -38,7 +38,7 @@ def fingerprint(source: object) -> dict[str, str]:
 def make(
     verb: str,
     preset: str | None,
-    options: PaintOptions,
+    options: Options,
     inputs: dict[str, dict[str, str]],
     weights: str,
     device: torch.device,
@@ -47,7 +47,7 @@ def make(
     """What is known before the first step; steps, losses and seconds are added at the end."""
     settings = options.as_dict()
     for name in ("weights", "start"):
-        if isinstance(settings[name], str) and os.sep in settings[name]:
+        if isinstance(settings.get(name), str) and os.sep in settings[name]:
             settings[name] = Path(settings[name]).name  # a path says more about the user than about the picture
     return {
         "schema": SCHEMA,

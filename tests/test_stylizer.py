@@ -1,0 +1,229 @@
+"""stylize: one pass in any style, by whichever engine; strength, mixtures, sizes and files."""
+
+import json
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+import impasto
+from impasto import cli, engines, images
+from impasto.errors import InputError, OptionError
+from impasto.figures import DEMO
+from impasto.options import StylizeOptions
+from impasto.stylizer import Stylizer
+
+VALLEY, SWIRL, WOODCUT = (DEMO / f"{name}.jpg" for name in ("valley", "swirl", "woodcut"))
+PLAIN = {"engine": "torch", "precision": "float32", "size": 96}
+needs_openvino = pytest.mark.skipif(find_spec("openvino") is None, reason="openvino is not installed")
+
+
+@pytest.fixture(scope="module")
+def stylizer() -> Stylizer:
+    return Stylizer(StylizeOptions(**PLAIN))
+
+
+def distance(first: Tensor, second: Tensor) -> float:
+    return float((first - second).square().mean().sqrt())
+
+
+@pytest.mark.parametrize("size", [64, 97, 130])
+def test_the_longer_side_is_the_size_asked_for(size: int) -> None:
+    picture = impasto.stylize(VALLEY, SWIRL, **{**PLAIN, "size": size}).image
+    assert max(picture.shape[2:]) == size
+    assert 0 <= picture.min() <= picture.max() <= 1
+
+
+def test_the_stronger_the_further_from_the_photo() -> None:
+    photo = images.resize(images.load(VALLEY), 96)
+    away = [
+        distance(impasto.stylize(VALLEY, SWIRL, **PLAIN, strength=share).image, photo) for share in (0, 0.3, 0.6, 1)
+    ]
+    assert away == sorted(away)
+    assert away[0] < 0.1 < away[-1]
+
+
+def test_a_mixture_of_one_style_is_that_style(stylizer: Stylizer) -> None:
+    photo, swirl, woodcut = images.resize(images.load(VALLEY), 96), stylizer.style(SWIRL), stylizer.style(WOODCUT)
+    alone = stylizer.image(photo, swirl)
+    torch.testing.assert_close(
+        stylizer.image(photo, stylizer.mixture([swirl, woodcut], [2, 0])), alone, atol=1e-2, rtol=0
+    )
+    torch.testing.assert_close(stylizer.image(photo, stylizer.mixture([swirl, swirl])), alone, atol=1e-2, rtol=0)
+    both = stylizer.image(photo, stylizer.mixture([swirl, woodcut]))
+    other = stylizer.image(photo, woodcut)
+    assert max(distance(both, alone), distance(both, other)) < distance(alone, other)
+
+
+def test_several_styles_by_weight_are_one_call() -> None:
+    painting = impasto.stylize(VALLEY, [SWIRL, WOODCUT], weights=[0.7, 0.3], **PLAIN)
+    assert list(painting.recipe["inputs"]) == ["content", "style 1", "style 2"]
+
+
+@pytest.mark.parametrize("weights", [[1.0], [0.0, 0.0], [1.0, -1.0], [1.0, 2.0, 3.0]])
+def test_weights_that_do_not_fit_are_said(weights: list[float]) -> None:
+    with pytest.raises(OptionError, match="for 2 styles"):
+        impasto.stylize(VALLEY, [SWIRL, WOODCUT], weights=weights, **PLAIN)
+
+
+@pytest.mark.parametrize("color", [(0, 0, 0), (255, 255, 255), (90, 120, 200)])
+def test_a_plain_picture_is_painted_and_is_a_style(color: tuple[int, int, int]) -> None:
+    plain = Image.new("RGB", (40, 30), color)
+    for content, style in ((plain, SWIRL), (VALLEY, plain), (plain, plain)):
+        assert impasto.stylize(content, style, **{**PLAIN, "size": 48}).image.isfinite().all()
+
+
+def test_a_uniform_shift_of_edges_leaves_no_border(stylizer: Stylizer) -> None:
+    """A plain photo stays plain up to its edges: padding mirrors, so a border is like anywhere else."""
+    plain = stylizer.image(torch.full((1, 3, 72, 96), 0.5), stylizer.style(SWIRL))
+    assert (plain - plain[:, :, 36:37, 48:49]).abs().max() < 0.02
+
+
+def test_the_recipe_says_what_made_the_picture() -> None:
+    painting = impasto.stylize(VALLEY, SWIRL, **PLAIN, strength=0.5)
+    recipe = json.loads(json.dumps(painting.recipe))
+    assert (recipe["verb"], recipe["options"]["strength"], recipe["inputs"]["style"]["name"]) == (
+        "stylize",
+        0.5,
+        "swirl.jpg",
+    )
+    assert recipe["engine"].startswith("torch ")
+    assert recipe["engine"].endswith(" in float32 on cpu")
+
+
+def test_unknown_options_are_said() -> None:
+    with pytest.raises(OptionError, match="Did you mean 'strength'"):
+        impasto.stylize(VALLEY, SWIRL, strenght=1)
+    with pytest.raises(OptionError, match="--strength is 2"):
+        impasto.stylize(VALLEY, SWIRL, strength=2)
+
+
+@needs_openvino
+@pytest.mark.parametrize("size", [64, 97])
+def test_openvino_paints_what_torch_paints(size: int) -> None:
+    quick = impasto.stylize(VALLEY, SWIRL, size=size, engine="openvino")
+    exact = impasto.stylize(VALLEY, SWIRL, **{**PLAIN, "size": size})
+    assert quick.recipe["engine"].startswith("OpenVINO ")
+    assert distance(quick.image, exact.image) < 0.02
+
+
+@needs_openvino
+def test_openvino_converts_a_network_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IMPASTO_CACHE", str(tmp_path))
+    module, example = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU()), [torch.rand(1, 3, 8, 8)]
+    picture = torch.rand(1, 3, 16, 24)
+
+    def result() -> Tensor:
+        return engines.openvino_program(Tuple(module), example, "tiny")(picture)[0]
+
+    torch.testing.assert_close(result(), module(picture).detach(), atol=2e-2, rtol=0)
+    monkeypatch.setattr(engines, "convert", None)
+    torch.testing.assert_close(result(), module(picture).detach(), atol=2e-2, rtol=0)
+
+
+class Tuple(nn.Module):
+    """A module whose result is a tuple of one, as programs want it."""
+
+    def __init__(self, inside: nn.Module) -> None:
+        super().__init__()
+        self.inside = inside
+
+    def forward(self, x: Tensor) -> tuple[Tensor]:
+        return (self.inside(x),)
+
+
+def test_without_openvino_torch_runs_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "find_spec", lambda name: None)
+    assert engines.choose("auto", torch.device("cpu")) == "torch"
+    with pytest.raises(OptionError, match=r"impasto\[fast\]"):
+        engines.choose("openvino", torch.device("cpu"))
+
+
+# ------------------------------------------------------------------------------------------------------ command line
+
+QUICK = ["--engine", "torch", "--size", "48"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Two photos in `photos` and two styles, beside a text file."""
+    random = np.random.default_rng(0)
+    for name in ("photos/a.png", "photos/b.png", "wave.png", "scream.png"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        coarse = random.integers(0, 256, (4, 5, 3), dtype=np.uint8)
+        Image.fromarray(coarse).resize((60, 48), Image.Resampling.BICUBIC).save(path)
+    (tmp_path / "photos" / "notes.txt").write_text("no picture")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_one_photo_goes_beside_itself(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["stylize", "photos/a.png", "wave.png", *QUICK]) == 0
+    assert Path("photos/a-wave.png").is_file()
+    assert "presto by torch" in capsys.readouterr().err
+
+
+def test_a_folder_in_two_styles_gives_every_pair(folder: Path) -> None:
+    assert cli.run(["stylize", "photos", "--style", "wave.png", "scream.png", "-o", "out", *QUICK]) == 0
+    assert sorted(path.name for path in Path("out").iterdir()) == [
+        "a-scream.png", "a-wave.png", "b-scream.png", "b-wave.png",
+    ]  # fmt: skip
+
+
+def test_a_mixture_paints_every_photo_once(folder: Path) -> None:
+    flags = ["--style", "wave.png", "scream.png", "--blend", "1", "3"]
+    assert cli.run(["stylize", "photos/*.png", *flags, "-o", "out", *QUICK]) == 0
+    assert sorted(path.name for path in Path("out").iterdir()) == ["a-wave-scream.png", "b-wave-scream.png"]
+
+
+def test_photos_of_one_name_do_not_replace_each_other(folder: Path) -> None:
+    (folder / "more").mkdir()
+    (folder / "more" / "a.png").write_bytes((folder / "wave.png").read_bytes())
+    assert cli.run(["stylize", "photos/a.png", "more/a.png", "wave.png", "-o", "out", *QUICK]) == 0
+    assert sorted(path.name for path in Path("out").iterdir()) == ["a-wave-2.png", "a-wave.png"]
+
+
+def test_a_broken_photo_costs_no_other(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "photos" / "aa.png").write_bytes(b"broken")
+    assert cli.run(["stylize", "photos", "wave.png", "-o", "out", *QUICK]) == 2
+    assert sorted(path.name for path in Path("out").iterdir()) == ["a-wave.png", "b-wave.png"]
+    assert "aa.png" in capsys.readouterr().err
+
+
+def test_a_picture_streams_to_standard_output(folder: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    assert cli.run(["stylize", "photos/a.png", "wave.png", "-o", "-", "-q", *QUICK]) == 0
+    assert images.read_recipe(capfdbinary.readouterr().out) is not None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["photos/a.png"], "There is no photo"),
+        (["photos/a.png", "none.png"], "none.png"),
+        (["none/*.png", "wave.png"], "No file matches none/*.png"),
+        (["photos/a.png", "photos/notes.txt"], "notes.txt"),
+        (["photos/a.png", "wave.png", "--strength", "3"], "--strength"),
+        (["photos/a.png", "wave.png", "-o", "photos/a.png"], "a.png"),
+        (["photos", "wave.png", "-o", "wave.png"], "wave.png"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_one_line(
+    folder: Path, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.run(["stylize", *arguments, *QUICK]) == 2
+    said = capsys.readouterr().err
+    assert message in said
+    assert said.count("\n") == 1
+
+
+def test_a_folder_without_pictures_is_said(folder: Path) -> None:
+    (folder / "empty").mkdir()
+    from impasto.folders import gather
+
+    with pytest.raises(InputError, match="no picture in the folder"):
+        gather([str(folder / "empty")], "photo")

@@ -1,0 +1,215 @@
+"""Train presto, the network that ships with impasto and paints in any style at once.
+
+    python training/presto.py --data DATA --out runs/presto
+
+DATA holds `photos/` and `paintings/`. petit, as shipped, is both the frozen encoder and the loss network; only the
+decoder learns. A run that was stopped continues where its checkpoint is. `--export FILE` writes the half-precision
+file that ships, `--sheet FILE` a sheet of held-out photos in held-out styles.
+
+Each sample is a photo and a style. The loss is much as impasto's painter has it: Wasserstein-2 distances of petit's
+statistics, as shares of the photo's own distance, plus the relative squared distance of relu4_2. One sample in eight has
+its own photo as style (strength 0) and has to come back as it was.
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from petit import save_checkpoint
+from pictures import center_crops, jitter, random_crop, read_folder, split
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from impasto import backbones, images, losses
+from impasto.backbones import Backbone
+from impasto.losses import Moments
+from impasto.networks import TAPS, Decoder, style_of, transport
+
+STYLE_LAYERS = {f"relu{block}_1": 1.0 for block in range(1, 6)}
+NEAREST = 0.1  # of a style's extent: a photo that is nearer counts as being so far
+STYLE = losses.style_loss(STYLE_LAYERS, "wasserstein", "relative", "none")
+CONTENT = losses.content_loss({"relu4_2": 1.0}, "relative")
+ENCODED = tuple(dict.fromkeys((*TAPS, *STYLE_LAYERS, "relu4_2")))
+
+
+def hue(image: Tensor, random: np.random.Generator) -> Tensor:
+    """Channels in another order, for a third of the pictures: palettes that no painter of ours used."""
+    return image[random.permutation(3)] if random.random() < 1 / 3 else image
+
+
+def style_crop(data: "Data", size: int, random: np.random.Generator) -> Tensor:
+    """(3, size, size): a painting in nine cases of ten, otherwise a photo."""
+    pictures = data.paintings if random.random() < 0.9 else data.photos
+    crop = random_crop(pictures[random.integers(len(pictures))], size, random)
+    return jitter(hue(crop, random), random).clamp(0, 1)
+
+
+class Data:
+    """Photographs and paintings for training, and the held-out ones as center crops."""
+
+    def __init__(self, folder: Path) -> None:
+        self.photos, held_photos = split(read_folder(folder / "photos", 400), every=20)
+        self.paintings, held_paintings = split(read_folder(folder / "paintings", 512), every=16)
+        self.held_photos = center_crops(held_photos[3:70:11], 320)
+        self.held_paintings = center_crops(held_paintings[1:19:3], 320)
+
+
+def encode(backbone: Backbone, pictures: Tensor) -> dict[str, Tensor]:
+    with torch.no_grad():
+        return backbone(pictures, ENCODED)
+
+
+def rows_of(features: dict[str, Tensor]) -> list[Tensor]:
+    """The taps as presto has them, (N, H, W, C)."""
+    return [features[layer].permute(0, 2, 3, 1) for layer in TAPS]
+
+
+def painted(decoder: Decoder, content: dict[str, Tensor], style: dict[str, Moments]) -> Tensor:
+    """The network's picture, float32 (N, 3, H, W)."""
+    with torch.no_grad():
+        rows = rows_of(content)
+        own = style_of(rows)
+        moved = [transport(own[layer], style[layer]).apply(row) for layer, row in zip(TAPS, rows, strict=True)]
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        return decoder([row.permute(0, 3, 1, 2) for row in moved], decoder.modulation(style)).float()
+
+
+def style_distance(features: dict[str, Tensor], content: dict[str, Tensor], target: dict[str, Any]) -> Tensor:
+    """Mean over layers of the distance to the style, as a share of the photo's own; (N,).
+
+    Without the shares the deepest layer, whose distances are the largest, would be all that is learnt.
+    """
+    with torch.no_grad():
+        before = STYLE.by_layer(content, target)
+    reached = STYLE.by_layer(features, target)
+    return torch.stack([reached[layer] / before[layer].clamp_min(NEAREST) for layer in STYLE_LAYERS]).mean(0)
+
+
+def step_losses(
+    decoder: Decoder, backbone: Backbone, photos: Tensor, styles: Tensor, itself: Tensor, args: argparse.Namespace
+) -> dict[str, Tensor]:
+    """Weighted terms (N,) of one batch. `itself` (N,) is 1 where a photo is its own style, 0 elsewhere."""
+    content, style = encode(backbone, photos), encode(backbone, styles)
+    picture = painted(decoder, content, style_of(rows_of(style)))
+    features = backbone(picture.clamp(-0.2, 1.2), ENCODED)
+    return {
+        "style": style_distance(features, content, STYLE.target(style)),
+        "content": args.content_weight * CONTENT(features, CONTENT.target(content)),
+        "variation": args.tv_weight * losses.squared_variation(picture),
+        "range": 10 * losses.out_of_range(picture),
+        "pixels": 20 * itself * (picture - photos).square().mean((1, 2, 3)),
+    }
+
+
+def batch_of(data: Data, args: argparse.Namespace, random: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    """(photos, styles, itself): one style in eight is its photo."""
+    photos = torch.stack(
+        [random_crop(data.photos[random.integers(len(data.photos))], args.size, random) for _ in range(args.batch)]
+    ).clamp(0, 1)
+    styles = torch.stack([style_crop(data, args.size, random) for _ in range(args.batch)])
+    itself = torch.from_numpy(random.random(args.batch) < 1 / 8).float()
+    return photos, torch.where(itself.view(-1, 1, 1, 1) > 0, photos, styles), itself
+
+
+@torch.no_grad()
+def sheet(decoder: Decoder, backbone: Backbone, data: Data, path: Path) -> None:
+    """Held-out photos (down) in held-out styles (across), with the originals at the edges."""
+    photos, paintings = data.held_photos, data.held_paintings
+    content = encode(backbone, photos)
+    rows = [torch.cat((torch.ones_like(paintings[:1]), paintings))]
+    columns = []
+    for painting in paintings:
+        known = style_of(rows_of(encode(backbone, painting[None])))
+        style = {
+            layer: Moments(*(part.expand(len(photos), *part.shape[1:]) for part in two)) for layer, two in known.items()
+        }
+        columns.append(painted(decoder, content, style).clamp(0, 1))
+    rows += [torch.stack([photo, *(column[i] for column in columns)]) for i, photo in enumerate(photos)]
+    images.save(torch.cat([torch.cat(list(row), 2) for row in rows], 1)[None], path)
+
+
+def learning_rate(step: int, hold: int, steps: int, peak: float) -> float:
+    """Warm up over 100 steps, stay at the peak until step `hold`, and fall linearly to nothing at `steps`."""
+    return peak * min(1, (step + 1) / 100, (steps - step) / (steps - hold))
+
+
+def train(args: argparse.Namespace, data: Data, backbone: Backbone) -> Decoder:
+    """Train, or continue from the checkpoint in `args.out`; the log is one JSON object a line."""
+    args.out.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(args.seed)
+    decoder = Decoder().to(memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(decoder.parameters(), lr=args.rate, weight_decay=1e-4)
+    start, checkpoint = 0, args.out / "checkpoint.pt"
+    if checkpoint.exists():
+        state = torch.load(checkpoint, weights_only=True)
+        decoder.load_state_dict(state["network"])
+        optimizer.load_state_dict(state["optimizer"])
+        start = state["step"]
+    sums: dict[str, list[float]] = {}
+    began = time.monotonic()
+    with (args.out / "log.jsonl").open("a", buffering=1) as log:
+        for step in range(start, args.steps):
+            # every step draws from its own seed, so a run that continues sees what it would have seen
+            random = np.random.default_rng((args.seed, step))
+            photos, styles, itself = batch_of(data, args, random)
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate(step, args.hold, args.steps, args.rate)
+            parts = step_losses(decoder, backbone, photos, styles, itself, args)
+            loss = torch.stack([part.mean() for part in parts.values()]).sum()
+            optimizer.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(decoder.parameters(), 1.0)
+            optimizer.step()
+            for name, part in parts.items():
+                sums.setdefault(name, []).append(part.mean().item())
+            if step % 50 == 49:
+                means = {name: round(float(np.mean(values)), 5) for name, values in sums.items()}
+                print(json.dumps({"step": step + 1, "seconds": round(time.monotonic() - began), **means}), file=log)
+                sums = {}
+            if step % 500 == 499 or step == args.steps - 1:
+                state = {"network": decoder.state_dict(), "optimizer": optimizer.state_dict(), "step": step + 1}
+                save_checkpoint(checkpoint, **state)
+                sheet(decoder, backbone, data, args.out / "sheet.jpg")
+    return decoder
+
+
+def export(decoder: Decoder, backbone: Backbone, path: Path) -> None:
+    """Encoder and decoder in one file of half precision."""
+    last = backbone.layers.index(TAPS[-1])
+    encoder = {
+        f"encoder.{key}": value
+        for key, value in backbone.weights.items()
+        if backbone.layers.index(key.split(".")[0]) < last
+    }
+    tensors = {**encoder, **{f"decoder.{key}": value for key, value in decoder.state_dict().items()}}
+    tensors = {key: value.half().contiguous() for key, value in tensors.items()}
+    save_file(tensors, path, metadata={"network": "presto", "license": "MIT"})
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder with photos/ and paintings/")
+    parser.add_argument("--out", type=Path, default=Path("runs/presto"), help="folder of checkpoint.pt and log.jsonl")
+    parser.add_argument("--steps", type=int, default=20000)
+    parser.add_argument("--batch", type=int, default=4)
+    parser.add_argument("--size", type=int, default=224, help="edge of a training crop in pixels")
+    parser.add_argument("--rate", type=float, default=1e-3, help="peak learning rate")
+    parser.add_argument("--hold", type=int, default=5000, help="step from which the learning rate falls")
+    parser.add_argument("--content-weight", type=float, default=0.1)
+    parser.add_argument("--tv-weight", type=float, default=0.5)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--export", type=Path, help="write the shipped file here after training")
+    args = parser.parse_args()
+    data = Data(args.data)
+    backbone = backbones.load("petit", dtype=torch.bfloat16)
+    decoder = train(args, data, backbone)
+    if args.export:
+        export(decoder, backbones.load("petit"), args.export)
+
+
+if __name__ == "__main__":
+    main()
