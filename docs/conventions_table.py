@@ -15,7 +15,7 @@ PAPER, RATIO = "gatys2016", 1e-3
 def shape(layer: str) -> tuple[int, int]:
     """(channels, positions) of a VGG-19 layer."""
     block = int(layer[4])
-    return BACKBONES["vgg19"].widths[block - 1], SIZE[0] * SIZE[1] // 4 ** (block - 1)
+    return BACKBONES["vgg19"].channels[block - 1][0], SIZE[0] * SIZE[1] // 4 ** (block - 1)
 
 
 def equivalent(convention: Convention, style_layer: str) -> float:

@@ -7,7 +7,7 @@ Layers are named `convB_I`, `reluB_I` and `poolB` by block and depth, the image 
 
 import copy
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -26,14 +26,13 @@ CAFFE = (0.48502, 0.45796, 0.40760), (1 / 255, 1 / 255, 1 / 255)  # mean pixel (
 
 @dataclass(frozen=True)
 class Architecture:
-    """One row: channels and convolutions of each block, and how the network wants its input.
+    """One row: the channels of every convolution, block by block, and how the network wants its input.
 
     `normalization` is the (mean, deviation) of RGB in [0, 1]; `order` the order of the channels after that.
     """
 
     description: str
-    widths: tuple[int, ...]
-    depths: tuple[int, ...]
+    channels: tuple[tuple[int, ...], ...]
     normalization: tuple[tuple[float, ...], tuple[float, ...]]
     order: Literal["rgb", "bgr"] = "rgb"
     padding: Padding = "zeros"  # what the network was trained with
@@ -41,10 +40,19 @@ class Architecture:
     shipped: bool = False
 
     @property
+    def layers(self) -> tuple[str, ...]:
+        """conv1_1, relu1_1, ..., pool1, conv2_1, ...: every layer of the chain in its order."""
+        names = []
+        for block, channels in enumerate(self.channels, start=1):
+            names += [f"{kind}{block}_{i}" for i in range(1, len(channels) + 1) for kind in ("conv", "relu")]
+            names.append(f"pool{block}")
+        return tuple(names[:-1])
+
+    @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """`convB_I.weight` and `.bias` -> shape, in the order of the chain."""
-        names = [name for name in layer_names(self.depths) if name.startswith("conv")]
-        outputs = [self.widths[int(name[4]) - 1] for name in names]
+        names = [name for name in self.layers if name.startswith("conv")]
+        outputs = [channels for block in self.channels for channels in block]
         inputs = [3, *outputs[:-1]]
         shapes: dict[str, tuple[int, ...]] = {}
         for name, into, out in zip(names, inputs, outputs, strict=True):
@@ -52,21 +60,26 @@ class Architecture:
         return shapes
 
 
-VGG_WIDTHS = (64, 128, 256, 512, 512)
+def vgg(*depths: int) -> tuple[tuple[int, ...], ...]:
+    """The channels of Simonyan and Zisserman's networks, with so many convolutions in each block."""
+    return tuple((width,) * depth for width, depth in zip((64, 128, 256, 512, 512), depths, strict=True))
+
+
 BACKBONES: dict[str, Architecture] = {
     "petit": Architecture(
         "our own small network, shipped with the package",
-        (24, 48, 96, 144, 192), (2, 2, 3, 3, 1), IMAGENET, padding="reflect", pooling="average", shipped=True,
+        ((24, 24), (48, 48), (96, 96, 96), (144, 144, 144), (192,)), IMAGENET,
+        padding="reflect", pooling="average", shipped=True,
     ),
     "vgg19": Architecture(
-        "VGG-19 with torchvision's ImageNet weights (575 MB, downloaded once)", VGG_WIDTHS, (2, 2, 4, 4, 4), IMAGENET
+        "VGG-19 with torchvision's ImageNet weights (575 MB, downloaded once)", vgg(2, 2, 4, 4, 4), IMAGENET
     ),
     "vgg19-caffe": Architecture(
         "VGG-19 with the original Caffe weights, which Gatys used (80 MB, downloaded once)",
-        VGG_WIDTHS, (2, 2, 4, 4, 4), CAFFE, order="bgr",
+        vgg(2, 2, 4, 4, 4), CAFFE, order="bgr",
     ),
     "vgg16": Architecture(
-        "VGG-16 with torchvision's ImageNet weights (528 MB, downloaded once)", VGG_WIDTHS, (2, 2, 3, 3, 3), IMAGENET
+        "VGG-16 with torchvision's ImageNet weights (528 MB, downloaded once)", vgg(2, 2, 3, 3, 3), IMAGENET
     ),
 }  # fmt: skip
 
@@ -77,16 +90,6 @@ POOLINGS: dict[str, Callable[[Tensor], Tensor]] = {
     "average": lambda x: F.avg_pool2d(x, 2),
     "l2": lambda x: F.avg_pool2d(x.square(), 2).mul(4).add(1e-8).sqrt(),  # the root of the sum of squares
 }
-
-
-def layer_names(depths: Sequence[int]) -> Iterator[str]:
-    """conv1_1, relu1_1, ..., pool1, conv2_1, ...: every layer of a chain in its order."""
-    for block, depth in enumerate(depths, start=1):
-        for i in range(1, depth + 1):
-            yield f"conv{block}_{i}"
-            yield f"relu{block}_{i}"
-        if block < len(depths):
-            yield f"pool{block}"
 
 
 class Backbone:
@@ -118,7 +121,7 @@ class Backbone:
         )
         self.mean, self.deviation, self.reverse = mean, deviation, architecture.order == "bgr"
         self.weights = {key: self.place(value) for key, value in weights.items()}
-        known = list(layer_names(architecture.depths))
+        known = architecture.layers
         last = max(known.index(key.split(".")[0].replace("conv", "relu")) for key in self.weights)
         self.layers = ("pixels", *known[: last + 1])
 
@@ -217,8 +220,5 @@ def bytes_per_pixel(architecture: Architecture) -> float:
 
     In the chain's own blocks twice that is measured as the peak, for padding and for the statistics' copies.
     """
-    kept = sum(
-        depth * width / 4**block
-        for block, (depth, width) in enumerate(zip(architecture.depths, architecture.widths, strict=True))
-    )
+    kept = sum(sum(channels) / 4**block for block, channels in enumerate(architecture.channels))
     return 2 * 4 * kept

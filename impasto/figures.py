@@ -19,7 +19,7 @@ from torch import Tensor
 
 import impasto
 from impasto import images, recipe
-from impasto.backbones import BACKBONES, layer_names
+from impasto.backbones import BACKBONES
 from impasto.errors import OptionError
 from impasto.images import FilePath
 from impasto.options import PaintOptions, StylizeOptions
@@ -113,8 +113,7 @@ class Brief:
     @property
     def convolutions(self) -> list[str]:
         """Every convolution of the backbone, in order."""
-        architecture = BACKBONES[self.paint().backbone]
-        return [name for name in layer_names(architecture.depths) if name.startswith("conv")]
+        return [name for name in BACKBONES[self.paint().backbone].layers if name.startswith("conv")]
 
     @property
     def pairs(self) -> list[dict[str, Path]]:

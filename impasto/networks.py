@@ -22,7 +22,12 @@ from impasto.backbones import IMAGENET, Architecture, Backbone
 from impasto.losses import Moments, moments
 
 ENCODER = Architecture(
-    "presto's encoder", (24, 48, 96, 144), (2, 2, 3, 1), IMAGENET, padding="reflect", pooling="average", shipped=True
+    "presto's encoder",
+    ((24, 24), (48, 48), (96, 96, 96), (144,)),
+    IMAGENET,
+    padding="reflect",
+    pooling="average",
+    shipped=True,
 )
 TAPS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
 TAP_CHANNELS = (24, 48, 96, 144)

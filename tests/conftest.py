@@ -11,7 +11,7 @@ from torch import Tensor
 
 from impasto.backbones import IMAGENET, Architecture, Backbone
 
-TINY = Architecture("three small blocks", (4, 6, 8), (2, 1, 2), IMAGENET)
+TINY = Architecture("three small blocks", ((4, 4), (6,), (8, 8)), IMAGENET)
 MakeBackbone = Callable[..., Backbone]
 
 

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from impasto import backbones
-from impasto.backbones import BACKBONES, CAFFE, IMAGENET, POOLING_RESCALE, Architecture, Backbone, layer_names
+from impasto.backbones import BACKBONES, CAFFE, IMAGENET, POOLING_RESCALE, Architecture, Backbone
 from impasto.errors import OptionError, WeightsError
 
 MakeBackbone = Callable[..., Backbone]
@@ -29,7 +29,7 @@ def reference(
     mean, deviation = (torch.tensor(part).view(3, 1, 1) for part in architecture.normalization)
     x = (images - mean) / deviation
     found = {}
-    for layer in layer_names(architecture.depths):
+    for layer in architecture.layers:
         module: nn.Module
         if layer.startswith("conv"):
             weight = weights[f"{layer}.weight"]
@@ -58,7 +58,7 @@ def same(found: dict[str, Tensor], expected: dict[str, Tensor], layers: Sequence
     [("petit", "5_1", 11), ("vgg19", "5_4", 16), ("vgg19-caffe", "5_4", 16), ("vgg16", "5_3", 13)],
 )
 def test_layer_names_of_each_backbone(name: str, last: str, convolutions: int) -> None:
-    names = list(layer_names(BACKBONES[name].depths))
+    names = list(BACKBONES[name].layers)
     assert names[:5] == ["conv1_1", "relu1_1", "conv1_2", "relu1_2", "pool1"]
     assert names[-2:] == [f"conv{last}", f"relu{last}"]
     assert len(names) == len(set(names)) == 2 * convolutions + 4
@@ -153,7 +153,7 @@ def test_it_runs_no_deeper_than_asked(
 
 def test_caffe_networks_get_bgr_from_0_to_255_less_their_mean(image: Tensor) -> None:
     """The first convolution picks channel 0, 1 or 2, so that its features are the network's input."""
-    architecture = Architecture("", (3,), (1,), CAFFE, order="bgr")
+    architecture = Architecture("", ((3,),), CAFFE, order="bgr")
     weight = torch.zeros(3, 3, 3, 3)
     weight[[0, 1, 2], [0, 1, 2], 1, 1] = 1
     backbone = Backbone("", architecture, {"conv1_1.weight": weight, "conv1_1.bias": torch.zeros(3)})
@@ -162,7 +162,7 @@ def test_caffe_networks_get_bgr_from_0_to_255_less_their_mean(image: Tensor) -> 
 
 
 def test_torchvision_networks_get_normalized_rgb(image: Tensor) -> None:
-    architecture = Architecture("", (3,), (1,), IMAGENET)
+    architecture = Architecture("", ((3,),), IMAGENET)
     weight = torch.zeros(3, 3, 3, 3)
     weight[[0, 1, 2], [0, 1, 2], 1, 1] = 1
     backbone = Backbone("", architecture, {"conv1_1.weight": weight, "conv1_1.bias": torch.zeros(3)})
@@ -195,7 +195,7 @@ def test_auto_is_what_the_architecture_was_made_with(
 
 def test_reflection_of_a_single_pixel_is_that_pixel(make_backbone: MakeBackbone) -> None:
     """16 pixels are one at relu5_1 of five blocks, where torch refuses to reflect."""
-    architecture = Architecture("", (4,) * 5, (1,) * 5, IMAGENET, padding="reflect")
+    architecture = Architecture("", ((4,),) * 5, IMAGENET, padding="reflect")
     images = torch.rand(1, 3, 16, 16)
     found = make_backbone(architecture)(images, ["relu5_1", "pool4"])
     assert found["relu5_1"].shape == (1, 4, 1, 1)

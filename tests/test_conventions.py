@@ -13,7 +13,8 @@ from impasto.errors import OptionError
 from impasto.options import PaintOptions
 from impasto.painting import make_objective
 
-TINY = Architecture("for tests", (6, 8, 10, 12, 14), (2, 2, 2, 2, 1), ((0.5,) * 3, (0.25,) * 3), pooling="average")
+CHANNELS = ((6, 6), (8, 8), (10, 10), (12, 12), (14,))
+TINY = Architecture("for tests", CHANNELS, ((0.5,) * 3, (0.25,) * 3), pooling="average")
 SHAPE = 48, 64
 GRAM_PRESETS = ("gatys2015", "gatys2016", "ryanchankh", "assignment4", "fast-basic", "blog")
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import pytest
 
 from impasto import losses, options
-from impasto.backbones import BACKBONES, POOLINGS, layer_names
+from impasto.backbones import BACKBONES, POOLINGS
 from impasto.errors import OptionError
 from impasto.options import STARTS, PaintOptions, alternatives, flag
 from impasto.presets import PRESETS, options_for
@@ -234,7 +234,7 @@ def test_what_is_given_wins_over_a_preset(preset: str) -> None:
 @pytest.mark.parametrize("preset", PRESETS)
 def test_the_layers_of_a_preset_are_in_its_backbone(preset: str) -> None:
     given = options_for(preset)
-    assert {*given.content_layers, *given.style_layers} <= {*layer_names(BACKBONES[given.backbone].depths)}
+    assert {*given.content_layers, *given.style_layers} <= {*BACKBONES[given.backbone].layers}
 
 
 def test_an_unknown_preset_is_answered_with_those_there_are() -> None:

@@ -46,7 +46,9 @@ def test_the_exported_network_is_the_trained_one_up_to_the_scale_of_each_layer(p
 
 
 def test_the_architecture_that_is_trained_is_the_one_that_is_loaded(petit) -> None:  # type: ignore[no-untyped-def]
-    assert (BACKBONES["petit"].widths, BACKBONES["petit"].depths) == (petit.WIDTHS, petit.DEPTHS)
+    assert BACKBONES["petit"].channels == tuple(
+        (width,) * depth for width, depth in zip(petit.WIDTHS, petit.DEPTHS, strict=True)
+    )
 
 
 def test_batches_are_the_same_for_the_same_step_and_in_range(petit) -> None:  # type: ignore[no-untyped-def]
