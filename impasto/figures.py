@@ -30,14 +30,15 @@ from impasto.stylizer import stylize
 from impasto.synthesis import reconstruct_options, reconstruct_steps, texture_options, texture_steps
 
 Verb = Literal["show", "paint", "stylize", "texture", "reconstruct"]
-DEMO = Path(__file__).parent / "assets" / "demo"
+ASSETS = Path(__file__).parent / "assets"
+DEMO = ASSETS / "demo"
 CONTENTS, STYLES = ("valley", "fauve"), ("swirl", "woodcut", "mosaic", "points", "fauve")
 RELUS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 
 # A figure compares; where nothing else is asked for it does so in small and with the network that is there
 SMALL = {"size": 256, "backbone": "petit", "pooling": "auto", "precision": "auto"}
 # in a small picture a network sees more of the scene at once, and the default's content would dissolve
-SMALL_DEFAULT = {"content_weight": 0.1}
+SMALL_DEFAULT = {"content_weight": 0.5}
 
 
 @dataclass(frozen=True)
@@ -445,16 +446,25 @@ def cells(laid: Plan, folder: FilePath, *, on_step: Callable[[PaintStep], object
 
 
 def key(job: Job) -> str:
-    """Hash of everything that makes the picture: verb, options, pictures, weights of one's own, and impasto's version."""
-    weights = getattr(job.options, "weights", None)  # a feed-forward network has but its own
+    """Hash of everything that makes the picture: verb, options, pictures, the network's file, and impasto's version."""
+    file = network_file(job.options)
     parts = {
         "impasto": impasto.__version__,
         "verb": job.verb,
         "options": job.options.as_dict(),
         "sources": {role: recipe.fingerprint(path)["sha256"] for role, path in job.sources.items()},
-        "weights": recipe.fingerprint(weights)["sha256"] if weights else None,
+        "network": recipe.fingerprint(file)["sha256"] if file else None,
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:20]
+
+
+def network_file(options: PaintOptions | StylizeOptions) -> Path | None:
+    """The file of weights, if it is the user's or comes with the package; a downloaded one is known by its name."""
+    if isinstance(options, StylizeOptions):
+        return ASSETS / "presto.safetensors"
+    if options.weights:
+        return Path(options.weights)
+    return ASSETS / f"{options.backbone}.safetensors" if BACKBONES[options.backbone].shipped else None
 
 
 def make(job: Job, on_step: Callable[[PaintStep], object] | None = None) -> Painting:

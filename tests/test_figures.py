@@ -109,6 +109,15 @@ def test_a_cell_is_known_by_what_makes_it_and_not_by_names(pictures: list[Path],
     assert not set(keys(pictures[:1])) & set(keys(pictures[:1], seed=1))
 
 
+def test_another_network_makes_another_cell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = figures.plan("basic-fast", **TINY).cells
+    before = [figures.key(one) for one in job if one.verb in ("paint", "stylize")]
+    for name in ("petit", "presto"):
+        (tmp_path / f"{name}.safetensors").write_bytes(b"another")
+    monkeypatch.setattr(figures, "ASSETS", tmp_path)
+    assert not set(before) & {figures.key(one) for one in job}
+
+
 def test_every_cell_carries_its_recipe(pictures: list[Path], tmp_path: Path) -> None:
     laid = figures.plan("blend", pictures[:1], pictures[1:2], values=[0, 0.5], **TINY)
     made, _ = made_of(laid, tmp_path / "cells")
