@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from impasto import backbones, images, losses, machine, recipe, scales
+from impasto import backbones, colors, images, losses, machine, recipe, scales
 from impasto.backbones import Backbone
 from impasto.canvas import crop, pad, resized, start
 from impasto.conventions import layer_weights
@@ -146,8 +146,10 @@ def run(
     margin = 0 if seamless else options.canvas_padding
     canvas = None
     for scale in plan:
-        content_image = pad(images.resize(content, scale.size), margin)
+        photo = images.resize(content, scale.size)
+        content_image = pad(photo, margin)
         style_image = images.resize(style, max(SMALLEST, round(scale.size * options.style_scale)))
+        style_image = colors.prepare(style_image, photo, options.colors, options.color_strength)
         objective = make_objective(content_image, style_image, backbone, options, seamless)
         canvas = (
             start(content_image, style_image, options)
@@ -159,7 +161,8 @@ def run(
             seconds = time.monotonic() - began
             history.append({"step": len(history) + 1, "size": scale.size, "loss": step.loss, **step.parts})
             facts = {"steps": len(history), "loss": step.loss, "losses": step.parts, "seconds": round(seconds, 2)}
-            painting = Painting(crop(canvas, margin).cpu(), {**notes, **facts}, history.copy())
+            shown = colors.finish(crop(canvas, margin), photo, options.colors, options.color_strength)
+            painting = Painting(shown.cpu(), {**notes, **facts}, history.copy())
             yield PaintStep(len(history), total, scale.size, step.loss, step.parts, seconds, painting)
 
 

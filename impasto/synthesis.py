@@ -70,6 +70,8 @@ def texture_options(
     options = options_for(preset, **{**TEXTURE, **given})
     if options.content_weight:
         raise OptionError(f"A texture has no content, but --content-weight is {options.content_weight}. Leave it out.")
+    if options.colors != "style":
+        raise OptionError(f"A texture has no photo for --colors {options.colors} to look at. Leave it out.")
     if options.start == "content":
         raise OptionError(
             "A texture has no content to start from. Choose --start style-noise, noise, style or a picture."

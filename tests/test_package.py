@@ -23,6 +23,7 @@ ORDER = [
     "presets",
     "scales",
     "images",
+    "colors",
     "weights",
     "losses",
     "optimize",
