@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from impasto.options import PaintOptions
     from impasto.painting import Painting, PaintStep, paint, paint_steps
     from impasto.presets import options_for
+    from impasto.scene import Style
     from impasto.synthesis import reconstruct, reconstruct_steps, texture, texture_steps
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "PaintOptions",
     "PaintStep",
     "Painting",
+    "Style",
     "WeightsError",
     "__version__",
     "options_for",
@@ -49,6 +51,7 @@ _HOMES = {
     "options": ("PaintOptions",),
     "painting": ("PaintStep", "Painting", "paint", "paint_steps"),
     "presets": ("options_for",),
+    "scene": ("Style",),
     "synthesis": ("reconstruct", "reconstruct_steps", "texture", "texture_steps"),
 }
 

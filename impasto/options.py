@@ -89,6 +89,10 @@ class PaintOptions:
     )
     color_strength: float = option(1.0, "How far --colors goes, from 0, the style's colors, to 1.", least=0, most=1)
 
+    mask_softness: float = option(
+        0.05, "Width of the soft edge of a mask that is a shape, as a share of the longer side.", least=0, most=1
+    )
+
     optimizer: OptimizerName = option("lbfgs", "Optimiser.")
     learning_rate: float = option(0.02, "Adam's step, or L-BFGS' first step, in units of the pixel range.", least=0)
     beta2: float = option(0.99, "Decay of Adam's average of squared gradients.", least=0, most=0.99999)

@@ -95,7 +95,8 @@ def write(step: PaintStep, outputs: Outputs) -> None:
     """Write the picture, the losses and the curve of the last step."""
     painting = step.painting
     if outputs.streams:
-        sys.stdout.buffer.write(images.encode(painting.image, ".png", recipe=painting.recipe))
+        data = images.encode(painting.image, ".png", recipe=painting.recipe, opacity=painting.opacity)
+        sys.stdout.buffer.write(data)
     else:
         painting.save(outputs.target)
     if outputs.json_file is not None:
