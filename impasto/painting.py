@@ -207,30 +207,32 @@ def make_objective(
     seamless: the picture is seen as if it went on at its opposite edges; the style is not.
     """
     variation = losses.TOTAL_VARIATIONS[options.tv]
-    content_loss = losses.content_loss(
+    terms = {}
+    if options.content_weight:
+        with torch.no_grad():
+            terms["content"] = Term(options.content_weight, *content_target(view, backbone, options))
+    if options.style_weight:
+        with torch.no_grad():
+            terms["style"] = Term(options.style_weight, *style_target(view, backbone, options))
+    for name, weight, function in (
+        ("variation", options.tv_weight, losses.wrapped(variation) if seamless else variation),
+        ("range", options.range_weight, losses.out_of_range),
+    ):
+        if weight:
+            loss = losses.pixel_loss(function)
+            terms[name] = Term(weight, loss, loss.target({"pixels": view.content}))
+    objective = Objective(backbone.padded("circular") if seamless else backbone, terms)
+    return objective if view.kept is None else lambda canvas: objective(view.protect(canvas))
+
+
+def content_target(view: View, backbone: Backbone, options: PaintOptions) -> tuple[losses.FeatureLoss, dict[str, Any]]:
+    """The content loss and what it is matched to: the photo's features, where something is painted."""
+    loss = losses.content_loss(
         layer_weights(options.content_layers, options.content_layer_weights),
         options.content_reduction,
         options.content_power,
     )
-    terms = {}
-    for name, weight, loss in (
-        ("content", options.content_weight, content_loss),
-        (
-            "variation",
-            options.tv_weight,
-            losses.pixel_loss(losses.wrapped(variation) if seamless else variation),
-        ),
-        ("range", options.range_weight, losses.pixel_loss(losses.out_of_range)),
-    ):
-        if weight:
-            with torch.no_grad():
-                features = backbone(view.content, tuple(loss.layers))
-            terms[name] = Term(weight, loss, loss.target(features))
-    if options.style_weight:
-        with torch.no_grad():
-            terms["style"] = Term(options.style_weight, *style_target(view, backbone, options))
-    objective = Objective(backbone.padded("circular") if seamless else backbone, terms)
-    return objective if view.kept is None else lambda canvas: objective(view.protect(canvas))
+    return regions.covered(loss, backbone(view.content, tuple(loss.layers)), view.coverage)
 
 
 def style_target(view: View, backbone: Backbone, options: PaintOptions) -> tuple[losses.FeatureLoss, dict[str, Any]]:

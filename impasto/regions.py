@@ -110,6 +110,25 @@ def matched(
     return by_region(loss), target
 
 
+def covered(loss: FeatureLoss, content: Features, coverage: Tensor | None) -> tuple[FeatureLoss, dict[str, Any]]:
+    """A content loss and its target where something is painted, `coverage` (1, 1, H, W), or everywhere.
+
+    What is painted is measured as if it were the whole picture, and counts by how much of it it is: so a pixel is held as
+    strongly as without a mask. Otherwise a face on a plain ground would dissolve, since most of the picture, the ground,
+    is as it was.
+    """
+    if coverage is None:
+        return loss, loss.target(content)
+    share = float(coverage.mean())
+    roots = {layer: (on_grid(coverage, content[layer]) / share).sqrt() for layer in loss.layers}
+    target = {layer: (roots[layer], content[layer] * roots[layer]) for layer in loss.layers}
+
+    def distance(features: Tensor, target: tuple[Tensor, Tensor]) -> Tensor:
+        return share * loss.distance(features * target[0], target[1])
+
+    return FeatureLoss(loss.layers, identity, distance), target
+
+
 def on_grid(weights: Tensor, features: Tensor) -> Tensor:
     """Weights (1, 1, H, W) averaged over what each of the features' positions covers."""
     return F.adaptive_avg_pool2d(weights, (features.shape[2], features.shape[3]))

@@ -57,6 +57,13 @@ class View:
     kept: Tensor | None = None  # (1, 1, H, W): how far the photo stays
     opacity: Tensor | None = None  # (1, 1, H, W) of the photo
 
+    @property
+    def coverage(self) -> Tensor | None:
+        """(1, 1, H, W): how far each pixel is painted, None where all are."""
+        if self.kept is None and self.opacity is None:
+            return None
+        return torch.stack([region.weights for region in self.regions if region.weights is not None]).sum(0)
+
     def protect(self, canvas: Tensor) -> Tensor:
         """The canvas with the photo where it stays."""
         return canvas if self.kept is None else torch.lerp(canvas, self.content, self.kept)
@@ -91,16 +98,10 @@ class Scene:
         padded = [None if mask is None else pad(mask, margin) for mask in (shares, kept, opacity)]
         return View(
             pad(photo, margin),
-            tuple(self.style(style, photo, size, options) for style in self.styles),
+            tuple(style_at(size, style, Picture(photo, opacity), options) for style in self.styles),
             regions(self.weights, *padded),
             *padded[1:],
         )
-
-    def style(self, style: Picture, photo: Tensor, size: int, options: PaintOptions) -> Picture:
-        """A style at the size that suits the scale, its colors prepared."""
-        image = images.resize(style.image, max(SMALLEST, round(size * options.style_scale)))
-        opacity = None if style.opacity is None else images.resize_to(style.opacity, (image.shape[2], image.shape[3]))
-        return Picture(colors.prepare(image, photo, options.colors, options.color_strength), opacity)
 
     def places(self, shape: tuple[int, int], softness: float) -> tuple[Tensor | None, Tensor | None]:
         """(where each style goes, where the photo stays): (1, K, H, W) adding up to 1, and (1, 1, H, W); None: no mask."""
@@ -120,6 +121,26 @@ class Scene:
             return shares, kept
         bare = (1 - covered).clamp(0, 1)
         return shares, bare if kept is None else torch.maximum(bare, kept)
+
+
+def style_at(size: int, style: Picture, photo: Picture, options: PaintOptions) -> Picture:
+    """A style at the size that suits the scale, its colors prepared; colors count where there is something to see."""
+    image = images.resize(style.image, max(SMALLEST, round(size * options.style_scale)))
+    opacity = None if style.opacity is None else images.resize_to(style.opacity, (image.shape[2], image.shape[3]))
+    if options.colors == "style":
+        return Picture(image, opacity)
+    seen, palette = visible(Picture(image, opacity)), photo.image[:, :, visible(photo)].unsqueeze(2)
+    prepared = image.clone()
+    prepared[:, :, seen] = colors.prepare(
+        image[:, :, seen].unsqueeze(2), palette, options.colors, options.color_strength
+    ).squeeze(2)
+    return Picture(prepared, opacity)
+
+
+def visible(picture: Picture) -> Tensor:
+    """Which pixels (H, W) are at least half as opaque as the most opaque one."""
+    opacity = torch.ones_like(picture.image[:, :1]) if picture.opacity is None else picture.opacity
+    return (opacity >= opacity.max() / 2)[0, 0]
 
 
 def regions(

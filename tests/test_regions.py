@@ -9,7 +9,7 @@ from torch import Tensor
 from impasto import losses, regions
 from impasto.backbones import Backbone
 from impasto.losses import blend, gram, moments
-from impasto.regions import Region, divide, matched, statistics
+from impasto.regions import Region, covered, divide, matched, statistics
 
 LAYERS = {"relu1_1": 0.5, "relu2_1": 0.3, "relu3_1": 0.2}
 STYLE_LOSSES = ["gram", "moments", "wasserstein"]
@@ -171,3 +171,29 @@ def test_a_style_s_own_transparency_is_not_its_style(tiny_backbone: Backbone, im
     features = {"relu1_1": image, "relu2_1": image, "relu3_1": image}
     for value in statistics(loss, features, opacity).values():
         torch.testing.assert_close(value, gram(image[..., :8]))
+
+
+# ------------------------------------------------------------------------------------------------------- content
+
+
+@pytest.mark.parametrize("reduction", losses.REDUCTIONS)
+@pytest.mark.parametrize("power", [1.0, 2.0])
+def test_content_covered_everywhere_is_plain_content(
+    reduction: str, power: float, image: Tensor, batch: Tensor
+) -> None:
+    loss = losses.content_loss({"pixels": 1.0}, reduction, power)
+    values = []
+    for coverage in (None, torch.ones(1, 1, 20, 24)):
+        chosen, target = covered(loss, {"pixels": image}, coverage)
+        values.append(chosen({"pixels": batch}, target))
+    torch.testing.assert_close(*values)
+
+
+@pytest.mark.parametrize("power", [1.0, 2.0])
+def test_covered_content_is_that_of_the_part_cut_out_by_its_share(power: float, image: Tensor, batch: Tensor) -> None:
+    loss = losses.content_loss({"pixels": 1.0}, "relative", power)
+    coverage = torch.zeros(1, 1, 20, 24)
+    coverage[..., :6] = 1
+    chosen, target = covered(loss, {"pixels": image}, coverage)
+    expected = 0.25 * loss({"pixels": batch[..., :6]}, loss.target({"pixels": image[..., :6]}))
+    torch.testing.assert_close(chosen({"pixels": batch}, target), expected)

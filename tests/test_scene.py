@@ -194,6 +194,18 @@ def test_what_is_transparent_in_a_style_is_not_its_style() -> None:
     assert torch.equal(*pictures)
 
 
+@pytest.mark.parametrize("way", ["keep", "match", "histogram"])
+def test_colors_are_matched_to_what_is_seen(way: str) -> None:
+    """A photo's and a style's white ground are not in their palettes."""
+    half = torch.zeros(30, 40)
+    half[:, :20] = 1
+    options = PaintOptions(colors=way)
+    photo, style = (scene.Picture(picture, half[None, None]) for picture in (CONTENT, OTHER[..., :40]))
+    found = scene.style_at(40, style, photo, options).image[..., :20]
+    parts = (scene.Picture(picture.image[..., :20]) for picture in (style, photo))
+    torch.testing.assert_close(found, scene.style_at(30, *parts, options).image, atol=1e-4, rtol=0)
+
+
 # --------------------------------------------------------------------------------------------------------- recipe
 
 
