@@ -95,13 +95,9 @@ class Scene:
         shape = (photo.shape[2], photo.shape[3])
         opacity = None if self.content.opacity is None else images.resize_to(self.content.opacity, shape)
         shares, kept = self.places(shape, options.mask_softness)
-        padded = [None if mask is None else pad(mask, margin) for mask in (shares, kept, opacity)]
-        return View(
-            pad(photo, margin),
-            tuple(style_at(size, style, Picture(photo, opacity), options) for style in self.styles),
-            regions(self.weights, *padded),
-            *padded[1:],
-        )
+        styles = tuple(style_at(size, style, Picture(photo, opacity), options) for style in self.styles)
+        shares, kept, opacity = (None if mask is None else pad(mask, margin) for mask in (shares, kept, opacity))
+        return View(pad(photo, margin), styles, regions(self.weights, shares, kept, opacity), kept, opacity)
 
     def places(self, shape: tuple[int, int], softness: float) -> tuple[Tensor | None, Tensor | None]:
         """(where each style goes, where the photo stays): (1, K, H, W) adding up to 1, and (1, 1, H, W); None: no mask."""
@@ -147,19 +143,17 @@ def regions(
     weights: Sequence[float], shares: Tensor | None, kept: Tensor | None, opacity: Tensor | None
 ) -> Sequence[Region]:
     """Which mixture of the styles is matched where. Raises OptionError where nothing is left to paint."""
-    even = torch.tensor(weights) / sum(weights)
-    if shares is None and kept is None and opacity is None:
-        return (Region(tuple(even.tolist())),)
-    coverage = torch.ones(())
-    for part in (None if kept is None else 1 - kept, opacity):
-        coverage = coverage if part is None else part * coverage.to(part)
-    given = [part for part in (shares, kept, opacity) if part is not None]
-    coverage = coverage.to(given[0]).expand(1, 1, *given[0].shape[2:])
+    even = tuple(weight / sum(weights) for weight in weights)
+    painted = [part for part in (None if kept is None else 1 - kept, opacity) if part is not None]
+    if painted:
+        coverage = torch.stack(painted).prod(0)
+    elif shares is not None:
+        coverage = torch.ones_like(shares[:, :1])
+    else:
+        return (Region(even),)
     if float(coverage.max()) < 0.01:
         raise OptionError("The masks leave nothing to paint. Let --mask cover more, or --protect less.")
-    if shares is None:
-        return (Region(tuple(even.tolist()), coverage),)
-    return divide(shares[0], coverage)
+    return (Region(even, coverage),) if shares is None else divide(shares[0], coverage)
 
 
 # ------------------------------------------------------------------------------------------------------- reading

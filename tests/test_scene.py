@@ -10,12 +10,13 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from impasto import images, scene
+from impasto import backbones, images, losses, scene
 from impasto.canvas import crop
 from impasto.errors import InputError, OptionError
 from impasto.images import read_recipe
 from impasto.options import PaintOptions
 from impasto.painting import Painting, paint
+from impasto.regions import on_grid
 from impasto.scene import Style, list_styles
 
 FAST: dict[str, Any] = {"size": 32, "min_scale": 32, "first_steps": 3, "device": "cpu", "precision": "float32"}
@@ -164,6 +165,36 @@ def test_each_half_comes_nearer_to_its_own_style() -> None:
     left, right = image[..., :12].mean((0, 2, 3)), image[..., -12:].mean((0, 2, 3))
     assert left[0] > right[0] + 0.1
     assert right[2] > left[2] + 0.1
+
+
+DEMO = Path(scene.__file__).parent / "assets" / "demo"
+LAYERS = {f"relu{block}_1": 0.2 for block in range(1, 6)}
+
+
+def style_distance(image: Tensor, style: Tensor, place: slice) -> float:
+    """Wasserstein-2 between some columns of an image and a style, on the shipped network."""
+    backbone, loss = backbones.load("petit"), losses.style_loss(LAYERS, "wasserstein", "relative", "positions")
+    features, mask = backbone(image, tuple(LAYERS)), torch.zeros(1, 1, *image.shape[2:])
+    mask[..., place] = 1
+    target = loss.target(backbone(style, tuple(LAYERS)))
+    found = [loss.distance(loss.statistic(x, weights=on_grid(mask, x)), target[name]) for name, x in features.items()]
+    return float(torch.stack(found).mean())
+
+
+@torch.no_grad()
+def test_two_regions_are_as_near_to_their_styles_as_two_paintings_and_no_band_lies_between() -> None:
+    photo, one, other = (images.resize(images.load(DEMO / f"{name}.jpg"), 96) for name in ("valley", "swirl", "mosaic"))
+    options = {**FAST, "size": 96, "min_scale": 96, "first_steps": 25, "canvas_padding": 8}
+    with torch.enable_grad():
+        alone = [paint(photo, style, **options).image for style in (one, other)]
+        both = paint(photo, [(one, 1, "left"), other], **options, mask_softness=0.15).image
+    places = slice(0, 43), slice(53, 96)
+    for image, style, place in zip(alone, (one, other), places, strict=True):
+        assert style_distance(both, style, place) < 1.1 * style_distance(image, style, place)
+        assert style_distance(both, style, place) < 0.5 * style_distance(photo, style, place)
+    energy = both.diff(dim=3).square().mean((0, 1, 2))
+    left, middle, right = (float(energy[part].mean()) for part in (places[0], slice(43, 53), places[1]))
+    assert 0.8 * min(left, right) < middle < 1.2 * max(left, right)
 
 
 def test_transparent_in_transparent_out(tmp_path: Path) -> None:
