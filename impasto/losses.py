@@ -44,7 +44,7 @@ def gram(features: Tensor, normalization: str = "positions", weights: Tensor | N
     Source: Gatys, Ecker, Bethge, "A Neural Algorithm of Artistic Style" (2015), equation 3.
     """
     channels, positions = features.shape[1], features[0, 0].numel()
-    product = SecondMoment.apply(features, features.new_zeros(features.shape[:2], dtype=exact(features)), weights)
+    _, product = MeanAndSecond.apply(features, False, weights)
     return product * (GRAM_NORMALIZATIONS[normalization](channels, positions) * positions)
 
 
@@ -61,11 +61,7 @@ def moments(features: Tensor, weights: Tensor | None = None) -> Moments:
     The mean is taken away before multiplying: E[xx] - E[x]E[x] would lose small variances to rounding.
     weights: (1, 1, H, W), at least 0: how much each position counts.
     """
-    if weights is None:
-        mean = features.mean((2, 3), dtype=exact(features))
-    else:
-        mean = (features * weights).sum((2, 3), dtype=exact(features)) / weights.sum((2, 3))
-    return Moments(mean, SecondMoment.apply(features, mean.detach(), weights))
+    return Moments(*MeanAndSecond.apply(features, True, weights))
 
 
 def blend(statistics: Sequence[Any], shares: Sequence[float]) -> Any:
@@ -90,35 +86,45 @@ def exact(features: Tensor) -> torch.dtype:
 CHUNK = 16384  # positions summed at a time: what stays in a processor's cache between two passes over it
 
 
-class SecondMoment(torch.autograd.Function):
-    """E[(x - c)(x - c)ᵀ] over positions, for features (N, C, H, W) and a constant center c (N, C) -> (N, C, C).
+class MeanAndSecond(torch.autograd.Function):
+    """E[x] and E[(x - c)(x - c)ᵀ] over positions, c the mean if `central` and 0 otherwise.
 
-    With weights (1, 1, H, W) positions count by these, otherwise equally.
+    (N, C, H, W) -> (N, C), (N, C, C). With weights (1, 1, H, W) positions count by these, otherwise equally.
 
-    Written by hand because the gradient, (x - c) times one C x C matrix, is a single product in the features' own
-    precision: autograd would keep a float32 copy of the features and multiply in float32. With the mean as center this
-    is the covariance, and its gradient is right although the center is taken as constant: E[x - c] = 0 there.
+    Written by hand because the gradient of both, (x - c) times one C x C matrix plus one vector, is a single product in
+    the features' own precision: autograd would keep a float32 copy of the features and multiply in float32. The mean as
+    center may be taken as constant: E[x - c] = 0 there.
     """
 
     @staticmethod
-    def forward(ctx: Any, features: Tensor, center: Tensor, weights: Tensor | None) -> Tensor:
-        ctx.save_for_backward(features, center, weights)
-        positions = rows(features)
-        total = center.new_zeros(len(center), center.shape[1], center.shape[1])
+    def forward(ctx: Any, features: Tensor, central: bool, weights: Tensor | None) -> tuple[Tensor, Tensor]:
+        positions, dtype = rows(features), exact(features)
+        count = positions.shape[1] if weights is None else weights.sum()
+        if weights is None:
+            mean = features.mean((2, 3), dtype=dtype)
+        else:
+            mean = features.new_zeros(features.shape[:2], dtype=dtype)
+            for x, weight in zip(positions.split(CHUNK, 1), rows(weights).split(CHUNK, 1), strict=True):
+                mean += (weight.transpose(1, 2) @ x.to(dtype)).squeeze(1)
+            mean /= count
+        center = mean if central else torch.zeros_like(mean)
+        total = mean.new_zeros(*mean.shape, mean.shape[1])
         for start in range(0, positions.shape[1], CHUNK):
             x = positions[:, start : start + CHUNK] - center.unsqueeze(1)
             weighted = x if weights is None else x * rows(weights)[:, start : start + CHUNK]
             total.baddbmm_(weighted.transpose(1, 2), x)
-        return total / (positions.shape[1] if weights is None else weights.sum())
+        ctx.save_for_backward(features, center, weights)
+        return mean, total / count
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, of_mean: Tensor, of_second: Tensor) -> tuple[Tensor, None, None]:
         features, center, weights = ctx.saved_tensors
         x = rows(features)
-        matrix = (gradient + gradient.transpose(1, 2)) / (x.shape[1] if weights is None else weights.sum())
-        offset = -(center.unsqueeze(1) @ matrix)
+        count = x.shape[1] if weights is None else weights.sum()
+        matrix = (of_second + of_second.transpose(1, 2)) / count
+        offset = of_mean.unsqueeze(1) / count - center.unsqueeze(1) @ matrix
         product = torch.baddbmm(offset.to(x.dtype), x, matrix.to(x.dtype))
-        product = product if weights is None else product * rows(weights).to(x.dtype)
+        product = product if weights is None else product.mul_(rows(weights).to(x.dtype))
         return product.unflatten(1, features.shape[2:]).permute(0, 3, 1, 2), None, None
 
 
