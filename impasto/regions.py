@@ -56,7 +56,7 @@ def divide(shares: Tensor, coverage: Tensor) -> list[Region]:
 def merge(weights: Tensor, shares: Tensor) -> Tensor:
     """Regions (J, P) with those that hold too little added to the ones whose mean shares are nearest."""
     extents = weights.sum(1)
-    large = extents >= LEAST * extents.sum()
+    large = extents >= torch.minimum(LEAST * extents.sum(), extents.max())  # with many styles all may be small
     mixtures = weights @ shares.T / extents.clamp_min(1e-12).unsqueeze(1)
     nearest = torch.cdist(mixtures, mixtures[large]).argmin(1)
     return torch.zeros_like(weights[large]).index_add_(0, nearest, weights)

@@ -176,10 +176,23 @@ def load(content: ImageSource, styles: Sequence[Style], protect: ImageSource | N
     """Read every picture and mask. Raises InputError or OptionError."""
     photo = load_picture(content, device)
     pictures = tuple(load_picture(style.source, device) for style in styles)
-    places = tuple(None if s.mask is None else masks.load(s.mask, photo.image, photo.opacity) for s in styles)
-    protection = None if protect is None else masks.load(protect, photo.image, photo.opacity)
+    places = tuple(None if style.mask is None else load_mask(style.mask, photo) for style in styles)
+    protection = None if protect is None else load_mask(protect, photo)
     weights = tuple(float(style.weight) for style in styles)
     return Scene(photo, pictures, weights, places, protection, fingerprints(content, styles, protect))
+
+
+def load_mask(source: ImageSource, photo: Picture) -> Mask:
+    """A mask of the photo. Raises OptionError where it covers nothing, as a shape does that is given in pixels."""
+    mask = masks.load(source, photo.image, photo.opacity)
+    height, width = photo.image.shape[2:]
+    if float(mask((height, width), 0.0).max()) < 0.01:
+        name = f"The mask {source!r}" if isinstance(source, str) else "A mask"
+        raise OptionError(
+            f"{name} covers nothing. In a picture what is white is covered; a shape's numbers are shares of the width and "
+            "height, from 0 to 1."
+        )
+    return mask
 
 
 def load_texture(style: ImageSource, shape: tuple[int, int] | None, device: torch.device) -> Scene:

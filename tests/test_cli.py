@@ -392,6 +392,7 @@ BAD_ARGUMENTS: dict[str, tuple[list[str], str]] = {
     "mask that is nothing": (["--mask", "lef"], "neither a file nor a shape"),
     "mask of another shape": (["--mask", "narrow.png"], "another shape"),
     "mask that is no picture": (["--protect", "text.txt"], "no picture"),
+    "shape in pixels": (["--mask", "box:10,10,30,20"], "covers nothing"),
     "shape gone wrong": (["--protect", "ellipse:1,2"], "such as ellipse"),
     "nothing left to paint": (["--protect", "all"], "leave nothing to paint"),
     "size in words": (["--size", "large"], "--size"),

@@ -35,7 +35,7 @@ def soft_shares(styles: int) -> Tensor:
 # --------------------------------------------------------------------------------------------------------- dividing
 
 
-@pytest.mark.parametrize("styles", [1, 2, 3, 4])
+@pytest.mark.parametrize("styles", [1, 2, 3, 4, 8])
 def test_regions_part_the_coverage_and_keep_every_style_s_share(styles: int) -> None:
     shares, coverage = soft_shares(styles), random(1, 1, 20, 24, seed=6)
     found = divide(shares, coverage)

@@ -126,6 +126,13 @@ def test_a_picture_with_nothing_left_to_paint_is_refused(protect: Any) -> None:
         paint(CONTENT, STYLE, protect=protect, **FAST)
 
 
+@pytest.mark.parametrize("mask", ["ellipse:20,15,10,10", torch.zeros(30, 40)])
+def test_a_mask_that_covers_nothing_is_refused(mask: Any) -> None:
+    for given in ({"style": [(STYLE, 1, mask), OTHER]}, {"style": STYLE, "protect": mask}):
+        with pytest.raises(OptionError, match="covers nothing"):
+            paint(CONTENT, **given, **FAST)
+
+
 def test_a_picture_that_is_transparent_everywhere_is_refused() -> None:
     with pytest.raises(InputError, match="transparent everywhere"):
         paint(cutout(torch.zeros(30, 40)), STYLE, **FAST)
