@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from impasto.options import PaintOptions, StylizeOptions
     from impasto.painting import Painting, PaintStep, paint, paint_steps
     from impasto.presets import options_for
+    from impasto.scene import Style
     from impasto.stylizer import Stylizer, stylize
     from impasto.synthesis import reconstruct, reconstruct_steps, texture, texture_steps
 
@@ -32,6 +33,7 @@ __all__ = [
     "PaintOptions",
     "PaintStep",
     "Painting",
+    "Style",
     "StylizeOptions",
     "Stylizer",
     "WeightsError",
@@ -56,6 +58,7 @@ _HOMES = {
     "options": ("PaintOptions", "StylizeOptions"),
     "painting": ("PaintStep", "Painting", "paint", "paint_steps"),
     "presets": ("options_for",),
+    "scene": ("Style",),
     "stylizer": ("Stylizer", "stylize"),
     "synthesis": ("reconstruct", "reconstruct_steps", "texture", "texture_steps"),
 }

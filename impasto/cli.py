@@ -8,17 +8,19 @@ import dataclasses
 import io
 import json
 import os
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import partial
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional, TypeAlias
 
 from cyclopts import App, CycloptsError, Group, Parameter
 
 import impasto
-from impasto.errors import ImpastoError
+from impasto.errors import ImpastoError, OptionError
 from impasto.options import PaintOptions, StylizeOptions
 from impasto.presets import PRESETS, options_for
 
@@ -116,33 +118,65 @@ class Results:
         return Outputs(self.output or otherwise, self.save_every, self.json_file, self.curve, self.quiet)
 
 
-@app.command
+@app.command(usage="Usage: impasto paint CONTENT STYLE[:WEIGHT] [STYLE[:WEIGHT] ...] [OPTIONS]")
 def paint(
     content: Path,
-    style: Path,
+    style: str,
     /,
-    *,
+    *styles: str,
+    mask: Annotated[list[str] | None, Parameter(consume_multiple=True, negative=())] = None,
+    protect: str | None = None,
     preset: PresetName = "default",
     results: Results = Results(),
     options: Options = Flags(),  # noqa: B008  (frozen, and holds nothing)
 ) -> int:
-    """Paint CONTENT in the manner of STYLE.
+    """Paint CONTENT in the manner of STYLE, or of several.
+
+    A mask is a picture of the content's aspect, white where it holds; alpha, the
+    content's own opacity; or a shape, its numbers shares of the width and height:
+    left, right, top, bottom, gradient:left, ellipse:X,Y,RX,RY,
+    box:LEFT,TOP,RIGHT,BOTTOM.
 
     Parameters
     ----------
     content
         The picture to paint.
     style
-        The picture whose manner is taken.
+        The picture whose manner is taken; STYLE:0.7 gives it a weight against others.
+    styles
+        Further styles, blended by weight, or by region with --mask.
+    mask
+        Where each style goes, in order; styles without a mask take what is left, and where none goes the content stays.
+    protect
+        A mask where the content stays.
     preset
         A recipe to start from; `impasto presets` says what each reproduces.
     """
+    from impasto import masks
     from impasto.outputs import beside, carry_out
     from impasto.painting import paint_steps
+    from impasto.scene import Style
 
     chosen = options_for(preset, **given(options))
-    steps = partial(paint_steps, content, style, chosen, preset=preset)
-    return carry_out(steps, results.outputs(beside(content, style.stem)), [content, style], chosen)
+    weighed = [weighed_style(text) for text in (style, *styles)]
+    places = mask or []
+    if len(places) > len(weighed):
+        raise OptionError(f"{len(places)} masks were given for {len(weighed)} styles. Give at most one for each.")
+    together = [Style(path, weight, place) for (path, weight), place in zip_longest(weighed, places)]
+    files = [place for place in (*places, protect) if place is not None and masks.is_file(place)]
+    steps = partial(paint_steps, content, together, chosen, protect=protect, preset=preset)
+    target = beside(content, "-".join(path.stem for path, _ in weighed))
+    return carry_out(
+        steps, results.outputs(target), [content, *(path for path, _ in weighed), *map(Path, files)], chosen
+    )
+
+
+def weighed_style(text: str) -> tuple[Path, float]:
+    """STYLE or STYLE:WEIGHT; a file with the whole name goes before a weight."""
+    name, colon, weight = text.rpartition(":")
+    if not (name and colon and re.fullmatch(r"\d+\.?\d*|\.\d+", weight)) or os.path.lexists(text):
+        return Path(text), 1.0
+    return Path(name), float(weight)
 
 
 @app.command

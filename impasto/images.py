@@ -84,6 +84,21 @@ def load_picture(source: FilePath | bytes | Image.Image) -> Image.Image:
         return _flattened(_upright(image))
 
 
+def load_opacity(source: ImageSource) -> Tensor | None:
+    """How opaque a picture is, (1, 1, H, W) in [0, 1], or None where all of it is, as are arrays and tensors.
+
+    Raises InputError if the picture cannot be read.
+    """
+    if isinstance(source, Tensor | np.ndarray):
+        return None
+    with _opened(source, _name(source)) as image:
+        if not image.has_transparency_data:
+            return None
+        _check_size(*image.size, _name(source))
+        alpha = np.asarray(_upright(image).convert("RGBA").getchannel("A"))
+    return None if alpha.min() == 255 else torch.from_numpy(alpha / np.float32(255))[None, None]
+
+
 def fit(height: int, width: int, size: int) -> tuple[int, int]:
     """Return the (height, width) of a picture whose longer side is brought to `size` pixels.
 
@@ -117,21 +132,33 @@ def resize_to(image: Tensor, shape: tuple[int, int]) -> Tensor:
     return functional.interpolate(image, shape, mode="bicubic", antialias=True).clamp(0, 1)
 
 
-def to_picture(image: Tensor) -> Image.Image:
+def to_picture(image: Tensor, opacity: Tensor | None = None) -> Image.Image:
     """Turn (1, 3, H, W) or (3, H, W), sRGB in [0, 1], into an RGB picture: clamped, then rounded to 8 bits.
 
+    With opacity, (1, 1, H, W), into an RGBA picture that looks like `image` on white, and has no white in it elsewhere.
     Raises InputError if the tensor has another shape or values that are not finite.
     """
     planes = _batched(image)[0].detach()
     if not planes.isfinite().all():
         raise InputError("The tensor has values that are infinite or not a number: only finite ones make a picture.")
+    if opacity is not None:
+        alpha = opacity[0].to(planes)
+        planes = torch.cat([1 - (1 - planes) / alpha.clamp_min(1 / 255), alpha])
     scaled = planes.float().clamp(0, 1).mul(255).round().to(torch.uint8)
     return Image.fromarray(scaled.permute(1, 2, 0).contiguous().cpu().numpy())
 
 
-def encode(image: Tensor, suffix: str, *, recipe: Mapping[str, Any] | None = None, quality: int = 95) -> bytes:
+def encode(
+    image: Tensor,
+    suffix: str,
+    *,
+    recipe: Mapping[str, Any] | None = None,
+    quality: int = 95,
+    opacity: Tensor | None = None,
+) -> bytes:
     """Encode (1, 3, H, W) or (3, H, W), sRGB in [0, 1], as a picture file of the format that `suffix` stands for.
 
+    `opacity`, (1, 1, H, W), makes it transparent; JPEG knows nothing of that and gets a white ground.
     `recipe` is written into the file as JSON, for `read_recipe`. `quality`, 1 to 100, is that of JPEG and WebP.
     Raises OutputError if the suffix is unknown or the format cannot hold the picture, OptionError for the quality.
     """
@@ -143,18 +170,26 @@ def encode(image: Tensor, suffix: str, *, recipe: Mapping[str, Any] | None = Non
         options["quality"] = quality
     buffer = BytesIO()
     try:
-        to_picture(image).save(buffer, format, **options)
+        picture = to_picture(image, opacity)
+        (_flattened(picture) if format == "JPEG" else picture).save(buffer, format, **options)
     except (OSError, ValueError) as error:
         raise OutputError(f"A {format} file cannot hold this result ({error}): choose .png instead.") from error
     return buffer.getvalue()
 
 
-def save(image: Tensor, path: FilePath, *, recipe: Mapping[str, Any] | None = None, quality: int = 95) -> None:
+def save(
+    image: Tensor,
+    path: FilePath,
+    *,
+    recipe: Mapping[str, Any] | None = None,
+    quality: int = 95,
+    opacity: Tensor | None = None,
+) -> None:
     """Write (1, 3, H, W) or (3, H, W), sRGB in [0, 1], to `path`, whole or not at all; arguments as of `encode`.
 
     Raises OutputError if that fails; an earlier file of the same name is then intact.
     """
-    write(encode(image, Path(path).suffix, recipe=recipe, quality=quality), path)
+    write(encode(image, Path(path).suffix, recipe=recipe, quality=quality, opacity=opacity), path)
 
 
 def write(data: bytes, path: FilePath) -> None:

@@ -36,14 +36,15 @@ GRAM_NORMALIZATIONS: dict[str, Callable[[int, int], float]] = {
 }
 
 
-def gram(features: Tensor, normalization: str = "positions") -> Tensor:
-    """Gram matrix: inner products between channels over all positions.
+def gram(features: Tensor, normalization: str = "positions", weights: Tensor | None = None) -> Tensor:
+    """Gram matrix: inner products between channels over all positions, or over those that weigh something.
 
-    (N, C, H, W) -> (N, C, C), float32. `normalization` is a key of `GRAM_NORMALIZATIONS`.
+    (N, C, H, W) -> (N, C, C), float32. `normalization` is a key of `GRAM_NORMALIZATIONS`. weights: (1, 1, H, W), at
+    least 0; a region's matrix is scaled up to as many positions as there are, so that regions can be compared.
     Source: Gatys, Ecker, Bethge, "A Neural Algorithm of Artistic Style" (2015), equation 3.
     """
     channels, positions = features.shape[1], features[0, 0].numel()
-    product = SecondMoment.apply(features, features.new_zeros(features.shape[:2], dtype=exact(features)))
+    _, product = MeanAndSecond.apply(features, False, weights)
     return product * (GRAM_NORMALIZATIONS[normalization](channels, positions) * positions)
 
 
@@ -54,13 +55,27 @@ class Moments(NamedTuple):
     covariance: Tensor
 
 
-def moments(features: Tensor) -> Moments:
+def moments(features: Tensor, weights: Tensor | None = None) -> Moments:
     """Mean and (biased) covariance of the C channels over all positions. (N, C, H, W) -> Moments, float32.
 
     The mean is taken away before multiplying: E[xx] - E[x]E[x] would lose small variances to rounding.
+    weights: (1, 1, H, W), at least 0: how much each position counts.
     """
-    mean = features.mean((2, 3), dtype=exact(features))
-    return Moments(mean, SecondMoment.apply(features, mean.detach()))
+    return Moments(*MeanAndSecond.apply(features, True, weights))
+
+
+def blend(statistics: Sequence[Any], shares: Sequence[float]) -> Any:
+    """The statistic of a mixture of which each statistic's features make up a share; the shares add up to 1.
+
+    Gram matrices and raw moments E[x], E[xxᵀ] combine linearly; so a mixture's covariance is the mean covariance and that
+    of the means.
+    """
+    parts = list(zip(statistics, shares, strict=True))
+    if not isinstance(statistics[0], Moments):
+        return sum(share * statistic for statistic, share in parts)
+    mean = sum(share * part.mean for part, share in parts)
+    apart = [(part.covariance, (part.mean - mean).unsqueeze(2), share) for part, share in parts]
+    return Moments(mean, sum(share * (covariance + d @ d.transpose(1, 2)) for covariance, d, share in apart))
 
 
 def exact(features: Tensor) -> torch.dtype:
@@ -71,32 +86,46 @@ def exact(features: Tensor) -> torch.dtype:
 CHUNK = 16384  # positions summed at a time: what stays in a processor's cache between two passes over it
 
 
-class SecondMoment(torch.autograd.Function):
-    """E[(x - c)(x - c)ᵀ] over positions, for features (N, C, H, W) and a constant center c (N, C) -> (N, C, C).
+class MeanAndSecond(torch.autograd.Function):
+    """E[x] and E[(x - c)(x - c)ᵀ] over positions, c the mean if `central` and 0 otherwise.
 
-    Written by hand because the gradient, (x - c) times one C x C matrix, is a single product in the features' own
-    precision: autograd would keep a float32 copy of the features and multiply in float32. With the mean as center this
-    is the covariance, and its gradient is right although the center is taken as constant: E[x - c] = 0 there.
+    (N, C, H, W) -> (N, C), (N, C, C). With weights (1, 1, H, W) positions count by these, otherwise equally.
+
+    Written by hand because the gradient of both, (x - c) times one C x C matrix plus one vector, is a single product in
+    the features' own precision: autograd would keep a float32 copy of the features and multiply in float32. The mean as
+    center may be taken as constant: E[x - c] = 0 there.
     """
 
     @staticmethod
-    def forward(ctx: Any, features: Tensor, center: Tensor) -> Tensor:
-        ctx.save_for_backward(features, center)
-        positions = rows(features)
-        total = center.new_zeros(len(center), center.shape[1], center.shape[1])
-        for part in positions.split(CHUNK, dim=1):
-            x = part - center.unsqueeze(1)
-            total.baddbmm_(x.transpose(1, 2), x)
-        return total / positions.shape[1]
+    def forward(ctx: Any, features: Tensor, central: bool, weights: Tensor | None) -> tuple[Tensor, Tensor]:
+        positions, dtype = rows(features), exact(features)
+        count = positions.shape[1] if weights is None else weights.sum()
+        if weights is None:
+            mean = features.mean((2, 3), dtype=dtype)
+        else:
+            mean = features.new_zeros(features.shape[:2], dtype=dtype)
+            for x, weight in zip(positions.split(CHUNK, 1), rows(weights).split(CHUNK, 1), strict=True):
+                mean += (weight.transpose(1, 2) @ x.to(dtype)).squeeze(1)
+            mean /= count
+        center = mean if central else torch.zeros_like(mean)
+        total = mean.new_zeros(*mean.shape, mean.shape[1])
+        for start in range(0, positions.shape[1], CHUNK):
+            x = positions[:, start : start + CHUNK] - center.unsqueeze(1)
+            weighted = x if weights is None else x * rows(weights)[:, start : start + CHUNK]
+            total.baddbmm_(weighted.transpose(1, 2), x)
+        ctx.save_for_backward(features, center, weights)
+        return mean, total / count
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        features, center = ctx.saved_tensors
+    def backward(ctx: Any, of_mean: Tensor, of_second: Tensor) -> tuple[Tensor, None, None]:
+        features, center, weights = ctx.saved_tensors
         x = rows(features)
-        matrix = (gradient + gradient.transpose(1, 2)) / x.shape[1]
-        offset = -(center.unsqueeze(1) @ matrix)
+        count = x.shape[1] if weights is None else weights.sum()
+        matrix = (of_second + of_second.transpose(1, 2)) / count
+        offset = of_mean.unsqueeze(1) / count - center.unsqueeze(1) @ matrix
         product = torch.baddbmm(offset.to(x.dtype), x, matrix.to(x.dtype))
-        return product.unflatten(1, features.shape[2:]).permute(0, 3, 1, 2), None
+        product = product if weights is None else product.mul_(rows(weights).to(x.dtype))
+        return product.unflatten(1, features.shape[2:]).permute(0, 3, 1, 2), None, None
 
 
 def rows(features: Tensor) -> Tensor:
@@ -245,12 +274,13 @@ def out_of_range(image: Tensor) -> Tensor:
 class FeatureLoss:
     """A weighted sum over layers of a distance between statistics. Holds no tensors.
 
-    layers: layer name -> weight. statistic: features (N, C, H, W) -> anything. distance: (value, target) -> (N,).
+    layers: layer name -> weight. statistic: features (N, C, H, W) -> anything; a style's also takes `weights` of the
+    positions. distance: (value, target) -> (N,).
     prepare: what is done once to a target's statistic, for distances that need more of it.
     """
 
     layers: Mapping[str, float]
-    statistic: Callable[[Tensor], Any]
+    statistic: Callable[..., Any]
     distance: Callable[[Any, Any], Tensor]
     prepare: Callable[[Any], Any] = identity
 
@@ -285,7 +315,7 @@ def content_loss(layers: Mapping[str, float], reduction: str, power: float = 1.0
 
 def style_loss(layers: Mapping[str, float], kind: str, reduction: str, gram_normalization: str) -> FeatureLoss:
     """The style loss of that name: "gram", "moments" or "wasserstein"; only the first reads `gram_normalization`."""
-    kinds: dict[str, tuple[Callable[[Tensor], Any], Callable[..., Tensor], Callable[[Any], Any]]] = {
+    kinds: dict[str, tuple[Callable[..., Any], Callable[..., Tensor], Callable[[Any], Any]]] = {
         "gram": (partial(gram, normalization=gram_normalization), squared_error, identity),
         "moments": (moments, moment_error, identity),
         "wasserstein": (moments, wasserstein, normal),

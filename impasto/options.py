@@ -23,6 +23,7 @@ GramNormalization = Literal["none", "positions", "elements", "root"]
 Reduction = Literal["relative", "mean", "sum", "half", "quarter"]
 Variation = Literal["squared", "absolute", "nine-point"]
 OptimizerName = Literal["lbfgs", "adam"]
+Colors = Literal["style", "keep", "match", "match-pca", "match-cholesky", "histogram"]
 Precision = Literal["auto", "float32", "bfloat16"]
 EngineName = Literal["auto", "openvino", "compile", "torch"]
 
@@ -112,6 +113,17 @@ class PaintOptions(Options):
     tv_weight: float = option(0.05, "Weight of total variation, which smooths.", least=0)
     tv: Variation = option("squared", "Which total variation.")
     range_weight: float = option(10.0, "Weight of keeping pixels in range (L-BFGS cannot clamp).", least=0)
+
+    colors: Colors = option(
+        "style",
+        "Whose colors: the style's; keep: the photo's own; match, match-pca, match-cholesky, histogram: the style's, "
+        "matched to the photo's before painting.",
+    )
+    color_strength: float = option(1.0, "How far --colors goes, from 0, the style's colors, to 1.", least=0, most=1)
+
+    mask_softness: float = option(
+        0.05, "Width of the soft edge of a mask that is a shape, as a share of the longer side.", least=0, most=1
+    )
 
     optimizer: OptimizerName = option("lbfgs", "Optimiser.")
     learning_rate: float = option(0.02, "Adam's step, or L-BFGS' first step, in units of the pixel range.", least=0)

@@ -205,7 +205,8 @@ def write(step: PaintStep, outputs: Outputs) -> None:
 def write_picture(painting: Painting, target: Path) -> None:
     """To a file, or as a PNG to standard output for "-"."""
     if str(target) == "-":
-        sys.stdout.buffer.write(images.encode(painting.image, ".png", recipe=painting.recipe))
+        data = images.encode(painting.image, ".png", recipe=painting.recipe, opacity=painting.opacity)
+        sys.stdout.buffer.write(data)
     else:
         painting.save(target)
 

@@ -8,6 +8,7 @@ paint from one picture alone share these stages: see `synthesis`.
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from impasto import backbones, images, losses, machine, recipe, scales
+from impasto import backbones, images, losses, machine, recipe, regions, scales, scene
 from impasto.backbones import Backbone
 from impasto.canvas import crop, pad, resized, start
 from impasto.conventions import layer_weights
@@ -25,29 +26,34 @@ from impasto.losses import Objective, Term
 from impasto.optimize import LBFGS, Adam, Optimizer, optimize
 from impasto.options import SMALLEST, PaintOptions
 from impasto.presets import options_for
+from impasto.scene import Scene, Styles, View
 
 
 @dataclass(frozen=True)
 class Painting:
-    """A finished picture: `image` (1, 3, H, W) in [0, 1], its recipe, and the losses of every step."""
+    """A finished picture: `image` (1, 3, H, W) in [0, 1], its recipe, and the losses of every step.
+
+    Where the photo was transparent, `image` shows it on white and `opacity`, (1, 1, H, W), says how far.
+    """
 
     image: Tensor
     recipe: dict[str, Any]
     history: list[dict[str, Any]] = field(repr=False)
+    opacity: Tensor | None = field(default=None, repr=False)
 
     @property
     def picture(self) -> Image.Image:
         """As an 8-bit PIL picture."""
-        return images.to_picture(self.image)
+        return images.to_picture(self.image, self.opacity)
 
     def save(self, path: str | Path, *, quality: int = 95) -> Path:
         """Write a PNG, JPEG, WebP or TIFF file with the recipe inside; returns its path. Raises OutputError."""
-        images.save(self.image, path, recipe=self.recipe, quality=quality)
+        images.save(self.image, path, recipe=self.recipe, quality=quality, opacity=self.opacity)
         return Path(path)
 
     def _repr_png_(self) -> bytes:
         """Notebooks show a painting as what it is."""
-        return images.encode(self.image, ".png")
+        return images.encode(self.image, ".png", opacity=self.opacity)
 
 
 @dataclass(frozen=True)
@@ -65,9 +71,10 @@ class PaintStep:
 
 def paint(
     content: ImageSource,
-    style: ImageSource,
+    style: Styles,
     options: PaintOptions | None = None,
     *,
+    protect: ImageSource | None = None,
     preset: str | None = None,
     on_step: Callable[[PaintStep], object] | None = None,
     **given: Any,
@@ -75,13 +82,15 @@ def paint(
     """Paint `content` in the manner of `style`.
 
     content, style: a path, the bytes of a file, a PIL picture, an array (H, W, 3) or a tensor (1, 3, H, W) in [0, 1].
+    Several styles are a list of pictures, of (picture, weight) or of (picture, weight, mask): see `Style`.
+    protect: a mask; where it is white, the photo stays. A mask is a picture of the photo's aspect or a shape in words.
     options: all of them at once; if left out, those of `preset`. Single options by name, such as `size=800`, go before
     either.
     on_step: called after every evaluation, for progress and previews.
 
     Raises InputError, OptionError, WeightsError or DivergenceError, all ImpastoError, with a remedy in the message.
     """
-    return last(paint_steps(content, style, options, preset=preset, **given), on_step)
+    return last(paint_steps(content, style, options, protect=protect, preset=preset, **given), on_step)
 
 
 def last(steps: Iterator[PaintStep], on_step: Callable[[PaintStep], object] | None) -> Painting:
@@ -96,9 +105,10 @@ def last(steps: Iterator[PaintStep], on_step: Callable[[PaintStep], object] | No
 
 def paint_steps(
     content: ImageSource,
-    style: ImageSource,
+    style: Styles,
     options: PaintOptions | None = None,
     *,
+    protect: ImageSource | None = None,
     preset: str | None = None,
     on_download: Callable[[int, int], None] | None = None,
     **given: Any,
@@ -113,32 +123,26 @@ def paint_steps(
         options = options_for(preset, **given)
     elif given:
         options = options.replace(**given)
-    sources = {"content": content, "style": style}
-    yield from run("paint", sources, options, preset, on_download=on_download)
+    load = partial(scene.load, content, scene.list_styles(style), protect)
+    yield from run("paint", load, options, preset, on_download=on_download)
 
 
 def run(
     verb: str,
-    sources: dict[str, ImageSource],
+    load: Callable[[torch.device], Scene],
     options: PaintOptions,
     preset: str | None,
     *,
-    shape: tuple[int, int] | None = None,
     seamless: bool = False,
     on_download: Callable[[int, int], None] | None = None,
 ) -> Iterator[PaintStep]:
-    """What every verb that optimises an image does. `sources` holds "content", "style" or both.
-
-    Without content the canvas has the (height, width) `shape`, or the style's, scaled to the options' size.
-    """
+    """What every verb that optimises an image does. `load` reads its pictures."""
     began = time.monotonic()
     device = machine.choose_device(options.device)
-    pictures = {name: images.load(source).to(device) for name, source in sources.items()}
-    content, style = templates(pictures, shape)
-    check_memory((content, style), options, device)
+    pictures = load(device)
+    check_memory(pictures.extremes(), options, device)
     backbone = load_backbone(options, device, on_download)
-    inputs = {name: recipe.fingerprint(source) for name, source in sources.items()}
-    notes = recipe.make(verb, preset, options, inputs, backbone.fingerprint, device, backbone.dtype)
+    notes = recipe.make(verb, preset, options, pictures.inputs, backbone.fingerprint, device, backbone.dtype)
     history: list[dict[str, Any]] = []
     plan = scales.plan(options)
     total = sum(scale.steps for scale in plan)
@@ -146,20 +150,21 @@ def run(
     margin = 0 if seamless else options.canvas_padding
     canvas = None
     for scale in plan:
-        content_image = pad(images.resize(content, scale.size), margin)
-        style_image = images.resize(style, max(SMALLEST, round(scale.size * options.style_scale)))
-        objective = make_objective(content_image, style_image, backbone, options, seamless)
+        view = pictures.view(scale.size, margin, options)
+        objective = make_objective(view, backbone, options, seamless)
         canvas = (
-            start(content_image, style_image, options)
+            start(view.content, view.styles[0].image, options)
             if canvas is None
-            else enlarge(canvas, content_image, margin, optimizer, seamless)
+            else enlarge(canvas, view.content, margin, optimizer, seamless)
         )
         for step in optimize(canvas, objective, steps=scale.steps, optimizer=optimizer):
             canvas = step.image
             seconds = time.monotonic() - began
             history.append({"step": len(history) + 1, "size": scale.size, "loss": step.loss, **step.parts})
             facts = {"steps": len(history), "loss": step.loss, "losses": step.parts, "seconds": round(seconds, 2)}
-            painting = Painting(crop(canvas, margin).cpu(), {**notes, **facts}, history.copy())
+            shown = crop(view.finish(canvas, options), margin).cpu()
+            opacity = None if view.opacity is None else crop(view.opacity, margin).cpu()
+            painting = Painting(shown, {**notes, **facts}, history.copy(), opacity)
             yield PaintStep(len(history), total, scale.size, step.loss, step.parts, seconds, painting)
 
 
@@ -194,50 +199,54 @@ def make_optimizer(options: PaintOptions) -> Optimizer:
     return LBFGS(options.history, first_change=options.learning_rate)
 
 
-def templates(pictures: dict[str, Tensor], shape: tuple[int, int] | None) -> tuple[Tensor, Tensor]:
-    """(content, style): what is missing is replaced by something of the right shape that no loss will read."""
-    if "content" not in pictures:
-        height, width = shape or pictures["style"].shape[2:]
-        return pictures["style"].new_full((1, 3, height, width), 0.5), pictures["style"]
-    return pictures["content"], pictures.get("style", pictures["content"])
-
-
 def make_objective(
-    content: Tensor, style: Tensor, backbone: Backbone, options: PaintOptions, seamless: bool = False
-) -> Objective:
-    """Content, style, total variation and range: every term whose weight is not 0, with its target.
+    view: View, backbone: Backbone, options: PaintOptions, seamless: bool = False
+) -> Callable[[Tensor], dict[str, Tensor]]:
+    """Content, style, total variation and range: every term whose weight is not 0, of the canvas with the photo kept.
 
     seamless: the picture is seen as if it went on at its opposite edges; the style is not.
     """
-    content_loss = losses.content_loss(
+    variation = losses.TOTAL_VARIATIONS[options.tv]
+    terms = {}
+    if options.content_weight:
+        with torch.no_grad():
+            terms["content"] = Term(options.content_weight, *content_target(view, backbone, options))
+    if options.style_weight:
+        with torch.no_grad():
+            terms["style"] = Term(options.style_weight, *style_target(view, backbone, options))
+    for name, weight, function in (
+        ("variation", options.tv_weight, losses.wrapped(variation) if seamless else variation),
+        ("range", options.range_weight, losses.out_of_range),
+    ):
+        if weight:
+            loss = losses.pixel_loss(function)
+            terms[name] = Term(weight, loss, loss.target({"pixels": view.content}))
+    objective = Objective(backbone.padded("circular") if seamless else backbone, terms)
+    return objective if view.kept is None else lambda canvas: objective(view.protect(canvas))
+
+
+def content_target(view: View, backbone: Backbone, options: PaintOptions) -> tuple[losses.FeatureLoss, dict[str, Any]]:
+    """The content loss and what it is matched to: the photo's features, where something is painted."""
+    loss = losses.content_loss(
         layer_weights(options.content_layers, options.content_layer_weights),
         options.content_reduction,
         options.content_power,
     )
-    style_loss = losses.style_loss(
+    return regions.covered(loss, backbone(view.content, tuple(loss.layers)), view.coverage)
+
+
+def style_target(view: View, backbone: Backbone, options: PaintOptions) -> tuple[losses.FeatureLoss, dict[str, Any]]:
+    """The style loss and what it is matched to: the mixture of the styles' statistics, in every region."""
+    loss = losses.style_loss(
         layer_weights(options.style_layers, options.style_layer_weights),
         options.style_loss,
         options.style_reduction,
         options.gram_normalization,
     )
-    variation = losses.TOTAL_VARIATIONS[options.tv]
-    terms = {}
-    for name, weight, loss, picture in (
-        ("content", options.content_weight, content_loss, content),
-        ("style", options.style_weight, style_loss, style),
-        (
-            "variation",
-            options.tv_weight,
-            losses.pixel_loss(losses.wrapped(variation) if seamless else variation),
-            content,
-        ),
-        ("range", options.range_weight, losses.pixel_loss(losses.out_of_range), content),
-    ):
-        if weight:
-            with torch.no_grad():
-                features = backbone(picture, tuple(loss.layers))
-            terms[name] = Term(weight, loss, loss.target(features))
-    return Objective(backbone.padded("circular") if seamless else backbone, terms)
+    layers = tuple(loss.layers)
+    styles = [regions.statistics(loss, backbone(style.image, layers), style.opacity) for style in view.styles]
+    grids = {} if view.regions[0].weights is None else backbone(view.content, layers)
+    return regions.matched(loss, view.regions, styles, grids)
 
 
 def enlarge(canvas: Tensor, content: Tensor, margin: int, optimizer: Optimizer, seamless: bool = False) -> Tensor:

@@ -6,6 +6,7 @@ It holds no paths beyond file names, nothing about the user, and nothing that is
 import hashlib
 import os
 import platform
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ def make(
     verb: str,
     preset: str | None,
     options: Options,
-    inputs: dict[str, dict[str, str]],
+    inputs: Mapping[str, Mapping[str, Any]],
     weights: str,
     device: torch.device,
     precision: torch.dtype,
@@ -54,7 +55,7 @@ def make(
         "verb": verb,
         "preset": preset,
         "options": settings,
-        "inputs": inputs,
+        "inputs": dict(inputs),
         "weights_sha256": weights,
         "versions": {
             "impasto": impasto.__version__,

@@ -6,14 +6,17 @@ Neural Networks" (2015); Mahendran and Vedaldi, "Understanding Deep Image Repres
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
+from impasto import scene
 from impasto.errors import OptionError
 from impasto.images import ImageSource
 from impasto.options import PaintOptions
 from impasto.painting import Painting, PaintStep, last, run
 from impasto.presets import RECONSTRUCT, TEXTURE, options_for
 from impasto.scales import plan
+from impasto.scene import Style
 
 SEAMLESS_MULTIPLE = 16  # pixels: four poolings must divide the edge for its two sides to meet in every layer
 
@@ -53,7 +56,8 @@ def texture_steps(
     if seamless:
         shape = shape or (options.size, options.size)
         check_tiling(shape, options)
-    return run("texture", {"style": style}, options, preset, shape=shape, seamless=seamless, on_download=on_download)
+    load = partial(scene.load_texture, style, shape)
+    return run("texture", load, options, preset, seamless=seamless, on_download=on_download)
 
 
 def texture_options(
@@ -70,6 +74,8 @@ def texture_options(
     options = options_for(preset, **{**TEXTURE, **given})
     if options.content_weight:
         raise OptionError(f"A texture has no content, but --content-weight is {options.content_weight}. Leave it out.")
+    if options.colors != "style":
+        raise OptionError(f"A texture has no photo for --colors {options.colors} to look at. Leave it out.")
     if options.start == "content":
         raise OptionError(
             "A texture has no content to start from. Choose --start style-noise, noise, style or a picture."
@@ -117,7 +123,8 @@ def reconstruct_steps(
     if options is None:
         preset = preset or "default"
         options = reconstruct_options(preset, layer, **given)
-    return run("reconstruct", {"content": picture, "style": picture}, options, preset, on_download=on_download)
+    load = partial(scene.load, picture, (Style(picture),), None)
+    return run("reconstruct", load, options, preset, on_download=on_download)
 
 
 def reconstruct_options(preset: str = "default", layer: str | None = None, **given: Any) -> PaintOptions:

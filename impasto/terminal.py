@@ -110,7 +110,7 @@ class DownloadProgress(Progress):
 
 def thumbnail(picture: Image.Image) -> Text:
     """A small picture as text: the upper half block is one pixel in the text's color, its ground the pixel below."""
-    small = picture.copy()
+    small = picture.convert("RGB")
     small.thumbnail(THUMBNAIL, Image.Resampling.BILINEAR)
     height = small.height // 2 * 2
     pixels = np.asarray(small)[:height]

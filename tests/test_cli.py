@@ -202,6 +202,37 @@ def test_without_a_name_the_result_is_beside_the_content_and_numbered(
     assert before.items() <= contents(folder).items()
 
 
+def test_several_styles_are_blended_and_masked(folder: Path) -> None:
+    picture(seed=3).save("other.png")
+    picture(seed=4).save("mask.png")
+    masks = ["--mask", "gradient:left", "--protect", "mask.png"]
+    assert cli.run(["paint", "content.png", "style.png:0.7", "other.png:.3", *masks, *FAST, "-q"]) == 0
+    inputs = recipe_of("content-style-other.png")["inputs"]
+    assert (inputs["style"]["weight"], inputs["style-2"]["weight"]) == (0.7, 0.3)
+    assert inputs["style"]["mask"] == {"shape": "gradient:left"}
+    assert inputs["protect"]["name"] == "mask.png"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a.jpg", ("a.jpg", 1.0)),
+        ("a.jpg:0.7", ("a.jpg", 0.7)),
+        ("a.jpg:.5", ("a.jpg", 0.5)),
+        ("a.jpg:2", ("a.jpg", 2.0)),
+        ("C:\\a.jpg", ("C:\\a.jpg", 1.0)),
+        ("12:30.jpg", ("12:30.jpg", 1.0)),
+        ("here:0.5", ("here:0.5", 1.0)),
+        ("here:0.5:0.3", ("here:0.5", 0.3)),
+        (":5", (":5", 1.0)),
+    ],
+)
+def test_a_weight_follows_the_last_colon_unless_a_file_has_that_name(text: str, expected: tuple[str, float]) -> None:
+    Path("here:0.5").touch()
+    path, weight = cli.weighed_style(text)
+    assert (str(path), weight) == expected
+
+
 def test_an_earlier_result_is_replaced_where_it_is_named() -> None:
     Path("out.png").write_bytes(b"old")
     assert cli.run([*PAINT, "-o", "out.png", "-q"]) == 0
@@ -354,7 +385,16 @@ BAD_ARGUMENTS: dict[str, tuple[list[str], str]] = {
     "unknown flag": (["--nonsense", "3"], "--nonsense"),
     "unknown flag, nearly known": (["--stylelayers", "relu1_1"], "--style-layers"),
     "flag without value": (["--seed"], "requires an argument"),
-    "third picture": (["style.png"], "style.png"),
+    "third picture that is none": (["text.txt"], "no picture"),
+    "style weight of nothing": (["style.png:0"], "above 0"),
+    "missing picture with a weight": (["missing.png:0.5"], "missing.png does not exist"),
+    "more masks than styles": (["--mask", "left", "right"], "2 masks were given for 1 styles"),
+    "mask that is nothing": (["--mask", "lef"], "neither a file nor a shape"),
+    "mask of another shape": (["--mask", "narrow.png"], "another shape"),
+    "mask that is no picture": (["--protect", "text.txt"], "no picture"),
+    "shape in pixels": (["--mask", "box:10,10,30,20"], "covers nothing"),
+    "shape gone wrong": (["--protect", "ellipse:1,2"], "such as ellipse"),
+    "nothing left to paint": (["--protect", "all"], "leave nothing to paint"),
     "size in words": (["--size", "large"], "--size"),
     "size too small": (["--size", "15"], "from 16 to 16384"),
     "size too large": (["--size", "16385"], "from 16 to 16384"),
@@ -396,6 +436,7 @@ BAD_OUTPUTS: dict[str, tuple[list[str], str]] = {
     "the content": (["-o", "content.png"], "is also the input"),
     "the style": (["-o", "folder/../style.png"], "is also the input"),
     "the content by a link": (["-o", "link.png"], "is also the input"),
+    "a mask": (["-o", "start.png", "--protect", "start.png"], "is also the input"),
     "the start": (["-o", "start.png", "--start", "start.png"], "is also the input"),
     "JSON to a folder": (["-o", "out.png", "--json", "folder"], "name a file inside it"),
     "JSON to this folder": (["-o", "out.png", "--json", "."], "name a file inside it"),

@@ -15,6 +15,14 @@ def test_the_table_of_conventions_is_what_its_program_prints() -> None:
     assert table in (ROOT / "docs" / "conventions.md").read_text(encoding="utf-8")
 
 
+def test_the_page_on_control_shows_the_commands_that_painted_it() -> None:
+    program = runpy.run_path(str(ROOT / "docs" / "control.py"))
+    page = (ROOT / "docs" / "control.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"`(impasto paint [^`]+)`", page)) == set(program["COMMANDS"].values())
+    assert set(re.findall(r"images/control/(\w+)\.jpg", page)) == set(program["COMMANDS"])
+    assert " ".join(program["SIZE"][:4]) in page
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_between_pages_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8")):

@@ -21,6 +21,7 @@ from impasto.images import read_recipe
 from impasto.options import STARTS, PaintOptions
 from impasto.painting import Painting, PaintStep, paint, paint_steps
 from impasto.presets import PRESETS
+from impasto.scene import View
 
 FAST: dict[str, Any] = {"size": 32, "min_scale": 32, "first_steps": 3, "device": "cpu", "precision": "float32"}
 CPU = torch.device("cpu")
@@ -78,9 +79,9 @@ def test_the_style_keeps_its_own_aspect_at_every_scale(scale: float, monkeypatch
     seen: list[tuple[int, ...]] = []
     real = painting.make_objective
 
-    def spy(content: Tensor, style: Tensor, *rest: Any) -> Any:
-        seen.append(tuple(style.shape[2:]))
-        return real(content, style, *rest)
+    def spy(view: View, *rest: Any) -> Any:
+        seen.append(tuple(view.styles[0].image.shape[2:]))
+        return real(view, *rest)
 
     monkeypatch.setattr(painting, "make_objective", spy)
     options = {**FAST, "size": 64, "first_steps": 1, "steps": 1, "style_scale": scale}

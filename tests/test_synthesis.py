@@ -90,6 +90,7 @@ def test_steps_can_be_watched_and_left() -> None:
         ({"width": 64}, "both --width and --height"),
         ({"content_weight": 1.0}, "has no content"),
         ({"start": "content"}, "no content to start from"),
+        ({"colors": "keep"}, "no photo for --colors keep"),
     ],
 )
 def test_a_texture_refuses_what_makes_no_sense(given: dict[str, object], message: str) -> None:

@@ -1,0 +1,146 @@
+"""Several styles in one picture, blended or region by region: statistics are mixed, gradients never.
+
+Everywhere the styles have shares that add up to 1. Positions of like shares form a region; a region's statistics, with
+each position counted by how far it belongs there, are matched to one target, the mixture of the styles' statistics. So
+where two styles meet softly a position is drawn towards one mixture; two losses of half the weight each would draw it
+two ways and leave a dead band.
+
+Source: Gatys et al., "Controlling Perceptual Factors in Neural Style Transfer" (2017), whose guided Gram matrices these
+are. Where we depart: their soft masks mix gradients.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from impasto.losses import FeatureLoss, Features, blend, identity
+
+LEVELS = 4  # into which a share is graded: five regions from one style to another
+LEAST = 0.01  # of what is painted; a smaller region joins the one that is most like it
+
+
+class Region(NamedTuple):
+    """The styles' shares, adding up to 1, and how far each position belongs there: (1, 1, H, W), or None for everywhere."""
+
+    shares: tuple[float, ...]
+    weights: Tensor | None = None
+
+
+def divide(shares: Tensor, coverage: Tensor) -> list[Region]:
+    """Regions of like shares. shares: (K, H, W), adding up to 1; coverage: (1, 1, H, W), how far anything is painted.
+
+    The regions' weights add up to the coverage, and their mean shares to the shares' mean. A position lies between
+    corners of a lattice of shares and belongs to each by its nearness (Kuhn's triangulation of the simplex); with two
+    styles these are overlapping hats.
+    """
+    styles, height, width = shares.shape
+    tails = (LEVELS * shares.flatten(1).flip(0).cumsum(0).flip(0)[1:]).clamp(0, LEVELS)  # falling from style to style
+    nearness, order = (tails - tails.floor()).sort(dim=0, descending=True, stable=True)
+    border = torch.ones_like(coverage.flatten(1))
+    parts = -torch.cat([border, nearness, 0 * border]).diff(dim=0) * coverage.flatten(1)
+    digits = (LEVELS + 2) ** torch.arange(styles - 1, device=shares.device)
+    first = (tails.floor().long() * digits.view(-1, 1)).sum(0, keepdim=True)
+    corners, index = torch.cat([first, first + digits[order].cumsum(0)]).unique(return_inverse=True)
+    weights = parts.new_zeros(len(corners), height * width).scatter_add_(0, index, parts)
+    weights = merge(weights, shares.flatten(1))
+    mixtures = weights @ shares.flatten(1).T / weights.sum(1, keepdim=True)
+    return [
+        Region(tuple(mixture.tolist()), part.view(1, 1, height, width))
+        for mixture, part in zip(mixtures, weights, strict=True)
+    ]
+
+
+def merge(weights: Tensor, shares: Tensor) -> Tensor:
+    """Regions (J, P) with those that hold too little added to the ones whose mean shares are nearest."""
+    extents = weights.sum(1)
+    large = extents >= torch.minimum(LEAST * extents.sum(), extents.max())  # with many styles all may be small
+    mixtures = weights @ shares.T / extents.clamp_min(1e-12).unsqueeze(1)
+    nearest = torch.cdist(mixtures, mixtures[large]).argmin(1)
+    return torch.zeros_like(weights[large]).index_add_(0, nearest, weights)
+
+
+class Part(NamedTuple):
+    """A region at one layer: weights on the layer's grid (1, 1, h, w), share of the whole picture, and target."""
+
+    weights: Tensor
+    extent: float
+    target: Any
+
+
+def statistics(loss: FeatureLoss, features: Features, weights: Tensor | None) -> dict[str, Any]:
+    """Layer -> a style's statistic, with its positions counted by `weights` (1, 1, H, W) at any size, or equally."""
+    return {
+        layer: loss.statistic(
+            features[layer],
+            weights=None if weights is None else on_grid(weights, features[layer]),
+        )
+        for layer in loss.layers
+    }
+
+
+def matched(
+    loss: FeatureLoss, regions: Sequence[Region], styles: Sequence[Mapping[str, Any]], canvas: Features
+) -> tuple[FeatureLoss, dict[str, Any]]:
+    """A style loss and its target, given each style's statistics by layer and any features of the canvas's shape.
+
+    One region that is everywhere needs nothing but a mixed target. Of several, each counts by how much of the picture it
+    holds, so that a pixel is pulled as strongly as if its region were the whole picture.
+    """
+    mixed = [
+        {layer: loss.prepare(blend([style[layer] for style in styles], region.shares)) for layer in loss.layers}
+        for region in regions
+    ]
+    if len(regions) == 1 and regions[0].weights is None:
+        return loss, mixed[0]
+    target = {
+        layer: tuple(
+            Part(
+                on_grid(region.weights, canvas[layer]),
+                float(region.weights.mean()),
+                mixture[layer],
+            )
+            for region, mixture in zip(regions, mixed, strict=True)
+            if region.weights is not None
+        )
+        for layer in loss.layers
+    }
+    return by_region(loss), target
+
+
+def covered(loss: FeatureLoss, content: Features, coverage: Tensor | None) -> tuple[FeatureLoss, dict[str, Any]]:
+    """A content loss and its target where something is painted, `coverage` (1, 1, H, W), or everywhere.
+
+    What is painted is measured as if it were the whole picture, and counts by how much of it it is: so a pixel is held as
+    strongly as without a mask. Otherwise a face on a plain ground would dissolve, since most of the picture, the ground,
+    is as it was.
+    """
+    if coverage is None:
+        return loss, loss.target(content)
+    share = float(coverage.mean())
+    roots = {layer: (on_grid(coverage, content[layer]) / share).sqrt() for layer in loss.layers}
+    target = {layer: (roots[layer], content[layer] * roots[layer]) for layer in loss.layers}
+
+    def distance(features: Tensor, target: tuple[Tensor, Tensor]) -> Tensor:
+        return share * loss.distance(features * target[0], target[1])
+
+    return FeatureLoss(loss.layers, identity, distance), target
+
+
+def on_grid(weights: Tensor, features: Tensor) -> Tensor:
+    """Weights (1, 1, H, W) averaged over what each of the features' positions covers."""
+    return F.adaptive_avg_pool2d(weights, (features.shape[2], features.shape[3]))
+
+
+def by_region(loss: FeatureLoss) -> FeatureLoss:
+    """The same loss with a sequence of `Part` as a layer's target."""
+
+    def distance(features: Tensor, parts: Sequence[Part]) -> Tensor:
+        errors = [
+            part.extent * loss.distance(loss.statistic(features, weights=part.weights), part.target) for part in parts
+        ]
+        return torch.stack(errors).sum(0)
+
+    return FeatureLoss(loss.layers, identity, distance)

@@ -1,0 +1,233 @@
+"""What a painting is made from: the photo, its styles with their weights and masks, and what is protected.
+
+A `Scene` holds the pictures at full resolution; `view` brings it to one scale of the plan. Three things say where paint
+goes. A style's mask: where it goes rather than the others; where no mask reaches, the photo stays. `protect`: where the
+photo stays whatever the masks say. The photo's own opacity: what is transparent stays so and is not painted for.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, TypeAlias
+
+import torch
+from torch import Tensor
+
+from impasto import colors, images, masks, recipe
+from impasto.canvas import pad
+from impasto.errors import InputError, OptionError
+from impasto.images import ImageSource
+from impasto.masks import Mask
+from impasto.options import SMALLEST, PaintOptions
+from impasto.regions import Region, divide
+
+
+class Style(NamedTuple):
+    """A style of several: the picture, its weight against the others', and where it goes; see `masks` for the shapes.
+
+    Without a mask it goes where the masks of the others leave room: everywhere if none has one.
+    """
+
+    source: ImageSource
+    weight: float = 1.0
+    mask: ImageSource | None = None
+
+
+# one picture, or a list of pictures, of (picture, weight), of (picture, weight, mask)
+Styles: TypeAlias = ImageSource | Sequence[Any]
+
+
+class Picture(NamedTuple):
+    """A picture (1, 3, H, W) and its opacity (1, 1, H, W), None where all of it is opaque."""
+
+    image: Tensor
+    opacity: Tensor | None = None
+
+
+EVERYWHERE = (Region((1.0,)),)
+
+
+@dataclass(frozen=True)
+class View:
+    """A scene at one scale: `content` and all masks have the canvas's shape, its margin included."""
+
+    content: Tensor
+    styles: tuple[Picture, ...]
+    regions: Sequence[Region] = EVERYWHERE
+    kept: Tensor | None = None  # (1, 1, H, W): how far the photo stays
+    opacity: Tensor | None = None  # (1, 1, H, W) of the photo
+
+    @property
+    def coverage(self) -> Tensor | None:
+        """(1, 1, H, W): how far each pixel is painted, None where all are."""
+        if self.kept is None and self.opacity is None:
+            return None
+        return torch.stack([region.weights for region in self.regions if region.weights is not None]).sum(0)
+
+    def protect(self, canvas: Tensor) -> Tensor:
+        """The canvas with the photo where it stays."""
+        return canvas if self.kept is None else torch.lerp(canvas, self.content, self.kept)
+
+    def finish(self, canvas: Tensor, options: PaintOptions) -> Tensor:
+        """The canvas as it is shown: in the colors that were asked for, with the photo where it stays."""
+        return self.protect(colors.finish(canvas, self.content, options.colors, options.color_strength))
+
+
+@dataclass(frozen=True)
+class Scene:
+    """The pictures at full resolution, and masks that can be drawn at any. Without photo, `content` is a gray template."""
+
+    content: Picture
+    styles: tuple[Picture, ...]
+    weights: tuple[float, ...] = (1.0,)
+    masks: tuple[Mask | None, ...] = (None,)
+    protection: Mask | None = None
+    inputs: Mapping[str, dict[str, Any]] = field(default_factory=dict)  # their fingerprints, for the recipe
+
+    def extremes(self) -> tuple[Tensor, Tensor]:
+        """The content, and the style that takes the most memory: at equal longer sides, the one nearest to a square."""
+        largest = max((style.image for style in self.styles), key=lambda image: min(image.shape[2:]) / max(image.shape))
+        return self.content.image, largest
+
+    def view(self, size: int, margin: int, options: PaintOptions) -> View:
+        """The scene with the longer side at `size` pixels and a margin around it."""
+        photo = images.resize(self.content.image, size)
+        shape = (photo.shape[2], photo.shape[3])
+        opacity = None if self.content.opacity is None else images.resize_to(self.content.opacity, shape)
+        shares, kept = self.places(shape, options.mask_softness)
+        styles = tuple(style_at(size, style, Picture(photo, opacity), options) for style in self.styles)
+        shares, kept, opacity = (None if mask is None else pad(mask, margin) for mask in (shares, kept, opacity))
+        return View(pad(photo, margin), styles, regions(self.weights, shares, kept, opacity), kept, opacity)
+
+    def places(self, shape: tuple[int, int], softness: float) -> tuple[Tensor | None, Tensor | None]:
+        """(where each style goes, where the photo stays): (1, K, H, W) adding up to 1, and (1, 1, H, W); None: no mask."""
+        kept = None if self.protection is None else self.protection(shape, softness)
+        if all(mask is None for mask in self.masks):
+            return None, kept
+        reach = [None if mask is None else mask(shape, softness) for mask in self.masks]
+        covered = torch.stack([mask for mask in reach if mask is not None]).sum(0)
+        left = (1 - covered).clamp_min(0)
+        weighed = torch.cat(
+            [weight * (left if mask is None else mask) for mask, weight in zip(reach, self.weights, strict=True)], 1
+        )
+        total = weighed.sum(1, keepdim=True)
+        even = torch.full_like(weighed, 1 / len(self.weights))  # where nothing is painted, any shares will do
+        shares = torch.where(total > 1e-6, weighed / total.clamp_min(1e-6), even)
+        if any(mask is None for mask in self.masks):
+            return shares, kept
+        bare = (1 - covered).clamp(0, 1)
+        return shares, bare if kept is None else torch.maximum(bare, kept)
+
+
+def style_at(size: int, style: Picture, photo: Picture, options: PaintOptions) -> Picture:
+    """A style at the size that suits the scale, its colors prepared; colors count where there is something to see."""
+    image = images.resize(style.image, max(SMALLEST, round(size * options.style_scale)))
+    opacity = None if style.opacity is None else images.resize_to(style.opacity, (image.shape[2], image.shape[3]))
+    if options.colors == "style":
+        return Picture(image, opacity)
+    seen, palette = visible(Picture(image, opacity)), photo.image[:, :, visible(photo)].unsqueeze(2)
+    prepared = image.clone()
+    prepared[:, :, seen] = colors.prepare(
+        image[:, :, seen].unsqueeze(2), palette, options.colors, options.color_strength
+    ).squeeze(2)
+    return Picture(prepared, opacity)
+
+
+def visible(picture: Picture) -> Tensor:
+    """Which pixels (H, W) are at least half as opaque as the most opaque one."""
+    opacity = torch.ones_like(picture.image[:, :1]) if picture.opacity is None else picture.opacity
+    return (opacity >= opacity.max() / 2)[0, 0]
+
+
+def regions(
+    weights: Sequence[float], shares: Tensor | None, kept: Tensor | None, opacity: Tensor | None
+) -> Sequence[Region]:
+    """Which mixture of the styles is matched where. Raises OptionError where nothing is left to paint."""
+    even = tuple(weight / sum(weights) for weight in weights)
+    painted = [part for part in (None if kept is None else 1 - kept, opacity) if part is not None]
+    if painted:
+        coverage = torch.stack(painted).prod(0)
+    elif shares is not None:
+        coverage = torch.ones_like(shares[:, :1])
+    else:
+        return (Region(even),)
+    if float(coverage.max()) < 0.01:
+        raise OptionError("The masks leave nothing to paint. Let --mask cover more, or --protect less.")
+    return (Region(even, coverage),) if shares is None else divide(shares[0], coverage)
+
+
+# ------------------------------------------------------------------------------------------------------- reading
+
+
+def list_styles(style: Styles) -> tuple[Style, ...]:
+    """The styles in whatever form they were given. Raises OptionError for a bad weight or an empty list."""
+    if isinstance(style, Style) or not isinstance(style, list | tuple):
+        style = [style]
+    styles = tuple(Style(*item) if isinstance(item, tuple) else Style(item) for item in style)
+    if not styles:
+        raise OptionError("The list of styles is empty. Give one or more pictures.")
+    for each in styles:
+        if isinstance(each.weight, bool) or not isinstance(each.weight, int | float) or not 0 < each.weight < math.inf:
+            raise OptionError(f"The weight of a style is {each.weight!r}; it must be a number above 0.")
+    return styles
+
+
+def load(content: ImageSource, styles: Sequence[Style], protect: ImageSource | None, device: torch.device) -> Scene:
+    """Read every picture and mask. Raises InputError or OptionError."""
+    photo = load_picture(content, device)
+    pictures = tuple(load_picture(style.source, device) for style in styles)
+    places = tuple(None if style.mask is None else load_mask(style.mask, photo) for style in styles)
+    protection = None if protect is None else load_mask(protect, photo)
+    weights = tuple(float(style.weight) for style in styles)
+    return Scene(photo, pictures, weights, places, protection, fingerprints(content, styles, protect))
+
+
+def load_mask(source: ImageSource, photo: Picture) -> Mask:
+    """A mask of the photo. Raises OptionError where it covers nothing, as a shape does that is given in pixels."""
+    mask = masks.load(source, photo.image, photo.opacity)
+    height, width = photo.image.shape[2:]
+    if float(mask((height, width), 0.0).max()) < 0.01:
+        name = f"The mask {source!r}" if isinstance(source, str) else "A mask"
+        raise OptionError(
+            f"{name} covers nothing. In a picture what is white is covered; a shape's numbers are shares of the width and "
+            "height, from 0 to 1."
+        )
+    return mask
+
+
+def load_texture(style: ImageSource, shape: tuple[int, int] | None, device: torch.device) -> Scene:
+    """A scene without a photo: a gray template of (height, width), or of the style's, that no loss will read."""
+    picture = load_picture(style, device)
+    height, width = shape or picture.image.shape[2:]
+    template = picture.image.new_full((1, 3, height, width), 0.5)
+    return Scene(Picture(template), (picture,), inputs={"style": recipe.fingerprint(style)})
+
+
+def load_picture(source: ImageSource, device: torch.device) -> Picture:
+    """A picture with its opacity. Raises InputError where there is nothing to see."""
+    opacity = images.load_opacity(source)
+    if opacity is not None and float(opacity.max()) < 0.01:
+        raise InputError("The picture is transparent everywhere: there is nothing to see in it. Give another.")
+    return Picture(images.load(source).to(device), None if opacity is None else opacity.to(device))
+
+
+def fingerprints(
+    content: ImageSource, styles: Sequence[Style], protect: ImageSource | None
+) -> dict[str, dict[str, Any]]:
+    """The inputs as a recipe holds them: "content", "style", "style-2", ..., "protect"."""
+    found: dict[str, dict[str, Any]] = {"content": recipe.fingerprint(content)}
+    for number, style in enumerate(styles, 1):
+        entry: dict[str, Any] = {**recipe.fingerprint(style.source)}
+        if len(styles) > 1:
+            entry["weight"] = float(style.weight)
+        if style.mask is not None:
+            entry["mask"] = of_mask(style.mask)
+        found["style" if number == 1 else f"style-{number}"] = entry
+    if protect is not None:
+        found["protect"] = of_mask(protect)
+    return found
+
+
+def of_mask(mask: ImageSource) -> dict[str, Any]:
+    """{"shape": words} or a picture's fingerprint."""
+    return {"shape": mask} if isinstance(mask, str) and masks.is_shape(mask) else recipe.fingerprint(mask)
