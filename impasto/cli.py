@@ -26,6 +26,7 @@ from impasto.presets import PRESETS, options_for
 
 if TYPE_CHECKING:
     from impasto.outputs import Outputs
+    from impasto.scene import Style
 
 app = App(
     name="impasto",
@@ -124,7 +125,7 @@ def paint(
     style: str,
     /,
     *styles: str,
-    mask: Annotated[list[str] | None, Parameter(consume_multiple=True, negative=())] = None,
+    mask: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative=())] = (),
     protect: str | None = None,
     preset: PresetName = "default",
     results: Results = Results(),
@@ -155,20 +156,25 @@ def paint(
     from impasto import masks
     from impasto.outputs import beside, carry_out
     from impasto.painting import paint_steps
-    from impasto.scene import Style
 
     chosen = options_for(preset, **given(options))
     weighed = [weighed_style(text) for text in (style, *styles)]
-    places = mask or []
-    if len(places) > len(weighed):
-        raise OptionError(f"{len(places)} masks were given for {len(weighed)} styles. Give at most one for each.")
-    together = [Style(path, weight, place) for (path, weight), place in zip_longest(weighed, places)]
-    files = [place for place in (*places, protect) if place is not None and masks.is_file(place)]
+    together = masked_styles(weighed, mask)
+    files = [place for place in (*mask, protect) if place is not None and masks.is_file(place)]
     steps = partial(paint_steps, content, together, chosen, protect=protect, preset=preset)
     target = beside(content, "-".join(path.stem for path, _ in weighed))
     return carry_out(
         steps, results.outputs(target), [content, *(path for path, _ in weighed), *map(Path, files)], chosen
     )
+
+
+def masked_styles(weighed: Sequence[tuple[Path, float]], places: Sequence[str]) -> "list[Style]":
+    """Each style with its weight and its mask, if there is one for it. Raises OptionError for too many masks."""
+    from impasto.scene import Style
+
+    if len(places) > len(weighed):
+        raise OptionError(f"{len(places)} masks were given for {len(weighed)} styles. Give at most one for each.")
+    return [Style(path, weight, place) for (path, weight), place in zip_longest(weighed, places)]
 
 
 def weighed_style(text: str) -> tuple[Path, float]:
@@ -185,7 +191,9 @@ def stylize(
     /,
     *,
     style: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative=())] = (),
-    blend: Annotated[tuple[float, ...], Parameter(consume_multiple=True, negative=())] = (),
+    mix: Annotated[bool, Parameter(negative=())] = False,
+    mask: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative=())] = (),
+    protect: str | None = None,
     output: Annotated[Path | None, Parameter(name=["-o", "--output"], allow_leading_hyphen=True)] = None,
     quiet: Quiet = False,
     options: Annotated[StylizeFlags, Parameter(name="*")] = StylizeFlags(),  # noqa: B008
@@ -197,9 +205,13 @@ def stylize(
     pictures
         Photos, folders of them or patterns such as "*.jpg"; the last one is the style unless --style is given.
     style
-        Paintings, folders or patterns: every photo is painted in every style.
-    blend
-        A share for each style: every photo is painted once, in a mixture of them.
+        Paintings, folders or patterns: every photo is painted in every style. STYLE:0.7 gives one a weight for --mix.
+    mix
+        Paint every photo once, in a mixture of all styles.
+    mask
+        Where each style goes, in order, as in `impasto paint`; the styles then share one picture.
+    protect
+        A mask where the photo stays.
     output
         Where the result goes: a picture, "-" for a PNG on standard output, or, where there are several results, a folder.
         Beside the photo, or in the folder impasto-stylize, if left out.
@@ -207,14 +219,16 @@ def stylize(
     from impasto.folders import Task, gather, tasks
     from impasto.outputs import beside, stylize_files
 
-    named = (pictures, style) if style else (pictures[:-1], pictures[-1:])
-    contents, styles = gather(named[0], "photo"), gather(named[1], "style")
-    work = tasks(contents, styles, bool(blend), output or Path("impasto-stylize"))
+    photos, paintings = (pictures, style) if style else (pictures[:-1], pictures[-1:])
+    weighed = [weighed_style(text) for text in paintings]
+    styles = [(path, weight) for text, weight in weighed for path in gather([str(text)], "style")]
+    together = masked_styles(styles, mask)
+    work = tasks(gather(photos, "photo"), together, mix or bool(mask), output or Path("impasto-stylize"))
     if len(work) == 1:
         (task,) = work
-        target = output or beside(task.content, "-".join(one.stem for one in task.styles))
+        target = output or beside(task.content, "-".join(path.stem for path, _ in styles))
         work = [Task(task.content, task.styles, target)]
-    return stylize_files(work, blend, StylizeOptions(**given(options)), quiet)
+    return stylize_files(work, protect, StylizeOptions(**given(options)), quiet)
 
 
 @app.command

@@ -13,6 +13,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from impasto.transport import optimal_map, root
+
 # linear sRGB -> LMS, and its cube root -> OKLab, as published (with the correction of January 2021)
 LMS = torch.tensor(
     [
@@ -83,15 +85,6 @@ def statistics(lab: Tensor) -> tuple[Tensor, Tensor]:
     return mean, (flat - mean) @ (flat - mean).T / flat.shape[1] + ROUNDING * torch.eye(3).to(flat)
 
 
-def by_transport(covariance: Tensor, other: Tensor) -> Tensor:
-    """The map that moves colors least: Σ^-½ (Σ^½ Σ* Σ^½)^½ Σ^-½.
-
-    Source: Pitié and Kokaram, "The linear Monge-Kantorovitch linear colour mapping" (2007).
-    """
-    half, inverse = root(covariance), root(covariance, -0.5)
-    return inverse @ root(half @ other @ half) @ inverse
-
-
 def by_principal_axes(covariance: Tensor, other: Tensor) -> Tensor:
     """Σ*^½ Σ^-½, after Gatys et al. 2016 and Hertzmann's image analogies ("PCA")."""
     return root(other) @ root(covariance, -0.5)
@@ -100,12 +93,6 @@ def by_principal_axes(covariance: Tensor, other: Tensor) -> Tensor:
 def by_cholesky(covariance: Tensor, other: Tensor) -> Tensor:
     """L* L⁻¹ of the Cholesky factors, after Gatys et al. 2016: lightness comes from lightness alone."""
     return torch.linalg.cholesky(other) @ torch.linalg.inv(torch.linalg.cholesky(covariance))
-
-
-def root(matrix: Tensor, power: float = 0.5) -> Tensor:
-    """A power of a symmetric positive matrix."""
-    values, axes = torch.linalg.eigh(matrix)
-    return (axes * values.clamp_min(1e-12) ** power) @ axes.T
 
 
 TURNS = 6  # after which the distribution no longer changes visibly
@@ -138,7 +125,7 @@ def by_rank(values: Tensor, wanted: Tensor) -> Tensor:
 # what `--colors` does to the style before painting: (style, photo) in OKLab -> style in OKLab
 MATCHES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "keep": match_lightness,
-    "match": lambda given, wanted: match_linearly(given, wanted, by_transport),
+    "match": lambda given, wanted: match_linearly(given, wanted, optimal_map),  # Pitié and Kokaram 2007
     "match-pca": lambda given, wanted: match_linearly(given, wanted, by_principal_axes),
     "match-cholesky": lambda given, wanted: match_linearly(given, wanted, by_cholesky),
     "histogram": match_histogram,

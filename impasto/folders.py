@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from impasto.errors import InputError
+from impasto.scene import Style
 
 SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif", ".heic"))
 
@@ -43,16 +44,16 @@ class Task:
     """A photo, the style or the styles that are mixed, and where the result goes."""
 
     content: Path
-    styles: tuple[Path, ...]
+    styles: tuple[Style, ...]
     target: Path
 
 
-def tasks(contents: Sequence[Path], styles: Sequence[Path], mixed: bool, folder: Path) -> list[Task]:
+def tasks(contents: Sequence[Path], styles: Sequence[Style], mixed: bool, folder: Path) -> list[Task]:
     """Every photo in every style, or in the one mixture of them, each with a name of its own in the folder."""
     result: dict[Path, Task] = {}
     for mixture in [tuple(styles)] if mixed else [(style,) for style in styles]:
         for content in contents:
-            stem = "-".join((content.stem, *(style.stem for style in mixture)))
+            stem = "-".join((content.stem, *(Path(str(style.source)).stem for style in mixture)))
             names = (folder / f"{stem}{number}.png" for number in ("", *(f"-{i}" for i in range(2, 10_000))))
             target = next(name for name in names if name not in result)
             result[target] = Task(content, mixture, target)

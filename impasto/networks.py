@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from impasto.backbones import IMAGENET, Architecture, Backbone
 from impasto.losses import Moments, moments
+from impasto.transport import optimal_map
 
 ENCODER = Architecture(
     "presto's encoder",
@@ -33,6 +34,7 @@ TAPS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
 TAP_CHANNELS = (24, 48, 96, 144)
 DECODER_CHANNELS = (24, 48, 96, 128)  # at full resolution, a half, a quarter and an eighth of it
 STYLE_CODE = 128  # numbers that a style is condensed to before it modulates the decoder
+LEAST_VARIANCE = 1e-3  # of the mean variance
 MULTIPLE = 8  # pixels: three halvings must divide the edges
 
 Modulation = list[
@@ -43,38 +45,6 @@ Modulation = list[
 def style_of(rows: Sequence[Tensor]) -> dict[str, Moments]:
     """What the network knows of a picture: mean and covariance of its features (N, H, W, C) at every tap, float32."""
     return {layer: moments(row.permute(0, 3, 1, 2).float()) for layer, row in zip(TAPS, rows, strict=True)}
-
-
-def blend(styles: Sequence[Mapping[str, Moments]], weights: Sequence[float]) -> dict[str, Moments]:
-    """The moments of a mixture: as if the pixels of each style were drawn with its weight. Weights add up to 1.
-
-    Means and raw second moments combine linearly, so that the covariance gains the spread between the means.
-    """
-    result = {}
-    for layer in TAPS:
-        parts = [style[layer] for style in styles]
-        mean = mixture([part.mean for part in parts], weights)
-        raw = mixture([part.covariance + outer(part.mean) for part in parts], weights)
-        result[layer] = Moments(mean, raw - outer(mean))
-    return result
-
-
-def mixture(parts: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
-    """Weighted sum."""
-    return torch.stack([weight * part for weight, part in zip(weights, parts, strict=True)]).sum(0)
-
-
-def outer(mean: Tensor) -> Tensor:
-    """(N, C) -> (N, C, C)"""
-    return mean.unsqueeze(2) * mean.unsqueeze(1)
-
-
-def root(matrix: Tensor, power: float = 0.5, floor: float = 1e-8) -> Tensor:
-    """A power of a symmetric positive semi-definite (N, C, C), its eigenvalues raised to at least `floor` of their mean."""
-    mean = matrix.diagonal(dim1=1, dim2=2).mean(1, keepdim=True).clamp_min(1e-8)
-    # channels that are zero everywhere break MKL's eigenvalues in float32 unless something stands on the diagonal
-    scales, axes = torch.linalg.eigh(matrix + torch.diag_embed((1e-6 * mean).expand(matrix.shape[:2])))
-    return (axes * scales.clamp_min(floor * mean).pow(power).unsqueeze(1)) @ axes.transpose(1, 2)
 
 
 class Map(NamedTuple):
@@ -99,16 +69,13 @@ class Map(NamedTuple):
         return rows @ matrix.transpose(1, 2).unsqueeze(1) + offset.unsqueeze(1).unsqueeze(1)
 
 
-def transport(content: Moments, style: Moments, floor: float = 1e-3) -> Map:
-    """The linear map that carries one mean and covariance to another while it moves the features as little as possible.
+def carry(content: Moments, style: Moments) -> Map:
+    """The map from a photo's mean and covariance to a style's that moves its features as little as possible.
 
-        x -> μ* + A (x - μ),  A = Σ^-½ (Σ^½ Σ* Σ^½)^½ Σ^-½
-
-    Source: Olkin and Pukelsheim 1982; for feed-forward style transfer, Lu et al. 2019. Where we depart: directions in
-    which the photo hardly varies count as varying by `floor` of the mean variance, so that noise is not amplified.
+    As a feed-forward style transfer: Lu et al. 2019. Where we depart: directions in which the photo hardly varies count as
+    varying by `LEAST_VARIANCE` of the mean.
     """
-    half, inverse = root(content.covariance, 0.5, floor), root(content.covariance, -0.5, floor)
-    matrix = inverse @ root(half @ style.covariance @ half) @ inverse
+    matrix = optimal_map(content.covariance, style.covariance, LEAST_VARIANCE)
     return Map(matrix, style.mean - (matrix @ content.mean.unsqueeze(2)).squeeze(2))
 
 

@@ -38,7 +38,21 @@ def option(default: Any, help: str, *, least: float | None = None, most: float |
 
 @dataclass(frozen=True)
 class Options:
-    """What all bundles of options share: every value is checked on construction, and OptionError says what is allowed."""
+    """What every way of painting has. Every value is checked on construction, and OptionError says what is allowed."""
+
+    size: int = option(512, "Longer side of the result in pixels.", least=SMALLEST, most=16384)
+    style_scale: float = option(1.0, "Size of the style's features against the picture's.", least=0.05, most=20)
+    colors: Colors = option(
+        "style",
+        "Whose colors: the style's; keep: the photo's own; match, match-pca, match-cholesky, histogram: the style's, "
+        "matched to the photo's before painting.",
+    )
+    color_strength: float = option(1.0, "How far --colors goes, from 0, the style's colors, to 1.", least=0, most=1)
+    mask_softness: float = option(
+        0.05, "Width of the soft edge of a mask that is a shape, as a share of the longer side.", least=0, most=1
+    )
+    precision: Precision = option("auto", "Of the network: auto is bfloat16 where the machine has it and it is safe.")
+    device: str = option("auto", "auto, cpu, cuda, cuda:1, mps, ...")
 
     def __post_init__(self) -> None:
         for declared in fields(self):
@@ -68,7 +82,6 @@ class Options:
 class PaintOptions(Options):
     """How a picture is painted."""
 
-    size: int = option(512, "Longer side of the result in pixels.", least=SMALLEST, most=16384)
     steps: int = option(64, "Evaluations at every scale after the first.", least=1, most=100_000)
     first_steps: int = option(
         100, "Evaluations at the first, coarsest scale; 0: as many as --steps.", least=0, most=100_000
@@ -109,21 +122,9 @@ class PaintOptions(Options):
     gram_normalization: GramNormalization = option("positions", "What a Gram matrix is divided by.")
     style_reduction: Reduction = option("relative", "How the squared difference of style statistics is measured.")
     style_weight: float = option(1.0, "Weight of the style loss: β.", least=0)
-    style_scale: float = option(1.0, "Size of the style's features against the picture's.", least=0.05, most=20)
     tv_weight: float = option(0.05, "Weight of total variation, which smooths.", least=0)
     tv: Variation = option("squared", "Which total variation.")
     range_weight: float = option(10.0, "Weight of keeping pixels in range (L-BFGS cannot clamp).", least=0)
-
-    colors: Colors = option(
-        "style",
-        "Whose colors: the style's; keep: the photo's own; match, match-pca, match-cholesky, histogram: the style's, "
-        "matched to the photo's before painting.",
-    )
-    color_strength: float = option(1.0, "How far --colors goes, from 0, the style's colors, to 1.", least=0, most=1)
-
-    mask_softness: float = option(
-        0.05, "Width of the soft edge of a mask that is a shape, as a share of the longer side.", least=0, most=1
-    )
 
     optimizer: OptimizerName = option("lbfgs", "Optimiser.")
     learning_rate: float = option(0.02, "Adam's step, or L-BFGS' first step, in units of the pixel range.", least=0)
@@ -131,9 +132,6 @@ class PaintOptions(Options):
     history: int = option(10, "Steps that L-BFGS remembers.", least=1, most=1000)
     averaging: float = option(0.0, "Decay of the running average of Adam's iterates; 0: none.", least=0, most=0.9999)
     canvas_padding: int = option(16, "Pixels painted beyond each edge and cut off at the end.", least=0, most=256)
-
-    precision: Precision = option("auto", "Of the network: auto is bfloat16 where the machine has it and it is safe.")
-    device: str = option("auto", "auto, cpu, cuda, cuda:1, mps, ...")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -156,12 +154,8 @@ class PaintOptions(Options):
 class StylizeOptions(Options):
     """How a feed-forward network paints."""
 
-    size: int = option(768, "Longer side of the result in pixels.", least=SMALLEST, most=16384)
     strength: float = option(1.0, "How far to go from the photo, 0, to the style, 1.", least=0, most=1)
-    style_scale: float = option(1.0, "Size of the style's features against the picture's.", least=0.05, most=20)
     engine: EngineName = option("auto", "What runs the network; auto: OpenVINO where it is installed, else torch.")
-    precision: Precision = option("auto", "Of the network with torch: auto is bfloat16 where the machine has it.")
-    device: str = option("auto", "auto, cpu, cuda, cuda:1, mps, ...")
 
 
 def flag(name: str) -> str:

@@ -21,7 +21,7 @@ from impasto.figures import Plan
 from impasto.folders import Task
 from impasto.options import PaintOptions, StylizeOptions
 from impasto.painting import Painting, PaintStep
-from impasto.stylizer import Stylizer, roles
+from impasto.stylizer import Stylizer
 from impasto.terminal import FigureProgress, PaintProgress
 
 STOPPED = 130  # as shells report a program that Ctrl-C ended
@@ -99,7 +99,7 @@ def draw(laid: Plan, targets: Sequence[Path], curve: Path | None, quiet: bool) -
     return 0
 
 
-def stylize_files(tasks: Sequence[Task], shares: Sequence[float], options: StylizeOptions, quiet: bool) -> int:
+def stylize_files(tasks: Sequence[Task], protect: str | None, options: StylizeOptions, quiet: bool) -> int:
     """Carry out the tasks one after the other and write the results; returns the status.
 
     Of several photos one that cannot be read is named at the end, with status 2, and costs no other.
@@ -108,12 +108,10 @@ def stylize_files(tasks: Sequence[Task], shares: Sequence[float], options: Styli
     check_tasks(tasks)
     console = Console(stderr=True, highlight=False, emoji=False, quiet=quiet)
     stylizer = Stylizer(options)
-    mixtures = dict.fromkeys(task.styles for task in tasks)
-    known = {styles: stylizer.mixture([stylizer.style(one) for one in styles], shares) for styles in mixtures}
     failures, seconds = [], []
     for task in track(tasks, description="", console=console, transient=True, disable=quiet or len(tasks) == 1):
         try:
-            painting = stylizer.paint(task.content, known[task.styles], roles(task.styles))
+            painting = stylizer.paint(task.content, list(task.styles), protect)
         except InputError as error:
             failures.append(str(error))
             continue
@@ -134,8 +132,8 @@ def check_tasks(tasks: Sequence[Task]) -> None:
 
     Of several photos, each is read when its turn comes.
     """
-    sources = list(dict.fromkeys(path for task in tasks for path in (task.content, *task.styles)))
-    styles = {path for task in tasks for path in task.styles}
+    styles = list(dict.fromkeys(Path(str(style.source)) for task in tasks for style in task.styles))
+    sources = [*dict.fromkeys(task.content for task in tasks), *styles]
     for path in sources if len(tasks) == 1 else styles:
         check_source(path)
     if len(tasks) > 1:

@@ -18,7 +18,7 @@ from impasto.canvas import pad
 from impasto.errors import InputError, OptionError
 from impasto.images import ImageSource
 from impasto.masks import Mask
-from impasto.options import SMALLEST, PaintOptions
+from impasto.options import SMALLEST, Options
 from impasto.regions import Region, divide
 
 
@@ -68,7 +68,7 @@ class View:
         """The canvas with the photo where it stays."""
         return canvas if self.kept is None else torch.lerp(canvas, self.content, self.kept)
 
-    def finish(self, canvas: Tensor, options: PaintOptions) -> Tensor:
+    def finish(self, canvas: Tensor, options: Options) -> Tensor:
         """The canvas as it is shown: in the colors that were asked for, with the photo where it stays."""
         return self.protect(colors.finish(canvas, self.content, options.colors, options.color_strength))
 
@@ -89,7 +89,7 @@ class Scene:
         largest = max((style.image for style in self.styles), key=lambda image: min(image.shape[2:]) / max(image.shape))
         return self.content.image, largest
 
-    def view(self, size: int, margin: int, options: PaintOptions) -> View:
+    def view(self, size: int, margin: int, options: Options) -> View:
         """The scene with the longer side at `size` pixels and a margin around it."""
         photo = images.resize(self.content.image, size)
         shape = (photo.shape[2], photo.shape[3])
@@ -119,7 +119,7 @@ class Scene:
         return shares, bare if kept is None else torch.maximum(bare, kept)
 
 
-def style_at(size: int, style: Picture, photo: Picture, options: PaintOptions) -> Picture:
+def style_at(size: int, style: Picture, photo: Picture, options: Options) -> Picture:
     """A style at the size that suits the scale, its colors prepared; colors count where there is something to see."""
     image = images.resize(style.image, max(SMALLEST, round(size * options.style_scale)))
     opacity = None if style.opacity is None else images.resize_to(style.opacity, (image.shape[2], image.shape[3]))

@@ -1,53 +1,46 @@
 """stylize(content, style): any style in one pass of a small network, in a fraction of a second.
 
-A `Stylizer` holds the network, ready to run; what a style is, its moments, is computed once and used for any number of
-photos. The network is presto: see `networks`.
+A `Stylizer` holds the network, ready to run; what a style is, its moments, is computed once for any number of photos. The
+network is presto: see `networks`.
 """
 
 import hashlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from impasto import engines, images, machine, networks, recipe
-from impasto.errors import OptionError
+from impasto import engines, machine, networks, recipe, scene
 from impasto.images import ImageSource
-from impasto.losses import Moments
-from impasto.networks import MULTIPLE, TAPS, Decode, Encode, blend, style_of, transport
+from impasto.losses import Moments, blend
+from impasto.networks import MULTIPLE, TAPS, Decode, Encode, carry, style_of
 from impasto.options import StylizeOptions
 from impasto.painting import Painting
+from impasto.scene import Styles, View
 
 Style = Mapping[str, Moments]  # mean and covariance at every tap
+KEPT = 16  # styles whose moments a stylizer remembers
 EXAMPLE = 64  # pixels: a picture to show an engine what it will be given
 
 
 def stylize(
     content: ImageSource,
-    style: ImageSource | list[ImageSource] | tuple[ImageSource, ...],
+    style: Styles,
     options: StylizeOptions | None = None,
     *,
-    weights: Sequence[float] = (),
+    protect: ImageSource | None = None,
     **given: Any,
 ) -> Painting:
-    """Paint `content` in the manner of `style`, or of a mixture of several, in one pass.
+    """Paint `content` in the manner of `style` in one pass.
 
-    content, style: as in `paint`. weights: a share for each style, equal if none are given. options: all of them at once;
-    single ones, such as strength=0.7, go before. Raises InputError or OptionError.
+    content, style, protect: as in `paint`; several styles are mixed by weight, or by region where they have masks. options:
+    all of them at once; single ones, such as strength=0.7, go before. Raises InputError or OptionError.
     """
     options = StylizeOptions.make(**given) if options is None else options.replace(**given)
-    styles = list(style) if isinstance(style, (list, tuple)) else [style]
-    stylizer = Stylizer(options)
-    mixed = stylizer.mixture([stylizer.style(one) for one in styles], weights)
-    return stylizer.paint(content, mixed, roles(styles))
-
-
-def roles(styles: Sequence[ImageSource]) -> dict[str, ImageSource]:
-    """How a recipe names the styles: "style" if there is but one, otherwise "style 1" and so on."""
-    return {f"style {i}" if len(styles) > 1 else "style": style for i, style in enumerate(styles, start=1)}
+    return Stylizer(options).paint(content, style, protect)
 
 
 class Stylizer:
@@ -70,50 +63,55 @@ class Stylizer:
         example = [*rows, *self.steering(style_of(rows), style_of(rows))]
         self.decode = engines.prepare(decode, example, engine, f"presto-decode-{self.fingerprint[:12]}")
 
+        self.known: dict[int, Style] = {}
+
     @property
     def engine(self) -> str:
         """What runs the network, in words."""
         return self.decode.engine
 
-    def style(self, source: ImageSource) -> Style:
-        """What the network knows of a style."""
-        size = max(MULTIPLE * 2, round(self.options.size * self.options.style_scale))
-        return style_of(self.encode(padded(images.resize(images.load(source), size).to(self.device))))
+    def paint(self, content: ImageSource, style: Styles, protect: ImageSource | None = None) -> Painting:
+        """A photo in a style, with its recipe. Arguments as of `stylize`; raises as it does.
 
-    def mixture(self, styles: Sequence[Style], weights: Sequence[float] = ()) -> Style:
-        """Several styles as one, by their weights. Raises OptionError where these do not fit."""
-        weights = list(weights) or [1.0] * len(styles)
-        if not styles or len(weights) != len(styles) or min(weights) < 0 or not sum(weights) > 0:
-            raise OptionError(
-                f"The weights {list(weights)} were given for {len(styles)} styles. Give at least one style, and for each "
-                "a weight of at least 0, not all of them 0; or no weights at all."
-            )
-        return blend(styles, [weight / sum(weights) for weight in weights])
-
-    def image(self, content: Tensor, style: Style) -> Tensor:
-        """(1, 3, H, W) in [0, 1] -> the same, painted."""
-        height, width = content.shape[2:]
-        rows = self.encode(padded(content.to(self.device)))
-        (picture,) = self.decode(*rows, *self.steering(style_of(rows), style))
-        return picture[:, :, :height, :width].float().clamp(0, 1)
-
-    def paint(self, content: ImageSource, style: Style, styles: Mapping[str, ImageSource]) -> Painting:
-        """A photo in a style, with its recipe. styles: the pictures that made `style`, by role.
-
-        The recipe's seconds are those of the network's passes: reading and writing are not counted.
+        The recipe's seconds are those of the passes: reading, colors and writing are not counted.
         """
-        photo = images.resize(images.load(content), self.options.size)
+        pictures = scene.load(content, scene.list_styles(style), protect, self.device)
+        view = pictures.view(self.options.size, 0, self.options)
         began = time.monotonic()
-        picture = self.image(photo, style)
-        seconds = time.monotonic() - began
-        inputs = {role: recipe.fingerprint(source) for role, source in {"content": content, **styles}.items()}
-        notes = recipe.make("stylize", None, self.options, inputs, self.fingerprint, self.device, self.backbone.dtype)
-        return Painting(picture.cpu(), {**notes, "engine": self.engine, "seconds": round(seconds, 3)}, [])
+        picture = self.image(view)
+        seconds = round(time.monotonic() - began, 3)
+        notes = recipe.make(
+            "stylize", None, self.options, pictures.inputs, self.fingerprint, self.device, self.backbone.dtype
+        )
+        shown = view.finish(picture, self.options).cpu()
+        opacity = None if view.opacity is None else view.opacity.cpu()
+        return Painting(shown, {**notes, "engine": self.engine, "seconds": seconds}, [], opacity)
+
+    def image(self, view: View) -> Tensor:
+        """What a view shows, painted: (1, 3, H, W) in [0, 1]. Every region is painted in its own mixture of the styles."""
+        rows = self.encode(padded(view.content))
+        own, styles = style_of(rows), [self.style(one.image) for one in view.styles]
+        weights, parts = [], []
+        for region in view.regions:
+            mixture = {layer: blend([style[layer] for style in styles], region.shares) for layer in TAPS}
+            (part,) = self.decode(*rows, *self.steering(own, mixture))
+            parts.append(part[:, :, : view.content.shape[2], : view.content.shape[3]].float().clamp(0, 1))
+            weights.append(torch.ones_like(parts[-1][:, :1]) if region.weights is None else region.weights)
+        total = torch.stack(weights).sum(0)
+        painted = torch.stack([weight * part for weight, part in zip(weights, parts, strict=True)]).sum(0)
+        return torch.where(total > 1e-6, painted / total.clamp_min(1e-6), view.content)
+
+    def style(self, image: Tensor) -> Style:
+        """What the network knows of a style (1, 3, H, W). That of the last few pictures is kept."""
+        key = hash(image.cpu().numpy().tobytes())
+        if key not in self.known:
+            self.known = {**dict(list(self.known.items())[1 - KEPT :]), key: style_of(self.encode(padded(image)))}
+        return self.known[key]
 
     def steering(self, content: Style, style: Style) -> list[Tensor]:
         """The decoder's inputs beside the features: matrices and offsets, scales and shifts, one for each depth."""
         dtype = self.backbone.dtype
-        maps = [transport(content[layer], style[layer]).by(self.options.strength) for layer in TAPS]
+        maps = [carry(content[layer], style[layer]).by(self.options.strength) for layer in TAPS]
         reached = {layer: map.moments(content[layer]) for layer, map in zip(TAPS, maps, strict=True)}
         with torch.no_grad():
             modulation = self.decoder.modulation(reached)

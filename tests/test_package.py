@@ -23,6 +23,7 @@ ORDER = [
     "presets",
     "scales",
     "images",
+    "transport",
     "colors",
     "masks",
     "weights",

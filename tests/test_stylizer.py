@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 import impasto
-from impasto import cli, engines, images
+from impasto import cli, colors, engines, images
 from impasto.errors import InputError, OptionError
 from impasto.figures import DEMO
 from impasto.options import StylizeOptions
@@ -48,26 +48,56 @@ def test_the_stronger_the_further_from_the_photo() -> None:
 
 
 def test_a_mixture_of_one_style_is_that_style(stylizer: Stylizer) -> None:
-    photo, swirl, woodcut = images.resize(images.load(VALLEY), 96), stylizer.style(SWIRL), stylizer.style(WOODCUT)
-    alone = stylizer.image(photo, swirl)
-    torch.testing.assert_close(
-        stylizer.image(photo, stylizer.mixture([swirl, woodcut], [2, 0])), alone, atol=1e-2, rtol=0
-    )
-    torch.testing.assert_close(stylizer.image(photo, stylizer.mixture([swirl, swirl])), alone, atol=1e-2, rtol=0)
-    both = stylizer.image(photo, stylizer.mixture([swirl, woodcut]))
-    other = stylizer.image(photo, woodcut)
+    alone, other = stylizer.paint(VALLEY, SWIRL).image, stylizer.paint(VALLEY, WOODCUT).image
+    torch.testing.assert_close(stylizer.paint(VALLEY, [SWIRL, SWIRL]).image, alone, atol=1e-2, rtol=0)
+    both = stylizer.paint(VALLEY, [SWIRL, WOODCUT]).image
     assert max(distance(both, alone), distance(both, other)) < distance(alone, other)
 
 
-def test_several_styles_by_weight_are_one_call() -> None:
-    painting = impasto.stylize(VALLEY, [SWIRL, WOODCUT], weights=[0.7, 0.3], **PLAIN)
-    assert list(painting.recipe["inputs"]) == ["content", "style 1", "style 2"]
+def test_a_mixture_leans_to_the_weightier_style(stylizer: Stylizer) -> None:
+    alone = stylizer.paint(VALLEY, SWIRL).image
+    away = [
+        distance(stylizer.paint(VALLEY, [(SWIRL, share), (WOODCUT, 1)]).image, alone) for share in (9.0, 1.0, 1 / 9)
+    ]
+    assert away == sorted(away)
+    assert list(stylizer.paint(VALLEY, [(SWIRL, 2.0), WOODCUT]).recipe["inputs"]) == ["content", "style", "style-2"]
 
 
-@pytest.mark.parametrize("weights", [[1.0], [0.0, 0.0], [1.0, -1.0], [1.0, 2.0, 3.0]])
-def test_weights_that_do_not_fit_are_said(weights: list[float]) -> None:
-    with pytest.raises(OptionError, match="for 2 styles"):
-        impasto.stylize(VALLEY, [SWIRL, WOODCUT], weights=weights, **PLAIN)
+def test_a_mask_sends_each_style_to_its_side(stylizer: Stylizer) -> None:
+    left, right = stylizer.paint(VALLEY, SWIRL).image, stylizer.paint(VALLEY, WOODCUT).image
+    both = stylizer.paint(VALLEY, [(SWIRL, 1, "left"), (WOODCUT, 1, "right")]).image
+    torch.testing.assert_close(both[..., :30], left[..., :30], atol=1e-2, rtol=0)
+    torch.testing.assert_close(both[..., -30:], right[..., -30:], atol=1e-2, rtol=0)
+
+
+def test_what_is_protected_stays_the_photo(stylizer: Stylizer) -> None:
+    photo = images.resize(images.load(VALLEY), 96)
+    painted = stylizer.paint(VALLEY, SWIRL, protect="left").image
+    torch.testing.assert_close(painted[..., :30], photo[..., :30], atol=1e-5, rtol=0)
+    assert distance(painted[..., -30:], photo[..., -30:]) > 0.05
+
+
+def test_kept_colors_are_the_photos() -> None:
+    photo = images.resize(images.load(VALLEY), 96)
+    kept = impasto.stylize(VALLEY, SWIRL, **PLAIN, colors="keep").image
+    free = impasto.stylize(VALLEY, SWIRL, **PLAIN).image
+    chroma = [colors.to_oklab(image)[:, 1:] for image in (kept, free, photo)]
+    assert distance(chroma[0], chroma[2]) < 0.3 * distance(chroma[1], chroma[2])
+
+
+def test_a_style_is_encoded_once(stylizer: Stylizer, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+    encode = stylizer.encode
+    monkeypatch.setattr(stylizer, "known", {})
+    monkeypatch.setattr(stylizer, "encode", lambda image: (calls.append(1), encode(image))[1])
+    for photo in (VALLEY, WOODCUT, VALLEY):
+        stylizer.paint(photo, SWIRL)
+    assert len(calls) == 3 + 1
+
+
+def test_a_weight_that_does_not_fit_is_said() -> None:
+    with pytest.raises(OptionError, match="above 0"):
+        impasto.stylize(VALLEY, [(SWIRL, 0)], **PLAIN)
 
 
 @pytest.mark.parametrize("color", [(0, 0, 0), (255, 255, 255), (90, 120, 200)])
@@ -79,7 +109,7 @@ def test_a_plain_picture_is_painted_and_is_a_style(color: tuple[int, int, int]) 
 
 def test_a_uniform_shift_of_edges_leaves_no_border(stylizer: Stylizer) -> None:
     """A plain photo stays plain up to its edges: padding mirrors, so a border is like anywhere else."""
-    plain = stylizer.image(torch.full((1, 3, 72, 96), 0.5), stylizer.style(SWIRL))
+    plain = stylizer.paint(torch.full((1, 3, 72, 96), 0.5), SWIRL).image
     assert (plain - plain[:, :, 36:37, 48:49]).abs().max() < 0.02
 
 
@@ -176,9 +206,17 @@ def test_a_folder_in_two_styles_gives_every_pair(folder: Path) -> None:
 
 
 def test_a_mixture_paints_every_photo_once(folder: Path) -> None:
-    flags = ["--style", "wave.png", "scream.png", "--blend", "1", "3"]
+    flags = ["--style", "wave.png", "scream.png:3", "--mix"]
     assert cli.run(["stylize", "photos/*.png", *flags, "-o", "out", *QUICK]) == 0
     assert sorted(path.name for path in Path("out").iterdir()) == ["a-wave-scream.png", "b-wave-scream.png"]
+
+
+def test_masks_put_two_styles_into_one_picture(folder: Path) -> None:
+    flags = ["--style", "wave.png", "scream.png", "--mask", "left", "--protect", "ellipse:0.5,0.5,0.1,0.1"]
+    assert cli.run(["stylize", "photos/a.png", *flags, "-o", "out.png", *QUICK]) == 0
+    recipe = images.read_recipe("out.png")
+    assert recipe is not None
+    assert recipe["inputs"]["style"]["mask"] == {"shape": "left"}
 
 
 def test_photos_of_one_name_do_not_replace_each_other(folder: Path) -> None:

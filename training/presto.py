@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from impasto import backbones, images, losses
 from impasto.backbones import Backbone
 from impasto.losses import Moments
-from impasto.networks import TAPS, Decoder, style_of, transport
+from impasto.networks import TAPS, Decoder, carry, style_of
 
 STYLE_LAYERS = {f"relu{block}_1": 1.0 for block in range(1, 6)}
 NEAREST = 0.1  # of a style's extent: a photo that is nearer counts as being so far
@@ -73,7 +73,7 @@ def painted(decoder: Decoder, content: dict[str, Tensor], style: dict[str, Momen
     with torch.no_grad():
         rows = rows_of(content)
         own = style_of(rows)
-        moved = [transport(own[layer], style[layer]).apply(row) for layer, row in zip(TAPS, rows, strict=True)]
+        moved = [carry(own[layer], style[layer]).apply(row) for layer, row in zip(TAPS, rows, strict=True)]
     with torch.autocast("cpu", dtype=torch.bfloat16):
         return decoder([row.permute(0, 3, 1, 2) for row in moved], decoder.modulation(style)).float()
 

@@ -1,0 +1,25 @@
+"""Optimal transport between two normal distributions: the linear map of the least movement, and roots of covariances.
+
+Colors are matched by it, and so are the features of the feed-forward network.
+"""
+
+import torch
+from torch import Tensor
+
+
+def root(matrix: Tensor, power: float = 0.5, floor: float = 1e-8) -> Tensor:
+    """A power of a symmetric positive semi-definite (..., C, C), its eigenvalues no less than `floor` of their mean."""
+    mean = matrix.diagonal(dim1=-2, dim2=-1).mean(-1, keepdim=True).clamp_min(1e-8)
+    # channels that are zero everywhere break MKL's eigenvalues in float32 unless something stands on the diagonal
+    scales, axes = torch.linalg.eigh(matrix + torch.diag_embed((1e-6 * mean).expand(matrix.shape[:-1])))
+    return (axes * scales.clamp_min(floor * mean).pow(power).unsqueeze(-2)) @ axes.mT
+
+
+def optimal_map(covariance: Tensor, other: Tensor, floor: float = 1e-8) -> Tensor:
+    """The symmetric A with A Σ Aᵀ = Σ* that moves what is distributed so the least: Σ^-½ (Σ^½ Σ* Σ^½)^½ Σ^-½.
+
+    covariance, other: Σ and Σ*, (..., C, C). floor: a direction with a smaller share of Σ's mean variance counts as having
+    that, so that noise is not amplified. Source: Olkin and Pukelsheim 1982.
+    """
+    half, inverse = root(covariance, 0.5, floor), root(covariance, -0.5, floor)
+    return inverse @ root(half @ other @ half) @ inverse
