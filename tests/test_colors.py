@@ -10,7 +10,6 @@ from torch import Tensor
 from impasto import colors, images, options
 from impasto.painting import paint
 from impasto.transport import optimal_map
-from impasto.transport import optimal_map
 
 FAST: dict[str, Any] = {"size": 32, "min_scale": 32, "first_steps": 3, "device": "cpu", "precision": "float32"}
 LINEAR = ["match", "match-pca", "match-cholesky"]
