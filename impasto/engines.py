@@ -26,7 +26,7 @@ Run = Callable[..., Sequence[Tensor]]
 
 @dataclass(frozen=True)
 class Program:
-    """Tensors in, tensors out. engine: what runs it, in which precision, in words."""
+    """Tensors in, tensors out, which last until the next call. engine: what runs it, in which precision, in words."""
 
     engine: str
     run: Run
@@ -78,7 +78,9 @@ def openvino_program(module: nn.Module, example: Sequence[Tensor], key: str) -> 
     precision = program.get_property("INFERENCE_PRECISION_HINT").to_string()
 
     def run(*tensors: Tensor) -> list[Tensor]:
-        results = program([tensor.float().contiguous().numpy() for tensor in tensors], share_inputs=True)
+        results = program(
+            [tensor.float().contiguous().numpy() for tensor in tensors], share_inputs=True, share_outputs=True
+        )
         return [torch.from_numpy(results[index]) for index in range(len(results))]
 
     return Program(f"OpenVINO {openvino.__version__.split('-')[0]} in {precision} on cpu", run)

@@ -62,7 +62,6 @@ class Stylizer:
         self.encode = engines.prepare(encode, [picture], engine, f"presto-encode-{self.fingerprint[:12]}")
         example = [*rows, *self.steering(style_of(rows), style_of(rows))]
         self.decode = engines.prepare(decode, example, engine, f"presto-decode-{self.fingerprint[:12]}")
-
         self.known: dict[int, Style] = {}
 
     @property
@@ -89,13 +88,14 @@ class Stylizer:
 
     def image(self, view: View) -> Tensor:
         """What a view shows, painted: (1, 3, H, W) in [0, 1]. Every region is painted in its own mixture of the styles."""
-        rows = self.encode(padded(view.content))
-        own, styles = style_of(rows), [self.style(one.image) for one in view.styles]
+        styles = [self.style(one.image) for one in view.styles]
+        rows = self.encode(padded(view.content))  # after the styles: a program's results last until its next call
+        own = style_of(rows)
         weights, parts = [], []
         for region in view.regions:
             mixture = {layer: blend([style[layer] for style in styles], region.shares) for layer in TAPS}
             (part,) = self.decode(*rows, *self.steering(own, mixture))
-            parts.append(part[:, :, : view.content.shape[2], : view.content.shape[3]].float().clamp(0, 1))
+            parts.append(part[:, :, : view.content.shape[2], : view.content.shape[3]].float().clamp(0, 1))  # a copy
             weights.append(torch.ones_like(parts[-1][:, :1]) if region.weights is None else region.weights)
         total = torch.stack(weights).sum(0)
         painted = torch.stack([weight * part for weight, part in zip(weights, parts, strict=True)]).sum(0)
