@@ -48,6 +48,8 @@ On {held} pictures that it was not trained on, with the heads that it learnt wit
 | --- | --- | --- | --- |
 {figures}
 
+![R² on held-out pictures over the training run](images/petit-training.png)
+
 ## What it is and is not good for
 
 Good for statistics of style and for content at relu4_2: painting, textures, comparisons of pictures' manner.
