@@ -4,7 +4,7 @@
 
 DATA holds `photos/` and `paintings/`. petit, as shipped, is both the frozen encoder and the loss network; only the
 decoder learns. A run that was stopped continues where its checkpoint is. `--export FILE` writes the half-precision
-file that ships, `--sheet FILE` a sheet of held-out photos in held-out styles.
+file that ships, `--evaluate` prints how near its pictures of held-out photos come to held-out styles, as a table.
 
 Each sample is a photo and a style. The loss is much as impasto's painter has it: Wasserstein-2 distances of petit's
 statistics, as shares of the photo's own distance, plus the relative squared distance of relu4_2. One sample in eight has
@@ -68,14 +68,16 @@ def rows_of(features: dict[str, Tensor]) -> list[Tensor]:
     return [features[layer].permute(0, 2, 3, 1) for layer in TAPS]
 
 
-def painted(decoder: Decoder, content: dict[str, Tensor], style: dict[str, Moments]) -> Tensor:
+def painted(decoder: Decoder, content: dict[str, Tensor], style: dict[str, Moments], strength: float = 1.0) -> Tensor:
     """The network's picture, float32 (N, 3, H, W)."""
     with torch.no_grad():
         rows = rows_of(content)
         own = style_of(rows)
-        moved = [carry(own[layer], style[layer]).apply(row) for layer, row in zip(TAPS, rows, strict=True)]
+        maps = {layer: carry(own[layer], style[layer]).by(strength) for layer in TAPS}
+        moved = [maps[layer].apply(row).permute(0, 3, 1, 2) for layer, row in zip(TAPS, rows, strict=True)]
+        reached = {layer: maps[layer].moments(own[layer]) for layer in TAPS} if strength < 1 else style
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        return decoder([row.permute(0, 3, 1, 2) for row in moved], decoder.modulation(style)).float()
+        return decoder(moved, decoder.modulation(reached)).float()
 
 
 def style_distance(features: dict[str, Tensor], content: dict[str, Tensor], target: dict[str, Any]) -> Tensor:
@@ -115,21 +117,38 @@ def batch_of(data: Data, args: argparse.Namespace, random: np.random.Generator) 
     return photos, torch.where(itself.view(-1, 1, 1, 1) > 0, photos, styles), itself
 
 
+def known_style(backbone: Backbone, painting: Tensor, count: int) -> dict[str, Moments]:
+    """What presto knows of a painting (3, H, W), for a batch of so many photos."""
+    known = style_of(rows_of(encode(backbone, painting[None])))
+    return {layer: Moments(*(part.expand(count, *part.shape[1:]) for part in one)) for layer, one in known.items()}
+
+
 @torch.no_grad()
 def sheet(decoder: Decoder, backbone: Backbone, data: Data, path: Path) -> None:
     """Held-out photos (down) in held-out styles (across), with the originals at the edges."""
     photos, paintings = data.held_photos, data.held_paintings
     content = encode(backbone, photos)
+    columns = [painted(decoder, content, known_style(backbone, one, len(photos))).clamp(0, 1) for one in paintings]
     rows = [torch.cat((torch.ones_like(paintings[:1]), paintings))]
-    columns = []
-    for painting in paintings:
-        known = style_of(rows_of(encode(backbone, painting[None])))
-        style = {
-            layer: Moments(*(part.expand(len(photos), *part.shape[1:]) for part in two)) for layer, two in known.items()
-        }
-        columns.append(painted(decoder, content, style).clamp(0, 1))
     rows += [torch.stack([photo, *(column[i] for column in columns)]) for i, photo in enumerate(photos)]
     images.save(torch.cat([torch.cat(list(row), 2) for row in rows], 1)[None], path)
+
+
+@torch.no_grad()
+def evaluate(decoder: Decoder, backbone: Backbone, data: Data) -> str:
+    """A table over strengths: medians over the sheet's pairs of what the losses measure, and of the photo itself."""
+    lines = ["| strength | distance to the style | distance to the photo's content |", "| --- | --- | --- |"]
+    photos = data.held_photos
+    content = encode(backbone, photos)
+    for strength in (0, 0.25, 0.5, 0.75, 1):
+        style, kept = [], []
+        for painting in data.held_paintings:
+            picture = painted(decoder, content, known_style(backbone, painting, len(photos)), strength).clamp(0, 1)
+            features, target = encode(backbone, picture), STYLE.target(encode(backbone, painting[None]))
+            style += style_distance(features, content, target).sqrt().tolist()
+            kept += CONTENT(features, CONTENT.target(content)).sqrt().tolist()
+        lines.append(f"| {strength} | {np.median(style):.2f} | {np.median(kept):.2f} |")
+    return "\n".join(lines)
 
 
 def learning_rate(step: int, hold: int, steps: int, peak: float) -> float:
@@ -203,10 +222,13 @@ def main() -> None:
     parser.add_argument("--tv-weight", type=float, default=0.5)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--export", type=Path, help="write the shipped file here after training")
+    parser.add_argument("--evaluate", action="store_true", help="print a table of distances after training")
     args = parser.parse_args()
     data = Data(args.data)
     backbone = backbones.load("petit", dtype=torch.bfloat16)
     decoder = train(args, data, backbone)
+    if args.evaluate:
+        print(evaluate(decoder, backbone, data))
     if args.export:
         export(decoder, backbones.load("petit"), args.export)
 
