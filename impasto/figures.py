@@ -10,7 +10,7 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -95,6 +95,12 @@ class Brief:
     def paint(self, **changes: Any) -> PaintOptions:
         """Options of `paint` with `changes`."""
         return options_for(self.preset, **{**self.given, **changes})
+
+    def stylize(self) -> StylizeOptions:
+        """Options of `stylize`: those of the caller's that it has."""
+        known = {declared.name for declared in fields(StylizeOptions)}
+        own = {name: value for name, value in self.given.items() if name in known}
+        return StylizeOptions(**own)
 
     def texture(self, **changes: Any) -> PaintOptions:
         """Options of `texture`, from plain noise as in the documents."""
@@ -236,18 +242,17 @@ def weights(brief: Brief, *, powers: Sequence[float] = ()) -> Plan:
     return sweep(brief, "Content against style", caption, columns, slider=True)
 
 
-def gallery(brief: Brief) -> Plan:
-    """Contents down, styles across, with the originals at the edges."""
+def gallery(brief: Brief, *, fast: bool = False) -> Plan:
+    """Contents down, styles across, with the originals at the edges; fast: in one pass each instead of optimised."""
+
+    def job(content: Path, style: Path) -> Job:
+        sources = {"content": content, "style": style}
+        return Job("stylize", sources, brief.stylize()) if fast else Job("paint", sources, brief.paint())
+
     top = [None, *(brief.show(style) for style in brief.styles)]
-    rest = [
-        [
-            brief.show(content),
-            *(Job("paint", {"content": content, "style": style}, brief.paint()) for style in brief.styles),
-        ]
-        for content in brief.contents
-    ]
+    rest = [[brief.show(content), *(job(content, style) for style in brief.styles)] for content in brief.contents]
     heads = ["", *(content.stem for content in brief.contents)]
-    caption = "Every photo in every style, by one recipe."
+    caption = "One pass of presto each." if fast else "Every photo in every style, by one recipe."
     return Plan("Contents and styles", caption, heads, ["", *(style.stem for style in brief.styles)], [top, *rest])
 
 
@@ -301,7 +306,7 @@ def basic_fast(brief: Brief) -> Plan:
     for pair in brief.pairs:
         rows.append(f"{pair['content'].stem} in {pair['style'].stem}")
         originals = brief.show(pair["content"]), brief.show(pair["style"])
-        fast = Job("stylize", pair, StylizeOptions(size=brief.size))
+        fast = Job("stylize", pair, brief.stylize())
         jobs.append([*originals, Job("paint", pair, brief.paint()), fast])
     caption = "Basic: every picture is optimised. Fast: one pass of presto, which was trained once for all styles."
     return Plan("Basic and fast transfer", caption, rows, ["photo", "painting", "basic", "fast"], jobs)
@@ -340,6 +345,7 @@ FIGURES: dict[str, Figure] = {
     "textures": Figure("textures from a sliding window of layers", textures, contents=0),
     "weights": Figure("the content weight by powers of ten", weights, styles=2, varies=True),
     "gallery": Figure("contents by styles", gallery, contents=2, styles=4),
+    "any-style": Figure("contents by styles, in one pass each", partial(gallery, fast=True), contents=2, styles=4),
     "starts": Figure("noise start against content start", starts, styles=2),
     "seeds": Figure("two noises side by side", seeds, varies=True),
     "blend": Figure("a start between photo and noise, with a slider", blend, varies=True),
