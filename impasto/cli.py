@@ -81,6 +81,9 @@ Flags: TypeAlias = mirror(PaintOptions, "painting")  # type: ignore[valid-type]
 StylizeFlags: TypeAlias = mirror(StylizeOptions, "stylizing")  # type: ignore[valid-type]
 PresetName: TypeAlias = Literal[tuple(PRESETS)]  # type: ignore[valid-type]
 Options: TypeAlias = Annotated[Flags, Parameter(name="*")]
+LinearCurve: TypeAlias = Annotated[
+    bool, Parameter(help="Give the curve a linear scale instead of a logarithmic one.", negative=())
+]
 Quiet: TypeAlias = Annotated[bool, Parameter(name=["-q", "--quiet"], help="Say nothing but errors.", negative=())]
 
 
@@ -108,15 +111,19 @@ class Results:
         ),
     ] = None
     curve: Annotated[
-        Path | None, Parameter(help="Draw the losses over the steps to this file: .png, .pdf, .svg or .csv.")
+        Path | None,
+        Parameter(help="Draw the losses over the steps, all and by layer, to this file: .png, .pdf, .svg or .csv."),
     ] = None
+    linear_curve: LinearCurve = False
     quiet: Quiet = False
 
     def outputs(self, otherwise: Path) -> "Outputs":
         """What is to be written, with `otherwise` as the picture's place where none was named."""
         from impasto.outputs import Outputs
 
-        return Outputs(self.output or otherwise, self.save_every, self.json_file, self.curve, self.quiet)
+        return Outputs(
+            self.output or otherwise, self.save_every, self.json_file, self.curve, self.linear_curve, self.quiet
+        )
 
 
 @app.command(usage="Usage: impasto paint CONTENT STYLE[:WEIGHT] [STYLE[:WEIGHT] ...] [OPTIONS]")
@@ -311,6 +318,7 @@ def figure(
     preset: PresetName | None = None,
     output: Annotated[tuple[Path, ...], Parameter(name=["-o", "--output"], negative=())] = (),
     curve: Path | None = None,
+    linear_curve: LinearCurve = False,
     quiet: Quiet = False,
     options: Options = Flags(),  # noqa: B008
 ) -> int:
@@ -343,7 +351,7 @@ def figure(
             print(f"{key:20} {found.shows}")
         return 0
     laid = figures.plan(name, contents, styles, preset=preset, values=values, **given(options))
-    return draw(laid, output or (Path(f"impasto-{name}.png"),), curve, quiet)
+    return draw(laid, output or (Path(f"impasto-{name}.png"),), curve, linear_curve, quiet)
 
 
 @app.command

@@ -35,6 +35,7 @@ class Outputs:
     save_every: int = -1
     json_file: Path | None = None
     curve: Path | None = None
+    linear_curve: bool = False
     quiet: bool = False
 
     @property
@@ -70,7 +71,7 @@ def carry_out(
     return status
 
 
-def draw(laid: Plan, targets: Sequence[Path], curve: Path | None, quiet: bool) -> int:
+def draw(laid: Plan, targets: Sequence[Path], curve: Path | None, linear_curve: bool, quiet: bool) -> int:
     """Make a figure's pictures, in a folder beside the first target, and write its sheets; returns the status.
 
     Stopped by Ctrl-C the status is 130, and the pictures that are finished stay for the next time.
@@ -93,7 +94,7 @@ def draw(laid: Plan, targets: Sequence[Path], curve: Path | None, quiet: bool) -
     for target in targets:
         sheets.save(figures.sheet(laid, made), target)
     if curve is not None:
-        curves.save_curves(figures.histories(laid, made), curve)
+        curves.save_curves(figures.histories(laid, made), curve, logarithmic=not linear_curve)
     written = ", ".join(map(str, [*targets, *([curve] if curve else [])]))
     console.print(f"{written}: {len(made)} pictures, each with its recipe in {folder}", soft_wrap=True, markup=False)
     return 0
@@ -197,7 +198,7 @@ def write(step: PaintStep, outputs: Outputs) -> None:
     if outputs.json_file is not None:
         write_text(outputs.json_file, json.dumps({**painting.recipe, "history": painting.history}, indent=1))
     if outputs.curve is not None:
-        curves.save_curve(painting.history, outputs.curve)
+        curves.save_curve(painting.history, outputs.curve, logarithmic=not outputs.linear_curve)
 
 
 def write_picture(painting: Painting, target: Path) -> None:

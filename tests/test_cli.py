@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import signal
 import struct
 import subprocess
@@ -478,6 +479,13 @@ def refused(arguments: list[str], folder: Path, capsys: pytest.CaptureFixture[st
     assert "Traceback" not in output.err
     assert contents(folder) == before
     return output.err
+
+
+def test_a_curve_may_have_a_linear_scale(folder: Path) -> None:
+    """Of two drawings of the same losses only the linear one has a tick at nothing."""
+    for flags, name in ((["--linear-curve"], "linear"), ([], "logarithmic")):
+        assert cli.run([*PAINT, "-o", "out.png", "-q", "--curve", f"{name}.svg", *flags]) == 0
+        assert bool(re.search(r">0\.0+<", Path(f"{name}.svg").read_text())) == (name == "linear")
 
 
 FIGURE = ["--contents", "content.png", "--styles", "style.png", *FAST]
