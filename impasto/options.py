@@ -155,6 +155,9 @@ class StylizeOptions(Options):
     """How a feed-forward network paints."""
 
     strength: float = option(1.0, "How far to go from the photo, 0, to the style, 1.", least=0, most=1)
+    passes: int = option(
+        1, "How often the network runs, each time over its own picture: more is bolder.", least=1, most=8
+    )
     engine: EngineName = option("auto", "What runs the network; auto: OpenVINO where it is installed, else torch.")
 
 

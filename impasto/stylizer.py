@@ -6,7 +6,7 @@ network is presto: see `networks`.
 
 import hashlib
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -87,19 +87,26 @@ class Stylizer:
         return Painting(shown, {**notes, "engine": self.engine, "seconds": seconds}, [], opacity)
 
     def image(self, view: View) -> Tensor:
-        """What a view shows, painted: (1, 3, H, W) in [0, 1]. Every region is painted in its own mixture of the styles."""
+        """What a view shows, painted: (1, 3, H, W) in [0, 1]. Every pass goes over the picture of the one before."""
         styles = [self.style(one.image) for one in view.styles]
-        rows = self.encode(padded(view.content))  # after the styles: a program's results last until its next call
+        picture = view.content
+        for _ in range(self.options.passes):
+            picture = self.painted_over(picture, view, styles)
+        return picture
+
+    def painted_over(self, picture: Tensor, view: View, styles: Sequence[Style]) -> Tensor:
+        """A picture of the view's size, painted in one pass; every region in its own mixture of the styles."""
+        rows = self.encode(padded(picture))
         own = style_of(rows)
         weights, parts = [], []
         for region in view.regions:
             mixture = {layer: blend([style[layer] for style in styles], region.shares) for layer in TAPS}
             (part,) = self.decode(*rows, *self.steering(own, mixture))
-            parts.append(part[:, :, : view.content.shape[2], : view.content.shape[3]].float().clamp(0, 1))  # a copy
+            parts.append(part[:, :, : picture.shape[2], : picture.shape[3]].float().clamp(0, 1))  # a copy
             weights.append(torch.ones_like(parts[-1][:, :1]) if region.weights is None else region.weights)
         total = torch.stack(weights).sum(0)
         painted = torch.stack([weight * part for weight, part in zip(weights, parts, strict=True)]).sum(0)
-        return torch.where(total > 1e-6, painted / total.clamp_min(1e-6), view.content)
+        return torch.where(total > 1e-6, painted / total.clamp_min(1e-6), picture)
 
     def style(self, image: Tensor) -> Style:
         """What the network knows of a style (1, 3, H, W). That of the last few pictures is kept."""

@@ -95,6 +95,12 @@ def test_a_style_is_encoded_once(stylizer: Stylizer, monkeypatch: pytest.MonkeyP
     assert len(calls) == 3 + 1
 
 
+def test_a_second_pass_paints_over_the_first(stylizer: Stylizer) -> None:
+    twice = impasto.stylize(VALLEY, SWIRL, **PLAIN, passes=2).image
+    once = stylizer.paint(VALLEY, SWIRL).image
+    torch.testing.assert_close(stylizer.paint(once, SWIRL).image, twice, atol=1e-4, rtol=0)
+
+
 def test_a_weight_that_does_not_fit_is_said() -> None:
     with pytest.raises(OptionError, match="above 0"):
         impasto.stylize(VALLEY, [(SWIRL, 0)], **PLAIN)
