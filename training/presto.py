@@ -92,11 +92,24 @@ def style_distance(features: dict[str, Tensor], content: dict[str, Tensor], targ
 
 
 def step_losses(
-    decoder: Decoder, backbone: Backbone, photos: Tensor, styles: Tensor, itself: Tensor, args: argparse.Namespace
+    decoder: Decoder,
+    backbone: Backbone,
+    photos: Tensor,
+    styles: Tensor,
+    itself: Tensor,
+    again: bool,
+    args: argparse.Namespace,
 ) -> dict[str, Tensor]:
-    """Weighted terms (N,) of one batch. `itself` (N,) is 1 where a photo is its own style, 0 elsewhere."""
+    """Weighted terms (N,) of one batch. `itself` (N,) is 1 where a photo is its own style, 0 elsewhere.
+
+    again: it is the second pass that learns, over what the first has painted.
+    """
     content, style = encode(backbone, photos), encode(backbone, styles)
-    picture = painted(decoder, content, style_of(rows_of(style)))
+    known, seen = style_of(rows_of(style)), content
+    if again:
+        with torch.no_grad():
+            seen = encode(backbone, painted(decoder, content, known).clamp(0, 1))
+    picture = painted(decoder, seen, known)
     features = backbone(picture.clamp(-0.2, 1.2), ENCODED)
     return {
         "style": style_distance(features, content, STYLE.target(style)),
@@ -177,7 +190,7 @@ def train(args: argparse.Namespace, data: Data, backbone: Backbone) -> Decoder:
             photos, styles, itself = batch_of(data, args, random)
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(step, args.hold, args.steps, args.rate)
-            parts = step_losses(decoder, backbone, photos, styles, itself, args)
+            parts = step_losses(decoder, backbone, photos, styles, itself, random.random() < args.again, args)
             loss = torch.stack([part.mean() for part in parts.values()]).sum()
             optimizer.zero_grad()
             loss.backward()
@@ -220,6 +233,7 @@ def main() -> None:
     parser.add_argument("--hold", type=int, default=5000, help="step from which the learning rate falls")
     parser.add_argument("--content-weight", type=float, default=0.1)
     parser.add_argument("--tv-weight", type=float, default=0.5)
+    parser.add_argument("--again", type=float, default=0.25, help="share of steps in which a second pass learns")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--export", type=Path, help="write the shipped file here after training")
     parser.add_argument("--evaluate", action="store_true", help="print a table of distances after training")
