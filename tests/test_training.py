@@ -1,27 +1,45 @@
-"""The program that trains petit: what it exports is what it trained, and a run goes on where it stopped."""
+"""The programs that train petit and presto: what they export is what they trained, and a run goes on where it stopped."""
 
 import sys
+from argparse import Namespace
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
-from impasto import weights
+from impasto import backbones, networks, weights
 from impasto.backbones import BACKBONES, Backbone
 
 TRAINING = Path(__file__).parent.parent / "training"
 
 
 @pytest.fixture
-def petit(monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
-    """The training program as a module."""
+def programs(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The training programs can be imported."""
     monkeypatch.syspath_prepend(str(TRAINING))
+    yield
+    for name in ("petit", "presto", "card", "pictures"):
+        sys.modules.pop(name, None)
+
+
+@pytest.fixture
+def petit(programs: None):  # type: ignore[no-untyped-def]
+    """The program that trains petit, as a module."""
     import petit as module
 
-    yield module
-    for name in ("petit", "card", "pictures"):
-        sys.modules.pop(name, None)
+    return module
+
+
+@pytest.fixture
+def presto(programs: None):  # type: ignore[no-untyped-def]
+    """The program that trains presto, as a module."""
+    import presto as module
+
+    return module
 
 
 def test_the_exported_network_is_the_trained_one_up_to_the_scale_of_each_layer(petit, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
@@ -77,3 +95,55 @@ def test_the_card_carries_its_figures(petit) -> None:  # type: ignore[no-untyped
     facts = dict.fromkeys(names.split(), 7)
     page = card(facts, {"relu1_1": {"r2": 0.1234, "gram": 0.5, "cka": 0.75}})
     assert "| relu1_1 | 0.123 | 0.500 | 0.750 |" in page
+
+
+@pytest.fixture
+def lesson(tmp_path: Path) -> tuple[Namespace, SimpleNamespace, Backbone]:
+    """Settings, pictures and the encoder of a very short training of presto."""
+    settings = Namespace(
+        out=tmp_path, steps=4, batch=2, size=32, rate=1e-3, hold=2, content_weight=0.1, tv_weight=0.5, seed=0, again=0.5,
+        save_every=2,
+    )  # fmt: skip
+    folder = [torch.randint(0, 256, (3, 40, 60), dtype=torch.uint8) for _ in range(3)]
+    photos, paintings = F.interpolate(torch.rand(2, 3, 4, 4), 32, mode="bicubic").clamp(0, 1), torch.rand(2, 3, 32, 32)
+    data = SimpleNamespace(photos=folder, paintings=folder, held_photos=photos, held_paintings=paintings)
+    return settings, data, backbones.load("petit", dtype=torch.bfloat16)
+
+
+def test_a_training_of_presto_that_was_killed_goes_on_as_if_it_had_not_been(presto, lesson, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    settings, data, encoder = lesson
+    whole = presto.train(Namespace(**{**vars(settings), "out": settings.out / "whole"}), data, encoder)
+    batch_of, calls = presto.batch_of, []
+
+    def killed(*arguments):  # type: ignore[no-untyped-def]
+        calls.append(1)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return batch_of(*arguments)
+
+    monkeypatch.setattr(presto, "batch_of", killed)
+    with pytest.raises(KeyboardInterrupt):
+        presto.train(settings, data, encoder)
+    monkeypatch.setattr(presto, "batch_of", batch_of)
+    continued = presto.train(settings, data, encoder)
+    for name, weight in whole.state_dict().items():
+        assert torch.equal(continued.state_dict()[name], weight), name
+
+
+def test_presto_is_loaded_as_it_was_exported(presto, lesson, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    torch.manual_seed(2)
+    decoder = networks.Decoder()
+    presto.export(decoder, backbones.load("petit"), tmp_path / "presto.safetensors")
+    monkeypatch.setattr(networks, "presto_bytes", (tmp_path / "presto.safetensors").read_bytes)
+    encoder, loaded = networks.presto()
+    assert encoder.layers[-1] == networks.TAPS[-1]
+    for name, weight in decoder.state_dict().items():
+        torch.testing.assert_close(loaded.state_dict()[name], weight, atol=1e-3, rtol=1e-3)
+
+
+def test_the_table_of_strengths_starts_at_the_photo(presto, lesson) -> None:  # type: ignore[no-untyped-def]
+    _, data, encoder = lesson
+    lines = presto.evaluate(networks.presto()[1].float(), encoder, data).splitlines()
+    assert [line.split("|")[1].strip() for line in lines[2:]] == ["0", "0.25", "0.5", "0.75", "1"]
+    content = [float(line.split("|")[3]) for line in lines[2:]]
+    assert content[0] < content[-1]

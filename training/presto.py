@@ -202,7 +202,7 @@ def train(args: argparse.Namespace, data: Data, backbone: Backbone) -> Decoder:
                 means = {name: round(float(np.mean(values)), 5) for name, values in sums.items()}
                 print(json.dumps({"step": step + 1, "seconds": round(time.monotonic() - began), **means}), file=log)
                 sums = {}
-            if step % 500 == 499 or step == args.steps - 1:
+            if step % args.save_every == args.save_every - 1 or step == args.steps - 1:
                 state = {"network": decoder.state_dict(), "optimizer": optimizer.state_dict(), "step": step + 1}
                 save_checkpoint(checkpoint, **state)
                 sheet(decoder, backbone, data, args.out / "sheet.jpg")
@@ -235,6 +235,7 @@ def main() -> None:
     parser.add_argument("--tv-weight", type=float, default=0.5)
     parser.add_argument("--again", type=float, default=0.25, help="share of steps in which a second pass learns")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--save-every", type=int, default=500, help="steps between two checkpoints and sheets")
     parser.add_argument("--export", type=Path, help="write the shipped file here after training")
     parser.add_argument("--evaluate", action="store_true", help="print a table of distances after training")
     args = parser.parse_args()
