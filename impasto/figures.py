@@ -10,7 +10,7 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -35,6 +35,8 @@ DEMO = ASSETS / "demo"
 CONTENTS, STYLES = ("valley", "fauve"), ("swirl", "woodcut", "mosaic", "points", "fauve")
 RELUS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 
+WIDEST = 6  # pictures in a row, where there is but one
+
 # A figure compares; where nothing else is asked for it does so in small and with the network that is there
 SMALL = {"size": 256, "backbone": "petit", "pooling": "auto", "precision": "auto"}
 # in a small picture a network sees more of the scene at once, and the default's content would dissolve
@@ -45,13 +47,14 @@ SMALL_DEFAULT = {"content_weight": 0.5}
 class Job:
     """One cell: a verb, the pictures it reads by role ("content", "style") and its options.
 
-    note: what its caption says besides the seconds, from the finished cell.
+    note: what its caption says besides the seconds, from the finished cell. label: its name, where no column has it.
     """
 
     verb: Verb
     sources: Mapping[str, Path]
     options: PaintOptions | StylizeOptions
     note: Callable[["Made"], str] | None = None
+    label: str = ""
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,17 @@ class Plan:
     def cells(self) -> list[Job]:
         """Every job, row by row."""
         return [job for row in self.jobs for job in row if job is not None]
+
+    @property
+    def names(self) -> list[str]:
+        """What every job is called: by its column, and by its row where there are several."""
+        several = len(list(filter(None, self.rows))) > 1
+        return [
+            " · ".join(filter(None, (row if several else "", column or job.label)))
+            for row, jobs in zip(self.rows, self.jobs, strict=True)
+            for column, job in zip(self.columns, jobs, strict=True)
+            if job is not None
+        ]
 
 
 @dataclass(frozen=True)
@@ -429,7 +443,17 @@ def plan(
         {**SMALL, **(SMALL_DEFAULT if chosen == "default" else {}), **given},
         values,
     )
-    return figure.plan(brief)
+    return folded(figure.plan(brief))
+
+
+def folded(laid: Plan) -> Plan:
+    """A single long row as several, each picture under its own name; a slider wants its row whole."""
+    if len(laid.rows) > 1 or len(laid.columns) <= WIDEST or laid.slider:
+        return laid
+    jobs = [job and replace(job, label=head) for head, job in zip(laid.columns, laid.jobs[0], strict=True)]
+    jobs += [None] * (-len(jobs) % WIDEST)
+    rows = [jobs[start : start + WIDEST] for start in range(0, len(jobs), WIDEST)]
+    return replace(laid, rows=[laid.rows[0]] + [""] * (len(rows) - 1), columns=[""] * WIDEST, jobs=rows)
 
 
 # ---------------------------------------------------------------------------------------------------------- making
@@ -498,19 +522,13 @@ def sheet(laid: Plan, made: Sequence[Made]) -> Sheet:
 
 def cell(made: Made) -> Cell:
     """A cell of the sheet: its caption is the job's note and the seconds that it took."""
-    words = [made.job.note(made)] if made.job.note else []
+    words = [made.job.label, made.job.note(made) if made.job.note else ""]
     if "seconds" in made.recipe:
         seconds = made.recipe["seconds"]
         words.append(f"{seconds:.1f} s" if seconds >= 1 else f"{seconds:.2g} s")
-    return Cell(made.image, " · ".join(words), made.recipe)
+    return Cell(made.image, " · ".join(filter(None, words)), made.recipe)
 
 
 def histories(laid: Plan, made: Sequence[Made]) -> dict[str, Sequence[Mapping[str, Any]]]:
-    """The losses of every cell that was optimised, by its heads."""
-    heads = [
-        " · ".join(filter(None, (row if len(laid.rows) > 1 else "", column)))
-        for row, jobs in zip(laid.rows, laid.jobs, strict=True)
-        for column, job in zip(laid.columns, jobs, strict=True)
-        if job is not None
-    ]
-    return {head: one.history for head, one in zip(heads, made, strict=True) if one.history}
+    """The losses of every cell that was optimised, by its name."""
+    return {name: one.history for name, one in zip(laid.names, made, strict=True) if one.history}

@@ -137,16 +137,27 @@ def test_the_deeper_the_layer_the_less_it_keeps(tmp_path: Path) -> None:
 
 
 def test_layers_and_textures_cover_every_convolution() -> None:
-    columns = figures.plan("layers", **TINY).columns
-    assert columns[0] == "original"
-    assert (columns[1], columns[-1]) == ("conv1_1", "conv5_1")
+    names = figures.plan("layers", **TINY).names
+    assert names[0] == "original"
+    assert (names[1], names[-1]) == ("conv1_1", "conv5_1")
     windows = [job.options.style_layers for job in figures.plan("textures", **TINY).cells if job.verb == "texture"]
     assert {len(window) for window in windows} == {5}
-    assert len(windows) == len(columns) - 1 - 5 + 1
+    assert len(windows) == len(names) - 1 - 5 + 1
     assert windows[0][0] == "conv1_1"
     assert windows[-1][-1] == "conv5_1"
-    assert len(figures.plan("layers", backbone="vgg19", **TINY).columns) == 1 + 16
+    assert len(figures.plan("layers", backbone="vgg19", **TINY).names) == 1 + 16
     assert len(figures.plan("assignment4-part2", backbone="vgg19", **TINY).columns) == 1 + 12
+
+
+def test_a_long_row_is_folded_and_every_picture_keeps_its_name(pictures: list[Path], tmp_path: Path) -> None:
+    laid = figures.plan("layers", pictures[:1], **{**TINY, "steps": 1})
+    assert {len(row) for row in laid.jobs} == {6}
+    sheet = figures.sheet(laid, made_of(laid, tmp_path)[0])
+    captions = [cell.caption for row in sheet.cells for cell in row]
+    assert captions[0] == "original"
+    assert captions[1].startswith("conv1_1 · ")
+    assert len(figures.plan("layers", pictures[:2], **TINY).rows) == 2
+    assert len(figures.plan("blend", **TINY).rows) == 1
 
 
 def test_documents_keep_their_settings() -> None:
