@@ -173,7 +173,8 @@ PRESETS: dict[str, Preset] = {
 
 
 # What the verbs for one picture alone start from; a preset of a document is laid over it when one is asked for
-TEXTURE = {"content_weight": 0.0, "start": "style-noise"}
+# No margin for a texture: what is cut off would take its share of the statistics along.
+TEXTURE = {"content_weight": 0.0, "start": "style-noise", "canvas_padding": 0}
 RECONSTRUCT = {
     **ONE_SCALE,
     "style_weight": 0.0,
