@@ -34,7 +34,6 @@ ASSETS = Path(__file__).parent / "assets"
 DEMO = ASSETS / "demo"
 CONTENTS, STYLES = ("valley", "fauve"), ("swirl", "woodcut", "mosaic", "points", "fauve")
 RELUS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
-
 WIDEST = 6  # pictures in a row, where there is but one
 
 # A figure compares; where nothing else is asked for it does so in small and with the network that is there

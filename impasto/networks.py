@@ -38,9 +38,8 @@ ENOUGH = 1 << 16  # positions: more hardly change a mean or a covariance
 LEAST_VARIANCE = 1e-3  # of the mean variance
 MULTIPLE = 8  # pixels: three halvings must divide the edges
 
-Modulation = list[
-    tuple[Tensor, Tensor]
-]  # a (scale - 1, shift) of shape (N, C, 1, 1) for each depth, full resolution first
+# a (scale - 1, shift) of shape (N, C, 1, 1) for each depth, full resolution first
+Modulation = list[tuple[Tensor, Tensor]]
 
 
 def style_of(rows: Sequence[Tensor]) -> dict[str, Moments]:
