@@ -1,10 +1,11 @@
 """Engines: what runs a feed-forward network. Each turns a torch module into a program that is called with tensors.
 
-OpenVINO (`pip install 'impasto[fast]'`) is the quickest on a processor; `torch.compile` needs a C++ compiler and half a
-minute at the first picture; plain torch is always there. A program says which of them it is.
+OpenVINO (`pip install 'impasto[fast]'`) is the quickest on a processor; `torch.compile` needs a C++ compiler and more
+than a minute at the first picture; plain torch is always there. A program says which of them it is.
 """
 
 import importlib
+import os
 import sys
 import tempfile
 import warnings
@@ -12,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from shutil import which
 from typing import Any
 
 import torch
@@ -48,6 +50,8 @@ def choose(name: EngineName, device: torch.device) -> EngineName:
         raise OptionError(
             "--engine openvino needs a processor as device and the package: pip install 'impasto[fast]', or choose torch."
         )
+    if name == "compile" and device.type == "cpu" and not any(map(which, (os.environ.get("CXX", "g++"), "clang++"))):
+        raise OptionError("--engine compile needs a C++ compiler, g++ or clang++: install one, or choose torch.")
     return name
 
 

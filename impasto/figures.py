@@ -34,6 +34,7 @@ ASSETS = Path(__file__).parent / "assets"
 DEMO = ASSETS / "demo"
 CONTENTS, STYLES = ("valley", "fauve"), ("swirl", "woodcut", "mosaic", "points", "fauve")
 RELUS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
+WINDOW = 5  # consecutive convolutions that a texture is made from, as in system C
 WIDEST = 6  # pictures in a row, where there is but one
 
 # A figure compares; where nothing else is asked for it does so in small and with the network that is there
@@ -140,6 +141,11 @@ class Brief:
         """Every content with every style."""
         return [{"content": content, "style": style} for content in self.contents for style in self.styles]
 
+    @property
+    def pair_heads(self) -> list[str]:
+        """A row's head for every pair."""
+        return [f"{pair['content'].stem} in {pair['style'].stem}" for pair in self.pairs]
+
     def show(self, path: Path) -> Job:
         """The picture itself, at the figure's size."""
         return Job("show", {"content": path}, PaintOptions(size=self.size))
@@ -185,22 +191,22 @@ def layers(brief: Brief, *, names: Sequence[str] = (), seeds: Sequence[int] = (0
     return Plan("What each layer keeps of the content", caption, rows, ["original", *names], jobs)
 
 
-def styles(brief: Brief, *, names: Sequence[str] = RELUS) -> Plan:
+def styles(brief: Brief) -> Plan:
     """Style reconstructions from growing sets of layers."""
-    sets = [tuple(names[: i + 1]) for i in range(len(names))]
-    heads = ["original", names[0], *(f"+ {name}" for name in names[1:])]
+    sets = [RELUS[: i + 1] for i in range(len(RELUS))]
+    heads = ["original", RELUS[0], *(f"+ {name}" for name in RELUS[1:])]
     caption = (
         "From noise, each picture matches the statistics of the layers named so far: the deeper, the larger the motifs."
     )
     return textures_of(brief, sets, heads, (0,), "What growing sets of layers keep of the style", caption)
 
 
-def textures(brief: Brief, *, window: int = 5, seeds: Sequence[int] = (0,)) -> Plan:
+def textures(brief: Brief, *, seeds: Sequence[int] = (0,)) -> Plan:
     """Textures from a window of consecutive convolutions slid over all of them."""
     names = brief.convolutions
-    sets = [tuple(names[i : i + window]) for i in range(len(names) - window + 1)]
+    sets = [tuple(names[i : i + WINDOW]) for i in range(len(names) - WINDOW + 1)]
     heads = ["original", *(f"{chosen[0]} to {chosen[-1].removeprefix('conv')}" for chosen in sets)]
-    caption = f"From noise, each picture matches the statistics of {window} consecutive convolutions."
+    caption = f"From noise, each picture matches the statistics of {WINDOW} consecutive convolutions."
     return textures_of(brief, sets, heads, seeds, "Textures from a sliding window of layers", caption)
 
 
@@ -235,11 +241,10 @@ def sweep(
     """
     jobs: list[list[Job | None]] = []
     for pair in brief.pairs:
-        originals = [] if slider else [brief.show(pair["content"]), brief.show(pair["style"])]
+        originals = [] if slider else map(brief.show, pair.values())
         jobs.append([*originals, *(Job("paint", pair, brief.paint(**changes), note) for changes in columns.values())])
-    rows = [f"{pair['content'].stem} in {pair['style'].stem}" for pair in brief.pairs]
     heads = [*([] if slider else ["photo", "painting"]), *columns]
-    return Plan(title, caption, rows, heads, jobs, slider, curves)
+    return Plan(title, caption, brief.pair_heads, heads, jobs, slider, curves)
 
 
 def weights(brief: Brief, *, powers: Sequence[float] = ()) -> Plan:
@@ -315,19 +320,21 @@ def sizes(brief: Brief) -> Plan:
 
 def basic_fast(brief: Brief) -> Plan:
     """System D's comparison: the optimiser's picture beside the feed-forward network's, with both times."""
-    rows, jobs = [], []
-    for pair in brief.pairs:
-        rows.append(f"{pair['content'].stem} in {pair['style'].stem}")
-        originals = brief.show(pair["content"]), brief.show(pair["style"])
-        fast = Job("stylize", pair, brief.stylize())
-        jobs.append([*originals, Job("paint", pair, brief.paint()), fast])
+    jobs = [
+        [
+            *map(brief.show, pair.values()),
+            Job("paint", pair, brief.paint()),
+            Job("stylize", pair, brief.stylize()),
+        ]
+        for pair in brief.pairs
+    ]
     caption = "Basic: every picture is optimised. Fast: one pass of presto, which was trained once for all styles."
-    return Plan("Basic and fast transfer", caption, rows, ["photo", "painting", "basic", "fast"], jobs)
+    return Plan("Basic and fast transfer", caption, brief.pair_heads, ["photo", "painting", "basic", "fast"], jobs)
 
 
 def reconstructions(brief: Brief) -> Plan:
     """System B's figure 1: a content row above a style row, layer by layer."""
-    content, style = layers(brief, names=RELUS), styles(brief, names=RELUS)
+    content, style = layers(brief, names=RELUS), styles(brief)
     caption = "Above: from one layer's content features. Below: from the statistics of that layer and those before it."
     rows = [*(f"content: {head}" for head in content.rows), *(f"style: {head}" for head in style.rows)]
     return Plan("Content and style, layer by layer", caption, rows, content.columns, [*content.jobs, *style.jobs])

@@ -179,6 +179,12 @@ def test_without_openvino_torch_runs_and_says_so(monkeypatch: pytest.MonkeyPatch
         engines.choose("openvino", torch.device("cpu"))
 
 
+def test_without_a_compiler_nothing_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "which", lambda name: None)
+    with pytest.raises(OptionError, match="C\\+\\+ compiler"):
+        engines.choose("compile", torch.device("cpu"))
+
+
 # ------------------------------------------------------------------------------------------------------ command line
 
 QUICK = ["--engine", "torch", "--size", "48"]

@@ -22,7 +22,7 @@ def programs(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The training programs can be imported."""
     monkeypatch.syspath_prepend(str(TRAINING))
     yield
-    for name in ("petit", "presto", "card", "pictures"):
+    for name in ("petit", "presto", "card", "pictures", "resume"):
         sys.modules.pop(name, None)
 
 

@@ -29,6 +29,7 @@ import torch
 import torch.nn.functional as F
 from card import card
 from pictures import center_crops, random_batch, read_folder, split
+from resume import learning_rate, load_checkpoint, save_checkpoint
 from safetensors.torch import load_file, save_file
 from torch import nn
 
@@ -204,16 +205,6 @@ def evaluate(network: Petit, teachers: Teachers, images: torch.Tensor) -> dict[s
     }
 
 
-def learning_rate(step: int, hold: int, steps: int, peak: float) -> float:
-    """Warm up over 200 steps, stay at the peak until step `hold`, and fall linearly to nothing at `steps`."""
-    return peak * min(1, (step + 1) / 200, (steps - step) / (steps - hold))
-
-
-def save_checkpoint(path: Path, **state: object) -> None:
-    torch.save(state, path.with_suffix(".part"))
-    path.with_suffix(".part").replace(path)
-
-
 class Data:
     """Photographs and paintings for training, and the held-out ones as center crops."""
 
@@ -229,12 +220,8 @@ def train(args: argparse.Namespace, data: Data, teachers: Teachers) -> Petit:
     torch.manual_seed(args.seed)
     network = Petit().to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(network.parameters(), lr=args.rate, weight_decay=1e-4)
-    start, checkpoint = 0, args.out / "checkpoint.pt"
-    if checkpoint.exists():
-        state = torch.load(checkpoint, weights_only=True)
-        network.load_state_dict(state["network"])
-        optimizer.load_state_dict(state["optimizer"])
-        start = state["step"]
+    checkpoint = args.out / "checkpoint.pt"
+    start = load_checkpoint(checkpoint, network, optimizer)
     with (args.out / "log.jsonl").open("a", buffering=1) as log:
         for step in range(start, args.steps):
             # every step draws from its own seed, so a run that continues sees what it would have seen
@@ -252,8 +239,7 @@ def train(args: argparse.Namespace, data: Data, teachers: Teachers) -> Petit:
                 rounded = {layer: [round(part.item(), 4) for part in terms] for layer, terms in parts.items()}
                 print(json.dumps({"step": step, "loss": loss.item(), "parts": rounded}), file=log)
             if step % 500 == 499 or step == args.steps - 1:
-                state = {"network": network.state_dict(), "optimizer": optimizer.state_dict(), "step": step + 1}
-                save_checkpoint(checkpoint, **state)
+                save_checkpoint(checkpoint, network, optimizer, step + 1)
                 print(json.dumps({"step": step + 1, "held_out": evaluate(network, teachers, data.held)}), file=log)
     return network
 

@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from petit import save_checkpoint
 from pictures import center_crops, jitter, random_crop, read_folder, split
+from resume import learning_rate, load_checkpoint, save_checkpoint
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -164,23 +164,14 @@ def evaluate(decoder: Decoder, backbone: Backbone, data: Data) -> str:
     return "\n".join(lines)
 
 
-def learning_rate(step: int, hold: int, steps: int, peak: float) -> float:
-    """Warm up over 100 steps, stay at the peak until step `hold`, and fall linearly to nothing at `steps`."""
-    return peak * min(1, (step + 1) / 100, (steps - step) / (steps - hold))
-
-
 def train(args: argparse.Namespace, data: Data, backbone: Backbone) -> Decoder:
     """Train, or continue from the checkpoint in `args.out`; the log is one JSON object a line."""
     args.out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(args.seed)
     decoder = Decoder().to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(decoder.parameters(), lr=args.rate, weight_decay=1e-4)
-    start, checkpoint = 0, args.out / "checkpoint.pt"
-    if checkpoint.exists():
-        state = torch.load(checkpoint, weights_only=True)
-        decoder.load_state_dict(state["network"])
-        optimizer.load_state_dict(state["optimizer"])
-        start = state["step"]
+    checkpoint = args.out / "checkpoint.pt"
+    start = load_checkpoint(checkpoint, decoder, optimizer)
     sums: dict[str, list[float]] = {}
     began = time.monotonic()
     with (args.out / "log.jsonl").open("a", buffering=1) as log:
@@ -189,7 +180,7 @@ def train(args: argparse.Namespace, data: Data, backbone: Backbone) -> Decoder:
             random = np.random.default_rng((args.seed, step))
             photos, styles, itself = batch_of(data, args, random)
             for group in optimizer.param_groups:
-                group["lr"] = learning_rate(step, args.hold, args.steps, args.rate)
+                group["lr"] = learning_rate(step, args.hold, args.steps, args.rate, warm_up=100)
             parts = step_losses(decoder, backbone, photos, styles, itself, random.random() < args.again, args)
             loss = torch.stack([part.mean() for part in parts.values()]).sum()
             optimizer.zero_grad()
@@ -203,8 +194,7 @@ def train(args: argparse.Namespace, data: Data, backbone: Backbone) -> Decoder:
                 print(json.dumps({"step": step + 1, "seconds": round(time.monotonic() - began), **means}), file=log)
                 sums = {}
             if step % args.save_every == args.save_every - 1 or step == args.steps - 1:
-                state = {"network": decoder.state_dict(), "optimizer": optimizer.state_dict(), "step": step + 1}
-                save_checkpoint(checkpoint, **state)
+                save_checkpoint(checkpoint, decoder, optimizer, step + 1)
                 sheet(decoder, backbone, data, args.out / "sheet.jpg")
     return decoder
 
