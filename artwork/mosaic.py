@@ -35,8 +35,11 @@ def _design() -> tuple[Field, Field, Field]:
     """Part number, colour and tile size (in full-size pixels) of each point."""
     x, y = pixel_grid(SIZE, SIZE)
     x, y = x / SIZE, y / SIZE
-    layer = (np.zeros((SIZE, SIZE), np.int32), np.zeros((SIZE, SIZE, 3), np.float32),
-             np.full((SIZE, SIZE), 25.0, np.float32))
+    layer = (
+        np.zeros((SIZE, SIZE), np.int32),
+        np.zeros((SIZE, SIZE, 3), np.float32),
+        np.full((SIZE, SIZE), 25.0, np.float32),
+    )
     _background(layer, x, y)
     _fan(layer, x, y)
     _garden(layer, x, y)
@@ -76,8 +79,7 @@ def _fan(layer: tuple, x: Field, y: Field) -> None:
     for ring, (radius, count, size) in enumerate(RINGS):
         for i in range(count):
             middle = (2 * (i + 0.5) / count - 1) * FAN
-            _eye(layer, r * np.cos(turn - middle) - radius, r * np.sin(turn - middle), size,
-                 100 + 40 * ring + i)
+            _eye(layer, r * np.cos(turn - middle) - radius, r * np.sin(turn - middle), size, 100 + 40 * ring + i)
 
 
 def _eye(layer: tuple, out: Field, across: Field, size: float, part: int) -> None:
@@ -100,17 +102,22 @@ def _garden(layer: tuple, x: Field, y: Field) -> None:
         u = side * (x - 0.5)
         stem = 0.235 + 0.10 * np.sin(3.0 * (0.93 - y)) + 0.02 * np.sin(14 * y)
         _put(layer, (np.abs(u - stem) < 0.006) & (y > 0.70) & (y < 0.93), 50, rgb("#4c3a22"), 15)
-        for i, (lu, ly, turn) in enumerate((
-            (0.20, 0.86, 2.4), (0.315, 0.875, 0.5), (0.375, 0.80, 0.9), (0.245, 0.795, 2.2),
-            (0.40, 0.89, 0.2), (0.30, 0.735, 2.0),
-        )):
+        for i, (lu, ly, turn) in enumerate(
+            (
+                (0.20, 0.86, 2.4),
+                (0.315, 0.875, 0.5),
+                (0.375, 0.80, 0.9),
+                (0.245, 0.795, 2.2),
+                (0.40, 0.89, 0.2),
+                (0.30, 0.735, 2.0),
+            )
+        ):
             a = np.cos(turn) * (u - lu) - np.sin(turn) * (y - ly)
             b = np.sin(turn) * (u - lu) + np.cos(turn) * (y - ly)
             leaf = np.abs(b) < 0.022 * (1 - (a / 0.052) ** 2)
             tint = rgb("#6f9a3a") if i % 2 else rgb("#2f6d4a")
             _put(layer, leaf & (np.abs(a) < 0.052), 60 + i, tint, 15)
-        for i, (fu, fy, fr) in enumerate(((0.35, 0.715, 0.043), (0.275, 0.90, 0.036),
-                                          (0.425, 0.835, 0.030))):
+        for i, (fu, fy, fr) in enumerate(((0.35, 0.715, 0.043), (0.275, 0.90, 0.036), (0.425, 0.835, 0.030))):
             r = np.hypot(u - fu, y - fy) / fr
             _put(layer, r < 1.0, 80 + i, rgb("#b3242c"), 16)
             glow = np.hypot(u - fu + 0.3 * side * fr, y - fy + 0.3 * fr) / fr
@@ -185,11 +192,10 @@ def _laid(part: Field, tile: Field) -> tuple[Field, Field]:
 
 def _turns(part: Field) -> Field:
     """Direction square to the nearest outline."""
-    edge = (ndimage.maximum_filter(part, 3) != ndimage.minimum_filter(part, 3))
+    edge = ndimage.maximum_filter(part, 3) != ndimage.minimum_filter(part, 3)
     distance = ndimage.distance_transform_edt(~edge).astype(np.float32)
     slope_y, slope_x = np.gradient(ndimage.gaussian_filter(distance, 1.5))
-    double = [ndimage.gaussian_filter(v, 3.0)
-              for v in (slope_x**2 - slope_y**2, 2 * slope_x * slope_y)]
+    double = [ndimage.gaussian_filter(v, 3.0) for v in (slope_x**2 - slope_y**2, 2 * slope_x * slope_y)]
     return 0.5 * np.arctan2(double[1], double[0])
 
 

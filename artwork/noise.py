@@ -21,15 +21,11 @@ def smooth_noise(x: Field, y: Field, seed: int) -> Field:
     lattice = np.random.default_rng(seed).standard_normal((LATTICE, LATTICE)).astype(np.float32)
     y, x = np.broadcast_arrays(np.asarray(y, np.float32), np.asarray(x, np.float32))
     coordinates = np.stack([y, x])
-    value = ndimage.map_coordinates(
-        lattice, coordinates, order=3, mode="grid-wrap", prefilter=False, output=np.float32
-    )
+    value = ndimage.map_coordinates(lattice, coordinates, order=3, mode="grid-wrap", prefilter=False, output=np.float32)
     return 2.08 * value
 
 
-def _octaves(
-    x: Field, y: Field, seed: int, count: int, gain: float
-) -> Iterator[tuple[float, Field]]:
+def _octaves(x: Field, y: Field, seed: int, count: int, gain: float) -> Iterator[tuple[float, Field]]:
     """Yield (amplitude, noise) for each octave."""
     c, s = np.cos(OCTAVE_TURN) * OCTAVE_ZOOM, np.sin(OCTAVE_TURN) * OCTAVE_ZOOM
     amplitude = 1.0

@@ -13,11 +13,31 @@ WIDTH, HEIGHT = 1152, 864
 FINAL = (768, 576)
 SEED = 1886
 GROUND = "#d9b07a"
-PIGMENTS = np.stack([rgb(code) for code in (
-    "#f8f0d8", "#f7dc80", "#f2b544", "#e8743a", "#cf3a3c", "#eea3a8", "#b883c4", "#7a4a9c",
-    "#43388c", "#2b4fa8", "#4f8fd0", "#a8d2e6", "#48b0a8", "#1d6f6c", "#2f7a3c", "#7fb048",
-    "#c3cf5a", "#2c2748",
-)])
+PIGMENTS = np.stack(
+    [
+        rgb(code)
+        for code in (
+            "#f8f0d8",
+            "#f7dc80",
+            "#f2b544",
+            "#e8743a",
+            "#cf3a3c",
+            "#eea3a8",
+            "#b883c4",
+            "#7a4a9c",
+            "#43388c",
+            "#2b4fa8",
+            "#4f8fd0",
+            "#a8d2e6",
+            "#48b0a8",
+            "#1d6f6c",
+            "#2f7a3c",
+            "#7fb048",
+            "#c3cf5a",
+            "#2c2748",
+        )
+    ]
+)
 
 
 def draw() -> Field:
@@ -27,8 +47,18 @@ def draw() -> Field:
     soft = Brush(20, 14, 11, bristle=0.3, relief=0.8, light_jitter=0.04, wobble=0.4)
     painting.cover(design, angle, soft)
     for size, spacing, spread in ((14.0, 9.0, 1.2), (10.5, 7.6, 1.0), (8.0, 6.8, 0.7)):
-        dots = Brush(size * 1.15, size, spacing, bristle=0.25, relief=2.6, square=2.2,
-                     dryness=0.1, hue_jitter=0.015, light_jitter=0.035, wobble=0.6)
+        dots = Brush(
+            size * 1.15,
+            size,
+            spacing,
+            bristle=0.25,
+            relief=2.6,
+            square=2.2,
+            dryness=0.1,
+            hue_jitter=0.015,
+            light_jitter=0.035,
+            wobble=0.6,
+        )
         painting.cover(_divided(design, spread, painting.rng), angle, dots)
     return reduced(painting.lit(strength=0.55, gloss=0.12, weave=0.10), FINAL)
 
@@ -161,7 +191,8 @@ def _trees(colour: Field, x: Field, y: Field) -> Field:
 def _figures(colour: Field, x: Field, y: Field) -> Field:
     """A woman with a red parasol, a companion, and their long shadows."""
     for cx, foot, size, dress, shade in (
-        (0.455, 0.655, 0.285, "#56389a", "#d6322f"), (0.625, 0.590, 0.225, "#fbeee0", "#f0a02c"),
+        (0.455, 0.655, 0.285, "#56389a", "#d6322f"),
+        (0.625, 0.590, 0.225, "#fbeee0", "#f0a02c"),
     ):
         up, across = (foot - y) / size, (x - cx) / size
         cast = (np.abs(across - 0.9 * (-up) * 4.0 - 0.1) < 0.13) & (up < 0.01) & (up > -0.16)

@@ -72,10 +72,22 @@ def _stand(heights: Field, rng: np.random.Generator) -> Field:
     keep = (ground > 1.0) & (ground < 420 + 110 * grove) & (grove > -0.7 + ground / 500)
     far = np.stack([x, z, rng.gamma(9.0, 1.9, count)], axis=1)[keep]
     near = [
-        (34.0, 128.0, 17.0), (38.5, 122.0, 21.0), (43.0, 118.0, 18.5), (46.0, 112.0, 23.0),
-        (50.0, 121.0, 19.0), (53.0, 108.0, 21.0), (56.5, 116.0, 24.0), (41.0, 131.0, 15.0),
-        (60.0, 122.0, 20.0), (47.5, 99.0, 12.0), (63.0, 118.0, 22.0), (30.0, 131.0, 12.0),
-        (-13.6, 27.5, 17.0), (-11.2, 28.0, 8.5), (-16.0, 32.5, 17.0), (-9.6, 27.0, 3.4),
+        (34.0, 128.0, 17.0),
+        (38.5, 122.0, 21.0),
+        (43.0, 118.0, 18.5),
+        (46.0, 112.0, 23.0),
+        (50.0, 121.0, 19.0),
+        (53.0, 108.0, 21.0),
+        (56.5, 116.0, 24.0),
+        (41.0, 131.0, 15.0),
+        (60.0, 122.0, 20.0),
+        (47.5, 99.0, 12.0),
+        (63.0, 118.0, 22.0),
+        (30.0, 131.0, 12.0),
+        (-13.6, 27.5, 17.0),
+        (-11.2, 28.0, 8.5),
+        (-16.0, 32.5, 17.0),
+        (-9.6, 27.0, 3.4),
     ]
     return np.concatenate([far, near]).astype(np.float32).T
 
@@ -88,8 +100,7 @@ def _conifer(rng: np.random.Generator, shade: str, lit: str) -> list[Image.Image
     sprite = Image.new("RGBA", (SPRITE_WIDTH, SPRITE_HEIGHT), (0, 0, 0, 0))
     pen = ImageDraw.Draw(sprite)
     middle, foot = SPRITE_WIDTH / 2, SPRITE_HEIGHT - 4
-    pen.polygon([(middle - 2, 20), (middle + 2, 20), (middle + 8, foot), (middle - 8, foot)],
-                fill=(40, 30, 24, 255))
+    pen.polygon([(middle - 2, 20), (middle + 2, 20), (middle + 8, foot), (middle - 8, foot)], fill=(40, 30, 24, 255))
     dark, bright = rgb(shade), rgb(lit)
     for front in (0.45, 0.75, 1.0):
         for tier in np.linspace(0.012, 0.95, 62):
@@ -103,8 +114,7 @@ def _conifer(rng: np.random.Generator, shade: str, lit: str) -> list[Image.Image
     return [sprite.resize(size, Image.Resampling.BOX) for size in sizes]
 
 
-def _bough(pen: ImageDraw.ImageDraw, x: float, y: float, reach: float, colour: Field,
-           rng: np.random.Generator) -> None:
+def _bough(pen: ImageDraw.ImageDraw, x: float, y: float, reach: float, colour: Field, rng: np.random.Generator) -> None:
     """One bough from the trunk at (x, y), drooping, with hanging needles."""
     fill = (*(int(255 * c) for c in np.clip(colour, 0, 1)), 255)
     droop = 0.30 * abs(reach) + 3
@@ -113,12 +123,12 @@ def _bough(pen: ImageDraw.ImageDraw, x: float, y: float, reach: float, colour: F
         px, py = x + reach * t, y + droop * t * t
         hang = 5 + 9 * (1.0 - t) + rng.uniform(0, 4)
         pen.line([(px, py), (px + 0.35 * np.sign(reach) * hang, py + hang)], fill=fill, width=3)
-        pen.line([(px - 4 * np.sign(reach), py - 1), (px + 5 * np.sign(reach), py + 3)],
-                 fill=fill, width=3)
+        pen.line([(px - 4 * np.sign(reach), py - 1), (px + 5 * np.sign(reach), py + 3)], fill=fill, width=3)
 
 
-def _paste(view: View, sprites: list[Image.Image], foot: tuple[float, float, float], tall: float,
-           air: Field, veil: float) -> None:
+def _paste(
+    view: View, sprites: list[Image.Image], foot: tuple[float, float, float], tall: float, air: Field, veil: float
+) -> None:
     """Scale the fitting sprite to its distance and stand it in the view."""
     x, y, z = foot
     col, row = view.camera.project(x, y, z)
@@ -153,8 +163,16 @@ class Builder:
             self.origin[2] + self.sin * x + self.cos * z,
         )
 
-    def panel(self, corner: tuple, along: tuple, up: tuple, colour: Field, grid: tuple[int, int],
-              seed: int, rough: float = 0.12) -> None:
+    def panel(
+        self,
+        corner: tuple,
+        along: tuple,
+        up: tuple,
+        colour: Field,
+        grid: tuple[int, int],
+        seed: int,
+        rough: float = 0.12,
+    ) -> None:
         """A parallelogram of grid[0] x grid[1] boards or shingles that differ in tone."""
         rng = np.random.default_rng(seed)
         corner, along, up = (np.array(v, np.float64) for v in (corner, along, up))
@@ -199,14 +217,27 @@ def _boathouse(view: View) -> None:
     for i in range(60):  # the gable, board by board
         x = -half + 2 * half * i / 60
         top = (ridge - wall) * (1 - abs(x + half / 60) / half)
-        house.panel((x, wall, 0), (2 * half / 60, 0, 0), (0, top, 0), sunny * 0.62, (1, 1), 200 + i,
-                    0.06)
+        house.panel((x, wall, 0), (2 * half / 60, 0, 0), (0, top, 0), sunny * 0.62, (1, 1), 200 + i, 0.06)
     eave, over = 0.5, 0.6
     drop = (ridge - wall) * eave / half
-    house.panel((-half - eave, wall - drop, -over), (0, 0, long + 2 * over),
-                (half + eave, ridge - wall + drop, 0), rgb("#dd4a2c"), (34, 12), 4, 0.09)
-    house.panel((half + eave, wall - drop, -over), (0, 0, long + 2 * over),
-                (-half - eave, ridge - wall + drop, 0), rgb("#7a2a26"), (34, 12), 5, 0.09)
+    house.panel(
+        (-half - eave, wall - drop, -over),
+        (0, 0, long + 2 * over),
+        (half + eave, ridge - wall + drop, 0),
+        rgb("#dd4a2c"),
+        (34, 12),
+        4,
+        0.09,
+    )
+    house.panel(
+        (half + eave, wall - drop, -over),
+        (0, 0, long + 2 * over),
+        (-half - eave, ridge - wall + drop, 0),
+        rgb("#7a2a26"),
+        (34, 12),
+        5,
+        0.09,
+    )
     trim = rgb("#f4e6d2")
     house.panel((-1.1, 0, -0.08), (2.2, 0, 0), (0, 2.3, 0), shady * 0.5, (6, 1), 6)
     for x in (-1.25, 1.1):
@@ -228,8 +259,7 @@ def _jetty(view: View) -> None:
         jetty.panel((1.3, -0.3, near), (0, 0, 1.42), (0, 0.3, 0), rgb("#5f4f42"), (1, 1), 40 + i)
         if i % 3 == 2:
             for x in (-1.4, 1.3):
-                jetty.panel((x, -0.9, near), (0.22, 0, 0), (0, 1.8, 0), rgb("#6b5646"), (1, 1),
-                            50 + i)
+                jetty.panel((x, -0.9, near), (0.22, 0, 0), (0, 1.8, 0), rgb("#6b5646"), (1, 1), 50 + i)
     jetty.paint(view)
 
 
@@ -237,14 +267,34 @@ def _sail_boat(view: View) -> None:
     boat = Builder((-17.0, 0.0, 190.0), 0.2)
     for i in range(30):
         t = i / 30
-        boat.panel((0.2, 1.2 + 8.6 * t, 0), (3.4 * (1 - t) ** 0.9, -0.1, 0), (0, 0.31, 0),
-                   rgb("#fff0dc") * (1.0 - 0.12 * t), (1, 1), 70 + i, 0.02)
-        boat.panel((-0.1, 1.0 + 7.4 * t, 0), (-2.3 * (1 - t), 0.0, 0), (0, 0.27, 0),
-                   rgb("#f3d3b4") * (1.0 - 0.1 * t), (1, 1), 120 + i, 0.02)
+        boat.panel(
+            (0.2, 1.2 + 8.6 * t, 0),
+            (3.4 * (1 - t) ** 0.9, -0.1, 0),
+            (0, 0.31, 0),
+            rgb("#fff0dc") * (1.0 - 0.12 * t),
+            (1, 1),
+            70 + i,
+            0.02,
+        )
+        boat.panel(
+            (-0.1, 1.0 + 7.4 * t, 0),
+            (-2.3 * (1 - t), 0.0, 0),
+            (0, 0.27, 0),
+            rgb("#f3d3b4") * (1.0 - 0.1 * t),
+            (1, 1),
+            120 + i,
+            0.02,
+        )
     boat.panel((0.0, 0.5, 0.0), (0.16, 0, 0), (0, 9.8, 0), rgb("#5b4334"), (1, 1), 60)
     for i in range(6):
-        boat.panel((-3.0 + 0.10 * (5 - i), 0.13 * i, 0), (6.4 - 0.2 * (5 - i), 0, 0),
-                   (0, 0.15, 0), rgb("#27364f") if i < 4 else rgb("#f0e2cf"), (1, 1), 61)
+        boat.panel(
+            (-3.0 + 0.10 * (5 - i), 0.13 * i, 0),
+            (6.4 - 0.2 * (5 - i), 0, 0),
+            (0, 0.15, 0),
+            rgb("#27364f") if i < 4 else rgb("#f0e2cf"),
+            (1, 1),
+            61,
+        )
     boat.paint(view)
 
 
@@ -262,9 +312,7 @@ def grasses(picture: Field, seed: int) -> None:
         lean = rng.normal(0.012, 0.014)
         level = np.clip(rng.normal(0.4, 0.3), 0, 1)
         colour = rgb("#1c2413") * (1 - level) + rgb("#b08a3e") * level
-        points = [
-            ((x + lean * t * t) * width, (row - tall * t) * height) for t in np.linspace(0, 1, 6)
-        ]
+        points = [((x + lean * t * t) * width, (row - tall * t) * height) for t in np.linspace(0, 1, 6)]
         fill = tuple(int(255 * c) for c in colour)
         for k in range(5):
             pen.line(points[k : k + 2], fill=fill, width=max(5 - k, 2))

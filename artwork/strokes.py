@@ -59,9 +59,7 @@ class Painting:
         light = self.rng.normal(0.0, brush.light_jitter)
         return np.clip(colour * (1.0 + light) + hue - hue.mean() + 0.3 * light, 0.0, 1.0)
 
-    def stroke(
-        self, x: float, y: float, angle: float, bend: float, colour: Field, brush: Brush
-    ) -> None:
+    def stroke(self, x: float, y: float, angle: float, bend: float, colour: Field, brush: Brush) -> None:
         """Lay one stroke centred at (x, y); bend is its curvature (1/pixels)."""
         size = self.rng.uniform(0.75, 1.25)
         half_u, half_v = 0.5 * brush.length * size, 0.5 * brush.width * self.rng.uniform(0.8, 1.2)

@@ -15,8 +15,7 @@ FINAL = (768, 608)
 SEED = 1203
 
 # Eddies of wind between the orbs: x, y, radius, sense of turning.
-EDDIES = ((0.42, 0.20, 0.085, 1), (0.68, 0.36, 0.075, -1), (0.17, 0.40, 0.055, -1),
-          (0.93, 0.20, 0.060, 1))
+EDDIES = ((0.42, 0.20, 0.085, 1), (0.68, 0.36, 0.075, -1), (0.17, 0.40, 0.055, -1), (0.93, 0.20, 0.060, 1))
 
 # Orbs: x, y, radius (fractions of the width), colour of the core and of the halo.
 ORBS = (
@@ -35,10 +34,13 @@ def draw() -> Field:
     painting = Painting(np.broadcast_to(rgb("#3a2c22"), design.shape), SEED)
     painting.cover(design, angle, Brush(100, 25, 15, relief=1.6, light_jitter=0.10))
     painting.cover(design, angle, Brush(74, 14, 11, relief=2.3, light_jitter=0.12, bristle=0.8))
-    painting.cover(design, angle, Brush(44, 9, 9, relief=2.4, light_jitter=0.14, bristle=0.8,
-                                        hue_jitter=0.045), mask=0.15 + 0.75 * detail)
-    painting.cover(design, angle, Brush(22, 5.5, 6, relief=2.2, light_jitter=0.14,
-                                        hue_jitter=0.05), mask=0.75 * detail)
+    painting.cover(
+        design,
+        angle,
+        Brush(44, 9, 9, relief=2.4, light_jitter=0.14, bristle=0.8, hue_jitter=0.045),
+        mask=0.15 + 0.75 * detail,
+    )
+    painting.cover(design, angle, Brush(22, 5.5, 6, relief=2.2, light_jitter=0.14, hue_jitter=0.05), mask=0.75 * detail)
     return reduced(painting.lit(strength=0.8, gloss=0.3, weave=0.12), FINAL)
 
 

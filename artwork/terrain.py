@@ -12,9 +12,15 @@ SUN /= np.linalg.norm(SUN)
 
 # Peaks: x, z, height, radius.
 PEAKS = (
-    (900, 5300, 1700, 2100), (-500, 6600, 1350, 1700), (-1700, 5600, 1150, 1700),
-    (2700, 5200, 1350, 1900), (-4000, 5000, 1150, 1700), (1700, 3300, 520, 1300),
-    (-1700, 3300, 300, 1100), (3600, 3000, 800, 1700), (-2900, 2500, 300, 1300),
+    (900, 5300, 1700, 2100),
+    (-500, 6600, 1350, 1700),
+    (-1700, 5600, 1150, 1700),
+    (2700, 5200, 1350, 1900),
+    (-4000, 5000, 1150, 1700),
+    (1700, 3300, 520, 1300),
+    (-1700, 3300, 300, 1100),
+    (3600, 3000, 800, 1700),
+    (-2900, 2500, 300, 1300),
 )
 
 
@@ -67,9 +73,7 @@ def _gullies(x: Field, z: Field, relief: Field) -> Field:
     return total
 
 
-def _stripes(
-    x: Field, z: Field, dir_x: Field, dir_z: Field, seed: int
-) -> tuple[Field, Field, Field]:
+def _stripes(x: Field, z: Field, dir_x: Field, dir_z: Field, seed: int) -> tuple[Field, Field, Field]:
     """Cosine waves with the given wave vectors, blended between jittered cells; and slopes."""
     jitter = np.random.default_rng(500 + seed).random((2, 64, 64), np.float32)
     cell_x, cell_z = np.floor(x), np.floor(z)
@@ -98,9 +102,7 @@ def sunlight(heights: Field) -> Field:
     distance = 25.0
     while distance < 4200.0:
         shift = distance / (2 * CELL)
-        there = ndimage.map_coordinates(
-            coarse, [rows + step_z * shift, cols + step_x * shift], order=1, mode="nearest"
-        )
+        there = ndimage.map_coordinates(coarse, [rows + step_z * shift, cols + step_x * shift], order=1, mode="nearest")
         clearance = (coarse + climb * distance - there) / (0.035 * distance + 3.0)
         light = np.minimum(light, np.clip(0.5 + 0.5 * clearance, 0.0, 1.0))
         distance *= 1.09

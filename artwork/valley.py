@@ -194,10 +194,13 @@ def _water(mirrored: Field) -> Field:
     shift = 1.9 * FOCAL * tilt
     source_row = 2 * HORIZON - rows - np.abs(shift)
     source_col = cols + 0.35 * FOCAL * sway
-    reflected = np.stack([
-        ndimage.map_coordinates(mirrored[..., k], [source_row, source_col], order=1, mode="nearest")
-        for k in range(3)
-    ], axis=-1)
+    reflected = np.stack(
+        [
+            ndimage.map_coordinates(mirrored[..., k], [source_row, source_col], order=1, mode="nearest")
+            for k in range(3)
+        ],
+        axis=-1,
+    )
     cosine = np.clip(grazing + 1.2 * tilt, 0.0, 1.0)
     fresnel = 0.04 + 0.96 * (1.0 - cosine) ** 4
     body = mix(rgb("#0d2a33"), rgb("#1d4a50"), smoothstep(-0.02, 0.03, tilt)[..., None])
@@ -208,8 +211,7 @@ def _ripples(x: Field, z: Field) -> tuple[Field, Field]:
     """Slopes of the water towards the eye and sideways; calm lanes between breezy patches."""
     breeze = smoothstep(-0.7, 1.0, fbm(x / 34, z / 80, 401, 3)) * 0.8 + 0.2
     tilt, sway = np.zeros_like(x), np.zeros_like(x)
-    for seed, size, slope in ((411, 6.0, 0.006), (413, 2.2, 0.009), (415, 0.9, 0.010),
-                              (417, 0.38, 0.010)):
+    for seed, size, slope in ((411, 6.0, 0.006), (413, 2.2, 0.009), (415, 0.9, 0.010), (417, 0.38, 0.010)):
         pixel = z * z / (EYE * FOCAL)  # metres of lake under one pixel, front to back
         visible = smoothstep(1.2 * size, 0.25 * size, pixel) * 0.85 + 0.15
         tilt += slope * visible * smooth_noise(x / (1.8 * size), z / size, seed)

@@ -37,20 +37,45 @@ class Row:
 
 
 ROWS = (
-    Row(0.345, 0.010, 0.110, 0.3, 0.3), Row(0.375, 0.016, 0.170, 1.9, 0.6),
-    Row(0.420, 0.030, 0.260, 4.1, 1.1), Row(0.478, 0.058, 0.400, 0.9, 1.5),
-    Row(0.590, 0.118, 0.740, 4.2, 1.45), Row(0.690, 0.062, 0.430, 0.4, 1.5),
+    Row(0.345, 0.010, 0.110, 0.3, 0.3),
+    Row(0.375, 0.016, 0.170, 1.9, 0.6),
+    Row(0.420, 0.030, 0.260, 4.1, 1.1),
+    Row(0.478, 0.058, 0.400, 0.9, 1.5),
+    Row(0.590, 0.118, 0.740, 4.2, 1.45),
+    Row(0.690, 0.062, 0.430, 0.4, 1.5),
     Row(0.765, 0.070, 0.620, 2.5, 1.5),
 )
 
 
 # From the crest down: the depth where each strip begins (in wave heights) and its ink.
 STRIPS = (
-    (0.0, INDIGO), (0.10, PAPER), (0.42, INDIGO), (0.52, PALE), (0.80, INDIGO), (0.93, BLUE),
-    (1.18, PAPER), (1.26, BLUE), (1.50, INDIGO), (1.66, PALE), (1.78, BLUE), (2.04, PAPER),
-    (2.11, INDIGO), (2.40, BLUE), (2.52, INDIGO), (2.74, PALE), (2.82, INDIGO), (3.02, BLUE),
-    (3.12, INDIGO), (3.30, PALE), (3.36, INDIGO), (3.56, BLUE), (3.66, INDIGO), (3.86, PALE),
-    (3.92, INDIGO), (4.16, BLUE), (4.26, INDIGO),
+    (0.0, INDIGO),
+    (0.10, PAPER),
+    (0.42, INDIGO),
+    (0.52, PALE),
+    (0.80, INDIGO),
+    (0.93, BLUE),
+    (1.18, PAPER),
+    (1.26, BLUE),
+    (1.50, INDIGO),
+    (1.66, PALE),
+    (1.78, BLUE),
+    (2.04, PAPER),
+    (2.11, INDIGO),
+    (2.40, BLUE),
+    (2.52, INDIGO),
+    (2.74, PALE),
+    (2.82, INDIGO),
+    (3.02, BLUE),
+    (3.12, INDIGO),
+    (3.30, PALE),
+    (3.36, INDIGO),
+    (3.56, BLUE),
+    (3.66, INDIGO),
+    (3.86, PALE),
+    (3.92, INDIGO),
+    (4.16, BLUE),
+    (4.26, INDIGO),
 )
 
 
@@ -174,21 +199,21 @@ def _disc(pen: ImageDraw.ImageDraw, x: float, y: float, r: float, ink: int) -> N
 
 def _gulls(pen: ImageDraw.ImageDraw) -> None:
     """Birds as two tapering strokes of the knife."""
-    for x, y, span in ((0.20, 0.10, 0.055), (0.29, 0.155, 0.040), (0.13, 0.19, 0.030),
-                       (0.45, 0.075, 0.034)):
+    for x, y, span in ((0.20, 0.10, 0.055), (0.29, 0.155, 0.040), (0.13, 0.19, 0.030), (0.45, 0.075, 0.034)):
         t = np.linspace(-1, 1, 41)
         top = y - 0.30 * span * np.abs(np.sin(np.pi * t)) ** 0.8 + 0.12 * span * t * t
         under = top + 0.11 * span * (1 - t * t)
-        ring = np.concatenate([np.stack([x + span * t, top], 1),
-                               np.stack([x + span * t, under], 1)[::-1]]) * WIDTH
+        ring = np.concatenate([np.stack([x + span * t, top], 1), np.stack([x + span * t, under], 1)[::-1]]) * WIDTH
         pen.polygon([tuple(p) for p in ring], fill=INDIGO)
 
 
 def _boat(pen: ImageDraw.ImageDraw) -> None:
     """A small boat with one battened sail, climbing a crest."""
     x, y, s = 0.345, 0.350, 0.105
-    place = [(x + s * dx, y + s * dy) for dx, dy in
-             ((-0.62, -0.16), (-0.40, 0.10), (0.42, 0.02), (0.74, -0.30), (0.4, -0.16))]
+    place = [
+        (x + s * dx, y + s * dy)
+        for dx, dy in ((-0.62, -0.16), (-0.40, 0.10), (0.42, 0.02), (0.74, -0.30), (0.4, -0.16))
+    ]
     pen.polygon([(a * WIDTH, b * WIDTH) for a, b in place], fill=INDIGO)
     strake = [(x + s * dx, y + s * dy) for dx, dy in ((-0.56, -0.11), (0.40, -0.10), (0.66, -0.23))]
     pen.line([(a * WIDTH, b * WIDTH) for a, b in strake], fill=PAPER, width=6)
@@ -197,8 +222,11 @@ def _boat(pen: ImageDraw.ImageDraw) -> None:
     inner = [(0.03 + 0.93 * (a - 0.03), -0.75 + 0.93 * (b + 0.75)) for a, b in sail]
     pen.polygon([((x + s * a) * WIDTH, (y + s * b) * WIDTH) for a, b in inner], fill=RED)
     for b in (-1.05, -0.84, -0.62, -0.44):
-        pen.line([((x - 0.27 * s) * WIDTH, (y + s * (b + 0.04)) * WIDTH),
-                  ((x + 0.56 * s) * WIDTH, (y + s * b) * WIDTH)], fill=PAPER, width=5)
+        pen.line(
+            [((x - 0.27 * s) * WIDTH, (y + s * (b + 0.04)) * WIDTH), ((x + 0.56 * s) * WIDTH, (y + s * b) * WIDTH)],
+            fill=PAPER,
+            width=5,
+        )
 
 
 def _printed(block: Field) -> Field:

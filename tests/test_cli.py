@@ -21,6 +21,7 @@ from rich.console import Console
 
 import impasto
 from impasto import backbones, cli, figures, images, painting, terminal
+from impasto.cli import program
 from impasto.options import PaintOptions
 from impasto.presets import PRESETS, options_for
 
@@ -107,7 +108,7 @@ def test_help_shows_every_option_with_its_text_and_default(verb: str, capsys: py
         flag = "--" + declared.name.replace("_", "-")
         (line,) = (line for line in lines if line.split(" ")[0] == flag)
         assert declared.metadata["help"] in line
-        assert f"[{cli.words(declared.default)}]" in line
+        assert f"[{program.words(declared.default)}]" in line
 
 
 # -------------------------------------------------------------------------------------------------------- options
@@ -230,7 +231,7 @@ def test_several_styles_are_blended_and_masked(folder: Path) -> None:
 )
 def test_a_weight_follows_the_last_colon_unless_a_file_has_that_name(text: str, expected: tuple[str, float]) -> None:
     Path("here:0.5").touch()
-    path, weight = cli.weighed_style(text)
+    path, weight = cli.painting.weighed_style(text)
     assert (str(path), weight) == expected
 
 

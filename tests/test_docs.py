@@ -32,7 +32,7 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_flag_that_is_mentioned_exists(page: Path) -> None:
-    from impasto.cli import app
+    from impasto.cli.program import app
 
     verbs = [name for name in app if not name.startswith("-")]
     known = {"--help"}

@@ -1,0 +1,75 @@
+"""Verbs that answer a question."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from impasto.cli.program import PresetName, Quiet, app
+from impasto.presets import PRESETS, options_for
+
+if TYPE_CHECKING:
+    pass
+
+
+@app.command
+def presets(name: PresetName | None = None, /) -> int:
+    """List the presets, or show every option of one.
+
+    Parameters
+    ----------
+    name
+        The preset to show whole.
+    """
+    if name is None:
+        for key, preset in PRESETS.items():
+            print(f"{key:12} {preset.reproduces}")
+    else:
+        print(PRESETS[name].reproduces)
+        print(json.dumps(options_for(name).as_dict(), indent=1))
+    return 0
+
+
+@app.command
+def recipe(picture: Path, /) -> int:
+    """Show what made an impasto picture, as JSON.
+
+    Parameters
+    ----------
+    picture
+        A file that impasto wrote.
+    """
+    from impasto import images
+    from impasto.errors import InputError
+
+    found = images.read_recipe(picture)
+    if found is None:
+        raise InputError(
+            f"{picture} carries no recipe: it was not made by impasto, or an editor removed it. Paint it anew."
+        )
+    print(json.dumps(found, indent=1))
+    return 0
+
+
+@app.command
+def weights(name: Literal["vgg19", "vgg19-caffe", "vgg16"] | None = None, /, *, quiet: Quiet = False) -> int:
+    """List the backbones and where their weights are, or fetch and verify one's.
+
+    Parameters
+    ----------
+    name
+        The backbone to fetch.
+    """
+    from rich.console import Console
+
+    from impasto import weights as files
+    from impasto.backbones import BACKBONES
+    from impasto.terminal import DownloadProgress
+
+    if name is None:
+        for key, architecture in BACKBONES.items():
+            here = architecture.shipped or (files.cache_folder() / f"{key}.safetensors").exists()
+            print(f"{key:12} {'here' if here else 'not here':9} {architecture.description}")
+        return 0
+    with DownloadProgress(Console(stderr=True, quiet=quiet), name) as progress:
+        files.cached(name, BACKBONES[name].shapes, on_progress=progress.show)
+    return 0

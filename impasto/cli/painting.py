@@ -1,0 +1,224 @@
+"""Verbs that make a picture."""
+
+import os
+import re
+from collections.abc import Sequence
+from functools import partial
+from itertools import zip_longest
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
+
+import impasto
+from impasto.cli.program import Flags, Options, PresetName, Quiet, Results, StylizeFlags, app, given
+from impasto.errors import OptionError
+from impasto.options import StylizeOptions
+from impasto.presets import options_for
+
+if TYPE_CHECKING:
+    from impasto.scene import Style
+
+
+@app.command(usage="Usage: impasto paint CONTENT STYLE[:WEIGHT] [STYLE[:WEIGHT] ...] [OPTIONS]")
+def paint(
+    content: Path,
+    style: str,
+    /,
+    *styles: str,
+    mask: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative=())] = (),
+    protect: str | None = None,
+    preset: PresetName = "default",
+    results: Results = Results(),
+    options: Options = Flags(),
+) -> int:
+    """Paint CONTENT in the manner of STYLE, or of several.
+
+    A mask is a picture of the content's aspect, white where it holds; alpha, the
+    content's own opacity; or a shape, its numbers shares of the width and height:
+    left, right, top, bottom, gradient:left, ellipse:X,Y,RX,RY,
+    box:LEFT,TOP,RIGHT,BOTTOM.
+
+    Parameters
+    ----------
+    content
+        The picture to paint.
+    style
+        The picture whose manner is taken; STYLE:0.7 gives it a weight against others.
+    styles
+        Further styles, blended by weight, or by region with --mask.
+    mask
+        Where each style goes, in order; styles without a mask take what is left, and where none goes the content stays.
+    protect
+        A mask where the content stays.
+    preset
+        A recipe to start from; `impasto presets` says what each reproduces.
+    """
+    from impasto import masks
+    from impasto.outputs import beside, carry_out
+    from impasto.painting import paint_steps
+
+    chosen = options_for(preset, **given(options))
+    weighed = [weighed_style(text) for text in (style, *styles)]
+    together = masked_styles(weighed, mask)
+    files = [place for place in (*mask, protect) if place is not None and masks.is_file(place)]
+    steps = partial(paint_steps, content, together, chosen, protect=protect, preset=preset)
+    target = beside(content, "-".join(path.stem for path, _ in weighed))
+    return carry_out(
+        steps, results.outputs(target), [content, *(path for path, _ in weighed), *map(Path, files)], chosen
+    )
+
+
+def masked_styles(weighed: Sequence[tuple[Path, float]], places: Sequence[str]) -> "list[Style]":
+    """Each style with its weight and its mask, if there is one for it. Raises OptionError for too many masks."""
+    from impasto.scene import Style
+
+    if len(places) > len(weighed):
+        raise OptionError(f"{len(places)} masks were given for {len(weighed)} styles. Give at most one for each.")
+    return [Style(path, weight, place) for (path, weight), place in zip_longest(weighed, places)]
+
+
+def weighed_style(text: str) -> tuple[Path, float]:
+    """STYLE or STYLE:WEIGHT; a file with the whole name goes before a weight."""
+    name, colon, weight = text.rpartition(":")
+    if not (name and colon and re.fullmatch(r"\d+\.?\d*|\.\d+", weight)) or os.path.lexists(text):
+        return Path(text), 1.0
+    return Path(name), float(weight)
+
+
+@app.command
+def stylize(
+    pictures: tuple[str, ...],
+    /,
+    *,
+    style: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative=())] = (),
+    mix: Annotated[bool, Parameter(negative=())] = False,
+    mask: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative=())] = (),
+    protect: str | None = None,
+    output: Annotated[Path | None, Parameter(name=["-o", "--output"], allow_leading_hyphen=True)] = None,
+    quiet: Quiet = False,
+    options: Annotated[StylizeFlags, Parameter(name="*")] = StylizeFlags(),
+) -> int:
+    """Paint photos in any style at once, each in one pass of a small network.
+
+    Parameters
+    ----------
+    pictures
+        Photos, folders of them or patterns such as "*.jpg"; the last one is the style unless --style is given.
+    style
+        Paintings, folders or patterns: every photo is painted in every style. STYLE:0.7 gives one a weight for --mix.
+    mix
+        Paint every photo once, in a mixture of all styles.
+    mask
+        Where each style goes, in order, as in `impasto paint`; the styles then share one picture.
+    protect
+        A mask where the photo stays.
+    output
+        Where the result goes: a picture, "-" for a PNG on standard output, or, where there are several results, a folder.
+        Beside the photo, or in the folder impasto-stylize, if left out.
+    """
+    from impasto.folders import Task, gather, tasks
+    from impasto.outputs import beside, stylize_files
+
+    photos, paintings = (pictures, style) if style else (pictures[:-1], pictures[-1:])
+    weighed = [weighed_style(text) for text in paintings]
+    styles = [(path, weight) for text, weight in weighed for path in gather([str(text)], "style")]
+    together = masked_styles(styles, mask)
+    work = tasks(gather(photos, "photo"), together, mix or bool(mask), output or Path("impasto-stylize"))
+    if len(work) == 1:
+        (task,) = work
+        target = output or beside(task.content, "-".join(path.stem for path, _ in styles))
+        work = [Task(task.content, task.styles, target)]
+    return stylize_files(work, protect, StylizeOptions(**given(options)), quiet)
+
+
+@app.command
+def texture(
+    style: Path,
+    /,
+    *,
+    width: int | None = None,
+    height: int | None = None,
+    seamless: Annotated[bool, Parameter(negative=())] = False,
+    preset: PresetName = "default",
+    results: Results = Results(),
+    options: Options = Flags(),
+) -> int:
+    """Synthesize a texture with the statistics of STYLE.
+
+    Parameters
+    ----------
+    style
+        The picture whose texture is taken.
+    width
+        Of the result in pixels; without width and height it has --size and the style's aspect.
+    height
+        Of the result in pixels.
+    seamless
+        Make a picture that tiles.
+    preset
+        A recipe to start from; its content is left out.
+    """
+    from impasto.outputs import beside, carry_out
+    from impasto.synthesis import texture_options, texture_steps
+
+    chosen = texture_options(preset, width, height, **given(options))
+    steps = partial(texture_steps, style, chosen, preset=preset, width=width, height=height, seamless=seamless)
+    return carry_out(steps, results.outputs(beside(style, "texture")), [style], chosen)
+
+
+@app.command
+def reconstruct(
+    picture: Path,
+    /,
+    *,
+    layer: str | None = None,
+    preset: PresetName = "default",
+    results: Results = Results(),
+    options: Options = Flags(),
+) -> int:
+    """Reconstruct PICTURE from what a network keeps of it: one layer's features, or the statistics of --style-layers.
+
+    Parameters
+    ----------
+    picture
+        The picture to reconstruct.
+    layer
+        The layer whose features are matched; relu4_2 if neither this nor --style-layers is given.
+    preset
+        A recipe to start from.
+    """
+    from impasto.outputs import beside, carry_out
+    from impasto.synthesis import reconstruct_options, reconstruct_steps
+
+    chosen = reconstruct_options(preset, layer, **given(options))
+    steps = partial(reconstruct_steps, picture, chosen, preset=preset)
+    return carry_out(steps, results.outputs(beside(picture, "reconstruction")), [picture], chosen)
+
+
+@app.command
+def demo(
+    *,
+    style: Literal["swirl", "woodcut", "mosaic", "points", "fauve"] = "swirl",
+    results: Results = Results(),
+    options: Options = Flags(),
+) -> int:
+    """Paint the pictures that come with the package: the first thing to try.
+
+    Parameters
+    ----------
+    style
+        Which of the shipped styles.
+    """
+    from impasto.outputs import carry_out
+    from impasto.painting import paint_steps
+
+    content, painted = images_of_the_demo("valley"), images_of_the_demo(style)
+    chosen = options_for(**given(options))
+    steps = partial(paint_steps, content, painted, chosen, preset="default")
+    return carry_out(steps, results.outputs(Path("impasto-demo.png")), [content, painted], chosen)
+
+
+def images_of_the_demo(name: str) -> Path:
+    """A picture that comes with the package."""
+    return Path(impasto.__file__).parent / "assets" / "demo" / f"{name}.jpg"

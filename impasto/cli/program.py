@@ -1,0 +1,154 @@
+"""The program: how options become flags, what all verbs share, and how a run ends."""
+
+import dataclasses
+import io
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional, TypeAlias
+
+from cyclopts import App, CycloptsError, Group, Parameter
+
+import impasto
+from impasto.errors import ImpastoError
+from impasto.options import PaintOptions, StylizeOptions
+from impasto.presets import PRESETS
+
+if TYPE_CHECKING:
+    from impasto.outputs import Outputs
+
+app = App(
+    name="impasto",
+    help="Paint one picture in the manner of another.",
+    version=impasto.__version__,
+    result_action="return_value",
+    help_format="plaintext",
+    suppress_keyboard_interrupt=False,  # run() answers with a status
+)
+
+STOPPED = 130  # as shells report a program that Ctrl-C ended
+CLOSED = 141  # and one whose reader has gone, such as `head`
+
+
+def mirror(options: type, of: str) -> type:
+    """A dataclass with the same options, none of them given: so that a preset's value is overridden only by a flag."""
+    group = Group(f"Options of {of}", sort_key=2)
+    made = dataclasses.make_dataclass(
+        f"{options.__name__}Flags",
+        [
+            (
+                declared.name,
+                Annotated[
+                    Optional[declared.type],  # noqa: UP045  (the type is known at run time only)
+                    Parameter(
+                        help=f"{declared.metadata['help']} [{words(declared.default)}]",
+                        group=group,
+                        negative=(),
+                        consume_multiple=True,
+                    ),
+                ],
+                None,
+            )
+            for declared in fields(options)
+        ],
+        frozen=True,
+    )
+    made.__module__ = __name__  # cyclopts takes a class of the module `types`, make_dataclass's own, for a builtin
+    return made
+
+
+def words(default: Any) -> str:
+    """A default as one would type it."""
+    if isinstance(default, tuple):
+        return " ".join(map(str, default)) or "none"
+    if default is None or isinstance(default, bool):
+        return {None: "none", False: "no", True: "yes"}[default]
+    return str(default)
+
+
+Flags: TypeAlias = mirror(PaintOptions, "painting")  # type: ignore[valid-type]
+StylizeFlags: TypeAlias = mirror(StylizeOptions, "stylizing")  # type: ignore[valid-type]
+PresetName: TypeAlias = Literal[tuple(PRESETS)]  # type: ignore[valid-type]
+Options: TypeAlias = Annotated[Flags, Parameter(name="*")]
+LinearCurve: TypeAlias = Annotated[
+    bool, Parameter(help="Give the curve a linear scale instead of a logarithmic one.", negative=())
+]
+Quiet: TypeAlias = Annotated[bool, Parameter(name=["-q", "--quiet"], help="Say nothing but errors.", negative=())]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Results:
+    """Where a verb's results go: the same flags for all."""
+
+    output: Annotated[
+        Path | None,
+        Parameter(
+            name=["-o", "--output"],
+            allow_leading_hyphen=True,
+            help='Where the result goes: .png, .jpg, .webp or .tif; "-" writes a PNG to standard output. Beside the '
+            "picture if left out.",
+        ),
+    ] = None
+    save_every: Annotated[int, Parameter(help="Also save a numbered picture every so many steps; -1: none.")] = -1
+    json_file: Annotated[
+        Path | None,
+        Parameter(
+            name="--json",
+            allow_leading_hyphen=True,
+            help='Write the recipe and the losses of every step to this file; "-" is standard output.',
+        ),
+    ] = None
+    curve: Annotated[
+        Path | None,
+        Parameter(help="Draw the losses over the steps, all and by layer, to this file: .png, .pdf, .svg or .csv."),
+    ] = None
+    linear_curve: LinearCurve = False
+    quiet: Quiet = False
+
+    def outputs(self, otherwise: Path) -> "Outputs":
+        """What is to be written, with `otherwise` as the picture's place where none was named."""
+        from impasto.outputs import Outputs
+
+        return Outputs(
+            self.output or otherwise, self.save_every, self.json_file, self.curve, self.linear_curve, self.quiet
+        )
+
+
+def given(flags: Any) -> dict[str, Any]:
+    """The options that were typed."""
+    return {declared.name: value for declared in fields(flags) if (value := getattr(flags, declared.name)) is not None}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and end the process with its status."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # α where a pipe's encoding has none, as on Windows
+    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command line; returns the status. What impasto says no to is one sentence on standard error."""
+    try:
+        status = app(arguments, exit_on_error=False, print_error=False) or 0
+        sys.stdout.flush()  # a reader that has gone is noticed here, not when Python ends
+        return status
+    except ImpastoError as error:
+        print(f"impasto: {one_line(error)}", file=sys.stderr)
+    except CycloptsError as error:
+        verb = f"{arguments[0]} " if arguments[0] in app else ""
+        print(f"impasto: {one_line(error)} See `impasto {verb}--help`.", file=sys.stderr)
+    except KeyboardInterrupt:
+        return STOPPED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end
+        return CLOSED
+    return 2
+
+
+def one_line(error: Exception) -> str:
+    """A message, cyclopts' or one with a strange file name in it, as one line that ends with a full stop."""
+    text = " ".join(str(error).split())
+    return text if text.endswith((".", "!", "?")) else text + "."
