@@ -16,12 +16,15 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from impasto.errors import DivergenceError, ImpastoError, InputError, OptionError, OutputError, WeightsError
     from impasto.images import read_recipe
+    from impasto.ingredients import embed
     from impasto.options import PaintOptions
     from impasto.painting import Painting, PaintStep, paint, paint_steps
     from impasto.presets import options_for
+    from impasto.repeat import Comparison, Repeat, Verdict, diff, prepare, rerun, verify
     from impasto.synthesis import reconstruct, reconstruct_steps, texture, texture_steps
 
 __all__ = [
+    "Comparison",
     "DivergenceError",
     "ImpastoError",
     "InputError",
@@ -30,25 +33,34 @@ __all__ = [
     "PaintOptions",
     "PaintStep",
     "Painting",
+    "Repeat",
+    "Verdict",
     "WeightsError",
     "__version__",
+    "diff",
+    "embed",
     "options_for",
     "paint",
     "paint_steps",
+    "prepare",
     "read_recipe",
     "reconstruct",
     "reconstruct_steps",
+    "rerun",
     "texture",
     "texture_steps",
+    "verify",
 ]
 
 # module -> its public names
 _HOMES = {
     "errors": ("DivergenceError", "ImpastoError", "InputError", "OptionError", "OutputError", "WeightsError"),
     "images": ("read_recipe",),
+    "ingredients": ("embed",),
     "options": ("PaintOptions",),
     "painting": ("PaintStep", "Painting", "paint", "paint_steps"),
     "presets": ("options_for",),
+    "repeat": ("Comparison", "Repeat", "Verdict", "diff", "prepare", "rerun", "verify"),
     "synthesis": ("reconstruct", "reconstruct_steps", "texture", "texture_steps"),
 }
 

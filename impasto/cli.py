@@ -79,6 +79,11 @@ PresetName: TypeAlias = Literal[tuple(PRESETS)]  # type: ignore[valid-type]
 Options: TypeAlias = Annotated[Flags, Parameter(name="*")]
 Quiet: TypeAlias = Annotated[bool, Parameter(name=["-q", "--quiet"], help="Say nothing but errors.", negative=())]
 
+RunFolder: TypeAlias = Annotated[
+    Path | None,
+    Parameter(name="--run", help="Keep the state in this folder, for `impasto resume` and `impasto branch`."),
+]
+
 
 @Parameter(name="*")
 @dataclass(frozen=True)
@@ -90,7 +95,7 @@ class Results:
         Parameter(
             name=["-o", "--output"],
             allow_leading_hyphen=True,
-            help='Where the result goes: .png, .jpg, .webp or .tif; "-" writes a PNG to standard output. Beside the '
+            help='Where the result goes: .png, .jpg, .webp, .avif or .tif; "-" writes a PNG to standard output. Beside the '
             "picture if left out.",
         ),
     ] = None
@@ -106,13 +111,29 @@ class Results:
     curve: Annotated[
         Path | None, Parameter(help="Draw the losses over the steps to this file: .png, .pdf, .svg or .csv.")
     ] = None
+    no_recipe: Annotated[
+        bool, Parameter(help="Write no recipe into the picture: nothing then tells how it was made.", negative=())
+    ] = False
+    embed_inputs: Annotated[
+        bool,
+        Parameter(help="Store small copies of the pictures it is made from in the recipe, for `rerun`.", negative=()),
+    ] = False
     quiet: Quiet = False
 
-    def outputs(self, otherwise: Path) -> "Outputs":
-        """What is to be written, with `otherwise` as the picture's place where none was named."""
+    def outputs(self, otherwise: Path, run: Path | None = None) -> "Outputs":
+        """What is to be written, with `otherwise` as the picture's place where none was named; see `Outputs`."""
         from impasto.outputs import Outputs
 
-        return Outputs(self.output or otherwise, self.save_every, self.json_file, self.curve, self.quiet)
+        return Outputs(
+            self.output or otherwise,
+            self.save_every,
+            self.json_file,
+            self.curve,
+            self.quiet,
+            recipe=not self.no_recipe,
+            embed_inputs=self.embed_inputs,
+            run=run,
+        )
 
 
 @app.command
@@ -122,6 +143,7 @@ def paint(
     /,
     *,
     preset: PresetName = "default",
+    run: RunFolder = None,
     results: Results = Results(),
     options: Options = Flags(),  # noqa: B008  (frozen, and holds nothing)
 ) -> int:
@@ -141,7 +163,9 @@ def paint(
 
     chosen = options_for(preset, **given(options))
     steps = partial(paint_steps, content, style, chosen, preset=preset)
-    return carry_out(steps, results.outputs(beside(content, style.stem)), [content, style], chosen)
+    return carry_out(
+        steps, results.outputs(beside(content, style.stem), run), {"content": content, "style": style}, chosen
+    )
 
 
 @app.command
@@ -153,6 +177,7 @@ def texture(
     height: int | None = None,
     seamless: Annotated[bool, Parameter(negative=())] = False,
     preset: PresetName = "default",
+    run: RunFolder = None,
     results: Results = Results(),
     options: Options = Flags(),  # noqa: B008
 ) -> int:
@@ -176,7 +201,7 @@ def texture(
 
     chosen = texture_options(preset, width, height, **given(options))
     steps = partial(texture_steps, style, chosen, preset=preset, width=width, height=height, seamless=seamless)
-    return carry_out(steps, results.outputs(beside(style, "texture")), [style], chosen)
+    return carry_out(steps, results.outputs(beside(style, "texture"), run), {"style": style}, chosen)
 
 
 @app.command
@@ -186,6 +211,7 @@ def reconstruct(
     *,
     layer: str | None = None,
     preset: PresetName = "default",
+    run: RunFolder = None,
     results: Results = Results(),
     options: Options = Flags(),  # noqa: B008
 ) -> int:
@@ -205,7 +231,8 @@ def reconstruct(
 
     chosen = reconstruct_options(preset, layer, **given(options))
     steps = partial(reconstruct_steps, picture, chosen, preset=preset)
-    return carry_out(steps, results.outputs(beside(picture, "reconstruction")), [picture], chosen)
+    sources = {"content": picture, "style": picture}
+    return carry_out(steps, results.outputs(beside(picture, "reconstruction"), run), sources, chosen)
 
 
 def given(flags: Any) -> dict[str, Any]:
@@ -233,7 +260,7 @@ def demo(
     content, painted = images_of_the_demo("valley"), images_of_the_demo(style)
     chosen = options_for(**given(options))
     steps = partial(paint_steps, content, painted, chosen, preset="default")
-    return carry_out(steps, results.outputs(Path("impasto-demo.png")), [content, painted], chosen)
+    return carry_out(steps, results.outputs(Path("impasto-demo.png")), {"content": content, "style": painted}, chosen)
 
 
 def images_of_the_demo(name: str) -> Path:
@@ -268,15 +295,170 @@ def recipe(picture: Path, /) -> int:
     picture
         A file that impasto wrote.
     """
+    from impasto.recipe import read
+
+    print(json.dumps(read(picture), indent=1))
+    return 0
+
+
+@app.command
+def rerun(
+    picture: Path,
+    /,
+    *,
+    content: Path | None = None,
+    style: Path | None = None,
+    inputs: Path | None = None,
+    results: Results = Results(),
+    options: Options = Flags(),  # noqa: B008
+) -> int:
+    """Paint PICTURE again from its recipe, with any option changed.
+
+    Parameters
+    ----------
+    picture
+        A picture that impasto wrote. What it was made from is found by its hash beside it, in this folder, or as a small
+        copy inside.
+    content
+        The content to take instead.
+    style
+        The style to take instead.
+    inputs
+        A folder to look in first.
+    """
+    from impasto.outputs import beside, carry_out, remark
+    from impasto.repeat import prepare
+
+    named = sources_given(content, style)
+    repeat = prepare(picture, folders=[inputs] if inputs else [], sources=named, **given(options))
+    remark(repeat.notes, results.quiet)
+    return carry_out(
+        repeat.steps, results.outputs(beside(picture, "again")), {**repeat.sources, "picture": picture}, repeat.options
+    )
+
+
+def sources_given(content: Path | None, style: Path | None) -> dict[str, Path]:
+    """The pictures that were named, by role."""
+    return {role: path for role, path in (("content", content), ("style", style)) if path is not None}
+
+
+@app.command
+def verify(
+    picture: Path,
+    /,
+    *,
+    content: Path | None = None,
+    style: Path | None = None,
+    inputs: Path | None = None,
+    quiet: Quiet = False,
+) -> int:
+    """Paint PICTURE again from its recipe and compare: status 0 if it is the same picture, 1 if not.
+
+    On the same machine with as many threads every pixel is the same; otherwise more than 40 dB of PSNR pass.
+
+    Parameters
+    ----------
+    picture
+        A picture that impasto wrote.
+    content
+        Its content, where it is not found by its hash.
+    style
+        Its style, where it is not found by its hash.
+    inputs
+        A folder to look in first.
+    """
+    from impasto.outputs import paint_unsaved, remark
+    from impasto.repeat import judge, prepare, verification
+
+    repeat = prepare(picture, folders=[inputs] if inputs else [], sources=sources_given(content, style))
+    remark(repeat.notes, quiet)
+    verdict = judge(picture, paint_unsaved(partial(verification, repeat), quiet))
+    if not quiet:
+        print(f"{picture}: {verdict}")
+        for note in () if verdict.identical else verdict.notes:
+            print(f"  {note}")
+    return 0 if verdict.passed else 1
+
+
+@app.command
+def resume(folder: Path, /, *, results: Results = Results()) -> int:
+    """Go on with the run in FOLDER, to the picture that it would have become.
+
+    Parameters
+    ----------
+    folder
+        What was named with --run.
+    """
+    from impasto.outputs import carry_out, remark
+    from impasto.runs import load
+
+    run = load(folder)
+    remark(run.repeat.notes, results.quiet)
+    outputs = results.outputs(run.target or folder / "picture.png")
+    return carry_out(run.steps, outputs, run.repeat.sources, run.repeat.options)
+
+
+@app.command
+def branch(
+    folder: Path,
+    /,
+    *,
+    at: int,
+    run: RunFolder = None,
+    results: Results = Results(),
+    options: Options = Flags(),  # noqa: B008
+) -> int:
+    """Paint on from a kept step of the run in FOLDER with some options changed, as a run of its own.
+
+    Parameters
+    ----------
+    folder
+        What was named with --run.
+    at
+        The step to branch from: every 25th is kept, and the last.
+    """
+    from impasto.outputs import beside, carry_out, remark
+    from impasto.runs import branch as branched
+
+    repeat, state = branched(folder, at, **given(options))
+    remark(repeat.notes, results.quiet)
+    outputs = results.outputs(beside(folder, f"{at}"), run)
+    return carry_out(partial(repeat.steps, state=state), outputs, repeat.sources, repeat.options)
+
+
+@app.command
+def diff(
+    one: Path,
+    other: Path,
+    /,
+    *,
+    output: Annotated[Path | None, Parameter(name=["-o", "--output"])] = None,
+) -> int:
+    """Say what differs between two pictures: in their settings, and in their pixels.
+
+    Parameters
+    ----------
+    one
+        A picture that impasto wrote.
+    other
+        Another.
+    output
+        Where to draw the pixels' difference, enlarged until its largest value is white.
+    """
     from impasto import images
     from impasto.errors import InputError
+    from impasto.repeat import diff as compare
 
-    found = images.read_recipe(picture)
-    if found is None:
-        raise InputError(
-            f"{picture} carries no recipe: it was not made by impasto, or an editor removed it. Paint it anew."
-        )
-    print(json.dumps(found, indent=1))
+    if output is not None:
+        images.check_output(output, [one, other])
+    found = compare(one, other)
+    for line in found.lines:
+        print(line)
+    print(found.in_pixels())
+    if output is not None:
+        if found.difference is None:
+            raise InputError("Pictures of different sizes have no difference in pixels to draw. Leave -o out.")
+        images.save(found.difference, output)
     return 0
 
 

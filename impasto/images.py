@@ -48,7 +48,9 @@ _WRITERS: dict[str, tuple[str, dict[str, Any]]] = {
     ".webp": ("WEBP", {}),
     ".tif": ("TIFF", {"compression": "tiff_adobe_deflate"}),
     ".tiff": ("TIFF", {"compression": "tiff_adobe_deflate"}),
+    ".avif": ("AVIF", {"subsampling": "4:4:4"}),
 }
+_LOSSY = ("JPEG", "WEBP", "AVIF")
 _REMEDIES = {
     errno.ENOENT: "create its folder or choose another",
     errno.EISDIR: "name a file inside it",
@@ -132,14 +134,14 @@ def to_picture(image: Tensor) -> Image.Image:
 def encode(image: Tensor, suffix: str, *, recipe: Mapping[str, Any] | None = None, quality: int = 95) -> bytes:
     """Encode (1, 3, H, W) or (3, H, W), sRGB in [0, 1], as a picture file of the format that `suffix` stands for.
 
-    `recipe` is written into the file as JSON, for `read_recipe`. `quality`, 1 to 100, is that of JPEG and WebP.
+    `recipe` is written into the file as JSON, for `read_recipe`. `quality`, 1 to 100, is that of JPEG, WebP and AVIF.
     Raises OutputError if the suffix is unknown or the format cannot hold the picture, OptionError for the quality.
     """
     if not 1 <= quality <= 100:
         raise OptionError(f"The quality is {quality}, but it must be from 1 to 100: 95 is a good choice.")
     format, options = _writer(suffix)
     options = options | {"icc_profile": _srgb_profile()} | _recipe_options(format, recipe)
-    if format in ("JPEG", "WEBP"):
+    if format in _LOSSY:
         options["quality"] = quality
     buffer = BytesIO()
     try:
@@ -161,6 +163,20 @@ def write(data: bytes, path: FilePath) -> None:
     """Write `data` to `path`, whole or not at all: aside, then renamed. Raises OutputError; see `save`."""
     with _temporary(path, data) as temporary:
         temporary.replace(os.path.realpath(path))
+
+
+def suffix_of(path: FilePath) -> str:
+    """The suffix under which `save` writes the format that a picture really has; ".png" for formats it does not write.
+
+    Raises InputError if the file cannot be read or is no picture.
+    """
+    with _opened(path, _name(path)) as image:
+        return next((suffix for suffix, (format, _) in _WRITERS.items() if format == image.format), ".png")
+
+
+def is_lossy(suffix: str) -> bool:
+    """Whether a quality matters to the format that the suffix stands for. Raises OutputError for an unknown one."""
+    return _writer(suffix)[0] in _LOSSY
 
 
 def read_recipe(source: FilePath | bytes) -> dict[str, Any] | None:
@@ -353,10 +369,12 @@ def _in_range(image: Tensor, name: str) -> Tensor:
 
 
 def _writer(suffix: str) -> tuple[str, dict[str, Any]]:
+    Image.init()
+    writers = {key: writer for key, writer in _WRITERS.items() if writer[0] in Image.SAVE}  # an old Pillow has no AVIF
     try:
-        return _WRITERS["." + suffix.lower().removeprefix(".")]
+        return writers["." + suffix.lower().removeprefix(".")]
     except KeyError:
-        allowed = ", ".join(_WRITERS)
+        allowed = ", ".join(writers)
         raise OutputError(f"The result cannot be written with the suffix {suffix!r}: use one of {allowed}.") from None
 
 

@@ -151,9 +151,9 @@ def check_type(declared: dataclasses.Field[Any], value: Any) -> Any:
             item = typing.get_args(kind)[0]
             wanted = (int, float) if item is float else item
             if all(isinstance(part, wanted) and not isinstance(part, bool) for part in value):
-                return tuple(item(part) for part in value)
+                return tuple(finite(part) if item is float else item(part) for part in value)
         if kind is float and isinstance(value, (int, float)) and not isinstance(value, bool):
-            return float(value)
+            return finite(value)
         if kind is int and isinstance(value, int) and not isinstance(value, bool):
             return value
         if kind is str and isinstance(value, (str, Path)):
@@ -161,6 +161,14 @@ def check_type(declared: dataclasses.Field[Any], value: Any) -> Any:
         if kind is bool and isinstance(value, bool):
             return value
     raise OptionError(f"{flag(declared.name)} is {value!r}; it must be {allowed(declared)}.")
+
+
+def finite(number: float) -> float:
+    """A float; a whole number that is too large for one, as a text may hold, becomes infinite and is out of range."""
+    try:
+        return float(number)
+    except OverflowError:
+        return float("inf")
 
 
 def check_range(declared: dataclasses.Field[Any], value: Any) -> None:

@@ -6,17 +6,19 @@ Everything that will be written is tried before the first step, so that nothing 
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 
-from impasto import images, machine
-from impasto.errors import OptionError, OutputError
+from impasto import images, machine, runs
+from impasto.errors import ImpastoError, OptionError, OutputError
+from impasto.images import ImageSource
+from impasto.ingredients import embed
 from impasto.options import PaintOptions
-from impasto.painting import PaintStep
+from impasto.painting import Painting, PaintStep, last, option_files
 from impasto.terminal import PaintProgress
 
 STOPPED = 130  # as shells report a program that Ctrl-C ended
@@ -24,13 +26,19 @@ STOPPED = 130  # as shells report a program that Ctrl-C ended
 
 @dataclass(frozen=True)
 class Outputs:
-    """What is to be written: the picture ("-" is standard output), numbered pictures, losses as JSON and as a curve."""
+    """What is to be written: the picture ("-" is standard output), numbered pictures, losses as JSON and as a curve.
+
+    run: the folder that the state is kept in.
+    """
 
     target: Path
     save_every: int = -1
     json_file: Path | None = None
     curve: Path | None = None
     quiet: bool = False
+    recipe: bool = True
+    embed_inputs: bool = False
+    run: Path | None = None
 
     @property
     def streams(self) -> bool:
@@ -39,27 +47,35 @@ class Outputs:
 
 
 def carry_out(
-    steps: Callable[..., Iterator[PaintStep]], outputs: Outputs, sources: Sequence[Path], options: PaintOptions
+    steps: Callable[..., Iterator[PaintStep]],
+    outputs: Outputs,
+    sources: Mapping[str, ImageSource],
+    options: PaintOptions,
 ) -> int:
     """Run the steps, write the outputs, return the status: 0, or 130 when Ctrl-C stopped it and what was reached is kept.
 
-    steps: called with `on_download`. sources: the pictures that are read; nothing is written over them.
+    steps: called with `on_download`. sources: the pictures that are read, by role; nothing is written over them.
     """
     machine.keep_freed_memory()
-    check(outputs, sources, options)
+    check(outputs, [source for source in sources.values() if isinstance(source, Path)], options)
     console = Console(stderr=True, highlight=False, emoji=False)
     step: PaintStep | None = None
     status = 0
     with PaintProgress(console, outputs.quiet) as progress:
         try:
-            for step in steps(on_download=progress.download):
+            for step in kept(steps(on_download=progress.download), outputs, sources, options):
                 progress.show(step)
                 if outputs.save_every > 0 and step.index % outputs.save_every == 0:
-                    step.painting.save(numbered(outputs.target, step.index))
+                    painting = finished(step.painting, outputs, sources)
+                    painting.save(numbered(outputs.target, step.index), with_recipe=outputs.recipe)
         except KeyboardInterrupt:
             status = STOPPED
+        except ImpastoError:
+            if step is not None:
+                write(finished(step.painting, outputs, sources), outputs)  # what was good before it went wrong
+            raise
     if step is not None:
-        write(step, outputs)
+        write(finished(step.painting, outputs, sources), outputs)
         if not outputs.quiet:
             console.print(summary(step, outputs.target, stopped=status == STOPPED), soft_wrap=True, markup=False)
     return status
@@ -76,6 +92,10 @@ def check(outputs: Outputs, sources: Sequence[Path], options: PaintOptions) -> N
         raise OptionError("-o and --json both go to standard output. Name a file for one of them.")
     for path in sources:
         check_source(path)
+    if outputs.embed_inputs and not outputs.recipe:
+        raise OptionError(
+            "--embed-inputs stores copies in the recipe, and --no-recipe leaves it out. Choose one of them."
+        )
     inputs = [*sources, *(Path(path) for path in (options.start, options.weights) if path)]
     if not outputs.streams:
         images.check_output(outputs.target, inputs)
@@ -89,21 +109,53 @@ def check(outputs: Outputs, sources: Sequence[Path], options: PaintOptions) -> N
 
         curves.check_output(outputs.curve)
         check_text("--curve", outputs.curve, [*inputs, outputs.target])
+    if outputs.run is not None:
+        runs.check_new(outputs.run)
 
 
-def write(step: PaintStep, outputs: Outputs) -> None:
-    """Write the picture, the losses and the curve of the last step."""
-    painting = step.painting
+def kept(
+    steps: Iterator[PaintStep], outputs: Outputs, sources: Mapping[str, ImageSource], options: PaintOptions
+) -> Iterator[PaintStep]:
+    """The steps, their state kept where that was asked for."""
+    if outputs.run is None:
+        return steps
+    files = {role: source for role, source in sources.items() if isinstance(source, Path)} | {
+        role: Path(path) for role, path in option_files(options).items()
+    }
+    return runs.keep(steps, outputs.run, files, target=outputs.target)
+
+
+def finished(painting: Painting, outputs: Outputs, sources: Mapping[str, ImageSource]) -> Painting:
+    """The painting as it is written: with copies of its inputs in the recipe where they were asked for."""
+    return embed(painting, sources) if outputs.embed_inputs else painting
+
+
+def write(painting: Painting, outputs: Outputs) -> None:
+    """Write the picture, the losses and the curve."""
     if outputs.streams:
-        sys.stdout.buffer.write(images.encode(painting.image, ".png", recipe=painting.recipe))
+        data = images.encode(painting.image, ".png", recipe=painting.recipe if outputs.recipe else None)
+        sys.stdout.buffer.write(data)
     else:
-        painting.save(outputs.target)
+        painting.save(outputs.target, with_recipe=outputs.recipe)
     if outputs.json_file is not None:
         write_text(outputs.json_file, json.dumps({**painting.recipe, "history": painting.history}, indent=1))
     if outputs.curve is not None:
         from impasto.curves import save_curve
 
         save_curve(painting.history, outputs.curve)
+
+
+def paint_unsaved(steps: Callable[..., Iterator[PaintStep]], quiet: bool) -> Painting:
+    """Run the steps for their last painting alone; progress is shown as by `carry_out`."""
+    machine.keep_freed_memory()
+    with PaintProgress(Console(stderr=True, highlight=False, emoji=False), quiet) as progress:
+        return last(steps(on_download=progress.download), progress.show)
+
+
+def remark(notes: Sequence[str], quiet: bool) -> None:
+    """Sentences that are no errors, to standard error."""
+    for note in () if quiet else notes:
+        print(f"impasto: {note}", file=sys.stderr)
 
 
 def summary(step: "PaintStep", target: Path, stopped: bool) -> str:

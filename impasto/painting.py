@@ -2,12 +2,15 @@
 
 One call in six stages: options are checked, pictures read, the backbone loaded, the scales planned; then each scale
 builds its objective and is optimised, its result enlarged into the next; at the end stands a `Painting`. The verbs that
-paint from one picture alone share these stages: see `synthesis`.
+paint from one picture alone share these stages: see `synthesis`. A painting's `State` after any step is enough to go on
+from there: see `runs`.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +25,8 @@ from impasto.conventions import layer_weights
 from impasto.errors import InputError
 from impasto.images import ImageSource
 from impasto.losses import Objective, Term
-from impasto.optimize import LBFGS, Adam, Optimizer, optimize
-from impasto.options import SMALLEST, PaintOptions
+from impasto.optimize import LBFGS, Adam, Optimizer, Step, optimize
+from impasto.options import SMALLEST, STARTS, PaintOptions
 from impasto.presets import options_for
 
 
@@ -40,10 +43,15 @@ class Painting:
         """As an 8-bit PIL picture."""
         return images.to_picture(self.image)
 
-    def save(self, path: str | Path, *, quality: int = 95) -> Path:
-        """Write a PNG, JPEG, WebP or TIFF file with the recipe inside; returns its path. Raises OutputError."""
-        images.save(self.image, path, recipe=self.recipe, quality=quality)
-        return Path(path)
+    def save(self, path: str | Path, *, quality: int = 95, with_recipe: bool = True) -> Path:
+        """Write a PNG, JPEG, WebP, AVIF or TIFF file, the recipe inside; returns its path. Raises OutputError.
+
+        quality: 1 to 100, of the formats that lose something; the recipe then says it.
+        """
+        path = Path(path)
+        notes = {**self.recipe, "quality": quality} if images.is_lossy(path.suffix) else self.recipe
+        images.save(self.image, path, recipe=notes if with_recipe else None, quality=quality)
+        return path
 
     def _repr_png_(self) -> bytes:
         """Notebooks show a painting as what it is."""
@@ -51,8 +59,27 @@ class Painting:
 
 
 @dataclass(frozen=True)
+class State:
+    """Where a painting stands after a step.
+
+    scale: index into the plan; step: evaluations done at that scale; canvas: what is evaluated next, (1, 3, H, W) with
+    its margin, or None before the first step; memory: the optimiser's; history: the losses of every step; seconds: spent.
+    """
+
+    scale: int = 0
+    step: int = 0
+    canvas: Tensor | None = None
+    memory: Mapping[str, Tensor] = field(default_factory=dict)
+    history: Sequence[dict[str, Any]] = ()
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
 class PaintStep:
-    """One evaluation on the way: `index` of `total`, at `size` pixels, after `seconds` in all."""
+    """One evaluation on the way: `index` of `total`, at `size` pixels, after `seconds` in all.
+
+    canvas: the picture with its margin. state: gives the painting's state, if called before the next step is asked for.
+    """
 
     index: int
     total: int
@@ -61,6 +88,8 @@ class PaintStep:
     parts: dict[str, float]
     seconds: float
     painting: Painting  # as it stands now
+    canvas: Tensor = field(repr=False)
+    state: Callable[[], State] = field(repr=False)
 
 
 def paint(
@@ -126,41 +155,71 @@ def run(
     shape: tuple[int, int] | None = None,
     seamless: bool = False,
     on_download: Callable[[int, int], None] | None = None,
+    state: State | None = None,
 ) -> Iterator[PaintStep]:
     """What every verb that optimises an image does. `sources` holds "content", "style" or both.
 
-    Without content the canvas has the (height, width) `shape`, or the style's, scaled to the options' size.
+    Without content the canvas has the (height, width) `shape`, or the style's, scaled to the options' size. state: where
+    to go on; the step that it was taken after is yielded once more.
     """
-    began = time.monotonic()
+    state = state or State()
+    began = time.monotonic() - state.seconds
     device = machine.choose_device(options.device)
     pictures = {name: images.load(source).to(device) for name, source in sources.items()}
     content, style = templates(pictures, shape)
     check_memory((content, style), options, device)
     backbone = load_backbone(options, device, on_download)
-    inputs = {name: recipe.fingerprint(source) for name, source in sources.items()}
-    notes = recipe.make(verb, preset, options, inputs, backbone.fingerprint, device, backbone.dtype)
-    history: list[dict[str, Any]] = []
+    inputs = {name: recipe.fingerprint(source) for name, source in {**sources, **option_files(options)}.items()}
+    arguments = {
+        **({"height": shape[0], "width": shape[1]} if shape else {}),
+        **({"seamless": True} if seamless else {}),
+    }
+    notes = recipe.make(verb, preset, options, arguments, inputs, backbone, device)
+    history = list(state.history)
     plan = scales.plan(options)
-    total = sum(scale.steps for scale in plan)
-    optimizer = make_optimizer(options)
     margin = 0 if seamless else options.canvas_padding
-    canvas = None
-    for scale in plan:
+    report = partial(paint_step, sum(scale.steps for scale in plan), margin, notes, history)
+    optimizer = make_optimizer(options)
+    optimizer.restore({key: value.to(device) if value.ndim == 4 else value for key, value in state.memory.items()})
+    canvas, done = None if state.canvas is None else state.canvas.to(device), state.step
+    if canvas is not None:
+        shown = optimizer.result(canvas)
+        yield report(shown, time.monotonic() - began, lambda: state)
+    for number, scale in enumerate(plan[state.scale :], start=state.scale):
         content_image = pad(images.resize(content, scale.size), margin)
         style_image = images.resize(style, max(SMALLEST, round(scale.size * options.style_scale)))
         objective = make_objective(content_image, style_image, backbone, options, seamless)
-        canvas = (
-            start(content_image, style_image, options)
-            if canvas is None
-            else enlarge(canvas, content_image, margin, optimizer, seamless)
-        )
-        for step in optimize(canvas, objective, steps=scale.steps, optimizer=optimizer):
-            canvas = step.image
-            seconds = time.monotonic() - began
+        if canvas is None:
+            canvas = start(content_image, style_image, options)
+        elif number > state.scale:
+            canvas, done = enlarge(shown, content_image, margin, optimizer, seamless), 0
+        for step in optimize(canvas, objective, steps=scale.steps, optimizer=optimizer, done=done):
+            shown, seconds = step.image, time.monotonic() - began
             history.append({"step": len(history) + 1, "size": scale.size, "loss": step.loss, **step.parts})
-            facts = {"steps": len(history), "loss": step.loss, "losses": step.parts, "seconds": round(seconds, 2)}
-            painting = Painting(crop(canvas, margin).cpu(), {**notes, **facts}, history.copy())
-            yield PaintStep(len(history), total, scale.size, step.loss, step.parts, seconds, painting)
+            yield report(shown, seconds, partial(capture, number, step, optimizer, history, seconds))
+
+
+def paint_step(
+    total: int,
+    margin: int,
+    notes: Mapping[str, Any],
+    history: list[dict[str, Any]],
+    canvas: Tensor,
+    seconds: float,
+    state: Callable[[], State],
+) -> PaintStep:
+    """The step that the history ends with, and the painting as it stands then."""
+    entry = history[-1]
+    index, size, loss = entry["step"], entry["size"], entry["loss"]
+    parts = {name: value for name, value in entry.items() if name not in ("step", "size", "loss")}
+    facts = {"steps": index, "loss": loss, "losses": parts, "seconds": round(seconds, 2)}
+    painting = Painting(crop(canvas, margin).cpu(), {**notes, **facts}, history.copy())
+    return PaintStep(index, total, size, loss, parts, seconds, painting, canvas, state)
+
+
+def capture(scale: int, step: Step, optimizer: Optimizer, history: Sequence[dict[str, Any]], seconds: float) -> State:
+    """The state after a step."""
+    return State(scale, step.index, step.next, optimizer.memory(), list(history), seconds)
 
 
 # ------------------------------------------------------------------------------------------------------ the stages
@@ -185,6 +244,19 @@ def load_backbone(
     )
     backbone.check((*options.content_layers, *options.style_layers))
     return backbone
+
+
+def option_files(options: PaintOptions) -> dict[str, str]:
+    """The files that options name: "start" and "weights", where they are files."""
+    named = {"start": options.start if options.start not in STARTS else None, "weights": options.weights}
+    return {name: path for name, path in named.items() if path and is_file(path)}
+
+
+def is_file(path: str) -> bool:
+    """Whether a file is there; no for a name that the system does not take, where `Path.is_file` raises."""
+    with suppress(OSError, ValueError):
+        return Path(path).is_file()
+    return False
 
 
 def make_optimizer(options: PaintOptions) -> Optimizer:

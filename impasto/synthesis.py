@@ -68,13 +68,18 @@ def texture_options(
     if width is not None and height is not None:
         given = {**given, "size": max(width, height)}
     options = options_for(preset, **{**TEXTURE, **given})
+    check_texture(options)
+    return options
+
+
+def check_texture(options: PaintOptions) -> None:
+    """Raise OptionError where options ask for content, of which a texture has none."""
     if options.content_weight:
         raise OptionError(f"A texture has no content, but --content-weight is {options.content_weight}. Leave it out.")
     if options.start == "content":
         raise OptionError(
             "A texture has no content to start from. Choose --start style-noise, noise, style or a picture."
         )
-    return options
 
 
 def check_tiling(shape: tuple[int, int], options: PaintOptions) -> None:

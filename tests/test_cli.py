@@ -166,7 +166,7 @@ def test_the_recipe_in_the_picture_shows_what_was_typed() -> None:
 # --------------------------------------------------------------------------------------------------------- output
 
 
-@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif", ".PNG"])
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif", ".avif", ".PNG"])
 def test_every_format_is_written_with_its_recipe(suffix: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run([*PAINT, "-o", f"out{suffix}"]) == 0
     with Image.open(f"out{suffix}") as written:
