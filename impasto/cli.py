@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional, TypeAlias
 from cyclopts import App, CycloptsError, Group, Parameter
 
 import impasto
-from impasto.errors import ImpastoError
+from impasto.errors import ImpastoError, OptionError
 from impasto.options import PaintOptions
 from impasto.presets import PRESETS, options_for
 
@@ -79,6 +79,9 @@ PresetName: TypeAlias = Literal[tuple(PRESETS)]  # type: ignore[valid-type]
 Options: TypeAlias = Annotated[Flags, Parameter(name="*")]
 Quiet: TypeAlias = Annotated[bool, Parameter(name=["-q", "--quiet"], help="Say nothing but errors.", negative=())]
 
+NoRecipe: TypeAlias = Annotated[
+    bool, Parameter(help="Write no recipe into the picture: nothing then tells how it was made.", negative=())
+]
 RunFolder: TypeAlias = Annotated[
     Path | None,
     Parameter(name="--run", help="Keep the state in this folder, for `impasto resume` and `impasto branch`."),
@@ -111,9 +114,7 @@ class Results:
     curve: Annotated[
         Path | None, Parameter(help="Draw the losses over the steps to this file: .png, .pdf, .svg or .csv.")
     ] = None
-    no_recipe: Annotated[
-        bool, Parameter(help="Write no recipe into the picture: nothing then tells how it was made.", negative=())
-    ] = False
+    no_recipe: NoRecipe = False
     embed_inputs: Annotated[
         bool,
         Parameter(help="Store small copies of the pictures it is made from in the recipe, for `rerun`.", negative=()),
@@ -312,13 +313,14 @@ def rerun(
     results: Results = Results(),
     options: Options = Flags(),  # noqa: B008
 ) -> int:
-    """Paint PICTURE again from its recipe, with any option changed.
+    """Paint PICTURE again from its recipe, with any option changed; what is not given is as the recipe has it.
+
+    What it was made from is found by its hash beside it or in this folder, or as a small copy inside.
 
     Parameters
     ----------
     picture
-        A picture that impasto wrote. What it was made from is found by its hash beside it, in this folder, or as a small
-        copy inside.
+        A picture that impasto wrote.
     content
         The content to take instead.
     style
@@ -378,6 +380,56 @@ def verify(
         for note in () if verdict.identical else verdict.notes:
             print(f"  {note}")
     return 0 if verdict.passed else 1
+
+
+@app.command
+def batch(
+    *sources: Path,
+    output: Annotated[Path, Parameter(name=["-o", "--output"])] = Path("batch"),
+    workers: int = 1,
+    retry: Annotated[bool, Parameter(negative=())] = False,
+    suffix: str = ".png",
+    preset: PresetName = "default",
+    no_recipe: NoRecipe = False,
+    quiet: Quiet = False,
+    options: Options = Flags(),  # noqa: B008
+) -> int:
+    """Paint many pictures: `impasto batch JOBS.csv` or `impasto batch CONTENTS x STYLES`, each a folder or a picture.
+
+    A batch that ended before its time goes on where it was when it is begun again.
+
+    Parameters
+    ----------
+    sources
+        A table with the columns content and style, and if one likes output, preset and any option; or two folders.
+    output
+        The folder for the pictures and the journal.
+    workers
+        Processes that share the cores.
+    retry
+        Paint again what failed earlier.
+    suffix
+        Of the pictures: .png, .jpg, .webp, .avif or .tif.
+    preset
+        A recipe to start from.
+    """
+    from impasto import batch as jobs_of
+    from impasto import images
+    from impasto.outputs import carry_out_batch
+
+    images.is_lossy(suffix)
+    settings = given(options)
+    options_for(preset, **settings)
+    if len(sources) == 1:
+        jobs = jobs_of.table(sources[0], output, settings, preset=preset, suffix=suffix)
+    elif len(sources) == 3 and str(sources[1]) == "x":
+        jobs = jobs_of.pairs(sources[0], sources[2], output, settings, preset=preset, suffix=suffix)
+    else:
+        raise OptionError(
+            "A batch needs a table or two folders: `impasto batch JOBS.csv`, `impasto batch CONTENTS x STYLES`."
+        )
+    outcomes = jobs_of.work_through(jobs, output, workers=workers, retry=retry, with_recipe=not no_recipe)
+    return carry_out_batch(outcomes, len(jobs), output, quiet)
 
 
 @app.command

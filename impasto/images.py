@@ -32,6 +32,7 @@ ImageSource: TypeAlias = FilePath | bytes | Image.Image | np.ndarray | Tensor
 
 MIN_SIDE = 4  # pixels; anything smaller is a tracking pixel, not a picture
 MAX_PIXELS = 175_000_000  # just under the 178,956,970 from which Pillow itself refuses to open a picture
+MAX_DEPTH = 16  # levels of a recipe, which has three itself
 MIN_PAINTED_SIDE = 16  # pixels; VGG halves a picture four times on the way to its deepest layers
 
 _FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "PPM", "HEIF")
@@ -190,7 +191,16 @@ def read_recipe(source: FilePath | bytes) -> dict[str, Any] | None:
         recipe = json.loads(text)
     except (TypeError, ValueError, RecursionError):  # no text, no JSON, or JSON made to overflow the stack
         return None
-    return recipe if isinstance(recipe, dict) else None
+    return recipe if isinstance(recipe, dict) and _is_flat(recipe, MAX_DEPTH) else None
+
+
+def _is_flat(value: Any, depth: int) -> bool:
+    """Whether JSON is nested no deeper than `depth`: what reads it further on may go down into it without a guard."""
+    if not isinstance(value, dict | list):
+        return True
+    return depth > 0 and all(
+        _is_flat(part, depth - 1) for part in (value.values() if isinstance(value, dict) else value)
+    )
 
 
 def check_output(path: FilePath, inputs: Iterable[FilePath] = ()) -> None:

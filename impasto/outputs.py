@@ -14,12 +14,13 @@ from pathlib import Path
 from rich.console import Console
 
 from impasto import images, machine, runs
+from impasto.batch import Outcome
 from impasto.errors import ImpastoError, OptionError, OutputError
 from impasto.images import ImageSource
 from impasto.ingredients import embed
 from impasto.options import PaintOptions
 from impasto.painting import Painting, PaintStep, last, option_files
-from impasto.terminal import PaintProgress
+from impasto.terminal import BatchProgress, PaintProgress
 
 STOPPED = 130  # as shells report a program that Ctrl-C ended
 
@@ -156,6 +157,31 @@ def remark(notes: Sequence[str], quiet: bool) -> None:
     """Sentences that are no errors, to standard error."""
     for note in () if quiet else notes:
         print(f"impasto: {note}", file=sys.stderr)
+
+
+def carry_out_batch(outcomes: Iterator[Outcome], total: int, folder: Path, quiet: bool) -> int:
+    """Let every job end, list the failures, return the status: 0, 2 where a job failed, 130 when Ctrl-C stopped it."""
+    machine.keep_freed_memory()
+    console = Console(stderr=True, highlight=False, emoji=False)
+    painted, earlier, failures, status = 0, 0, [], 0
+    with BatchProgress(console, total, quiet) as progress:
+        try:
+            for outcome in outcomes:
+                painted += outcome.error is None and not outcome.earlier
+                earlier += outcome.error is None and outcome.earlier
+                failures += [outcome] if outcome.error is not None else []
+                progress.show(outcome.job.output.name, len(failures))
+        except KeyboardInterrupt:
+            status = STOPPED
+    for failure in failures:
+        print(f"impasto: {failure.job.output.name}: {' '.join(str(failure.error).split())}", file=sys.stderr)
+    if not quiet:
+        left = total - painted - earlier - len(failures)
+        counts = {"painted": painted, "painted earlier": earlier, "failed": len(failures), "left": left}
+        said = ", ".join(f"{number} {what}" for what, number in counts.items() if number or what == "painted")
+        hint = " Try what failed again with --retry." if failures else ""
+        print(f"{folder}: {said}.{hint}", file=sys.stderr)
+    return status or (2 if failures else 0)
 
 
 def summary(step: "PaintStep", target: Path, stopped: bool) -> str:

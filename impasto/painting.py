@@ -7,7 +7,8 @@ from there: see `runs`.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -24,7 +25,7 @@ from impasto.canvas import crop, pad, resized, start
 from impasto.conventions import layer_weights
 from impasto.errors import InputError
 from impasto.images import ImageSource
-from impasto.losses import Objective, Term
+from impasto.losses import FeatureLoss, Objective, Term
 from impasto.optimize import LBFGS, Adam, Optimizer, Step, optimize
 from impasto.options import SMALLEST, STARTS, PaintOptions
 from impasto.presets import options_for
@@ -92,6 +93,23 @@ class PaintStep:
     state: Callable[[], State] = field(repr=False)
 
 
+class Shelf:
+    """Backbones and style targets of earlier paintings, for the next that needs the same; the oldest make room."""
+
+    def __init__(self, room: int = 16) -> None:
+        self.room = room
+        self.things: OrderedDict[Hashable, Any] = OrderedDict()
+
+    def take(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        """What is kept under `key`, made first if it is not there."""
+        if key not in self.things:
+            self.things[key] = make()
+        self.things.move_to_end(key)
+        while len(self.things) > self.room:
+            self.things.popitem(last=False)
+        return self.things[key]
+
+
 def paint(
     content: ImageSource,
     style: ImageSource,
@@ -130,12 +148,13 @@ def paint_steps(
     *,
     preset: str | None = None,
     on_download: Callable[[int, int], None] | None = None,
+    shelf: Shelf | None = None,
     **given: Any,
 ) -> Iterator[PaintStep]:
     """As `paint`, but yields every step: stop iterating to cancel, and keep the last step's painting.
 
-    on_download: (bytes done, bytes in all) while weights are fetched. Raises as `paint` does, the optimiser's
-    DivergenceError after steps that were good.
+    on_download: (bytes done, bytes in all) while weights are fetched. shelf: shared with other paintings, so that what
+    they have in common is made once. Raises as `paint` does, the optimiser's DivergenceError after steps that were good.
     """
     if options is None:
         preset = preset or "default"
@@ -143,7 +162,7 @@ def paint_steps(
     elif given:
         options = options.replace(**given)
     sources = {"content": content, "style": style}
-    yield from run("paint", sources, options, preset, on_download=on_download)
+    yield from run("paint", sources, options, preset, on_download=on_download, shelf=shelf)
 
 
 def run(
@@ -156,19 +175,20 @@ def run(
     seamless: bool = False,
     on_download: Callable[[int, int], None] | None = None,
     state: State | None = None,
+    shelf: Shelf | None = None,
 ) -> Iterator[PaintStep]:
     """What every verb that optimises an image does. `sources` holds "content", "style" or both.
 
     Without content the canvas has the (height, width) `shape`, or the style's, scaled to the options' size. state: where
     to go on; the step that it was taken after is yielded once more.
     """
-    state = state or State()
+    state, shelf = state or State(), shelf or Shelf()
     began = time.monotonic() - state.seconds
     device = machine.choose_device(options.device)
     pictures = {name: images.load(source).to(device) for name, source in sources.items()}
     content, style = templates(pictures, shape)
     check_memory((content, style), options, device)
-    backbone = load_backbone(options, device, on_download)
+    backbone = load_backbone(options, device, shelf, on_download)
     inputs = {name: recipe.fingerprint(source) for name, source in {**sources, **option_files(options)}.items()}
     arguments = {
         **({"height": shape[0], "width": shape[1]} if shape else {}),
@@ -188,7 +208,10 @@ def run(
     for number, scale in enumerate(plan[state.scale :], start=state.scale):
         content_image = pad(images.resize(content, scale.size), margin)
         style_image = images.resize(style, max(SMALLEST, round(scale.size * options.style_scale)))
-        objective = make_objective(content_image, style_image, backbone, options, seamless)
+        keep = (
+            partial(shelf.take, (inputs["style"]["sha256"], style_image.shape, options)) if "style" in inputs else None
+        )
+        objective = make_objective(content_image, style_image, backbone, options, seamless, keep)
         if canvas is None:
             canvas = start(content_image, style_image, options)
         elif number > state.scale:
@@ -226,21 +249,25 @@ def capture(scale: int, step: Step, optimizer: Optimizer, history: Sequence[dict
 
 
 def load_backbone(
-    options: PaintOptions, device: torch.device, on_download: Callable[[int, int], None] | None = None
+    options: PaintOptions,
+    device: torch.device,
+    shelf: Shelf,
+    on_download: Callable[[int, int], None] | None = None,
 ) -> Backbone:
     """The backbone that the options name, in the precision that suits it, with the layers they need."""
     own = backbones.BACKBONES[options.backbone].pooling
     pooling = own if options.pooling == "auto" else options.pooling
-    backbone = backbones.load(
-        options.backbone,
-        weights=options.weights,
-        offline=options.offline,
-        on_progress=on_download,
-        pooling=pooling,
-        pooling_rescale=options.pooling_rescale,
-        padding=options.padding,
-        dtype=machine.choose_precision(options.precision, device, pooling),
-        device=device,
+    settings: dict[str, Any] = {
+        "weights": options.weights,
+        "pooling": pooling,
+        "pooling_rescale": options.pooling_rescale,
+        "padding": options.padding,
+        "dtype": machine.choose_precision(options.precision, device, pooling),
+        "device": device,
+    }
+    backbone: Backbone = shelf.take(
+        (options.backbone, *settings.values()),
+        lambda: backbones.load(options.backbone, offline=options.offline, on_progress=on_download, **settings),
     )
     backbone.check((*options.content_layers, *options.style_layers))
     return backbone
@@ -275,11 +302,17 @@ def templates(pictures: dict[str, Tensor], shape: tuple[int, int] | None) -> tup
 
 
 def make_objective(
-    content: Tensor, style: Tensor, backbone: Backbone, options: PaintOptions, seamless: bool = False
+    content: Tensor,
+    style: Tensor,
+    backbone: Backbone,
+    options: PaintOptions,
+    seamless: bool = False,
+    keep: Callable[[Callable[[], Any]], Any] | None = None,
 ) -> Objective:
     """Content, style, total variation and range: every term whose weight is not 0, with its target.
 
-    seamless: the picture is seen as if it went on at its opposite edges; the style is not.
+    seamless: the picture is seen as if it went on at its opposite edges; the style is not. keep: gives the style's target,
+    if it has been made before, or makes it by calling what it is given.
     """
     content_loss = losses.content_loss(
         layer_weights(options.content_layers, options.content_layer_weights),
@@ -306,10 +339,15 @@ def make_objective(
         ("range", options.range_weight, losses.pixel_loss(losses.out_of_range), content),
     ):
         if weight:
-            with torch.no_grad():
-                features = backbone(picture, tuple(loss.layers))
-            terms[name] = Term(weight, loss, loss.target(features))
+            make = partial(target_of, loss, picture, backbone)
+            terms[name] = Term(weight, loss, keep(make) if keep and name == "style" else make())
     return Objective(backbone.padded("circular") if seamless else backbone, terms)
+
+
+@torch.no_grad()
+def target_of(loss: FeatureLoss, picture: Tensor, backbone: Backbone) -> Any:
+    """What a loss compares with: its statistics of a picture's features."""
+    return loss.target(backbone(picture, tuple(loss.layers)))
 
 
 def enlarge(canvas: Tensor, content: Tensor, margin: int, optimizer: Optimizer, seamless: bool = False) -> Tensor:

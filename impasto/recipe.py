@@ -90,15 +90,11 @@ def make(
 
     arguments: what the verb takes beside options: height, width and seamless of a texture.
     """
-    settings = options.as_dict()
-    for name in ("weights", "start"):
-        if isinstance(settings[name], str):
-            settings[name] = Path(settings[name]).name  # a path says more about the user than about the picture
     return {
         "schema": SCHEMA,
         "verb": verb,
         "preset": preset,
-        "options": settings,
+        "options": settings(options),
         "arguments": dict(arguments),
         "inputs": dict(inputs),
         "weights_sha256": backbone.fingerprint,
@@ -111,6 +107,15 @@ def make(
         "precision": str(backbone.dtype).removeprefix("torch."),
         "threads": torch.get_num_threads(),
     }
+
+
+def settings(options: PaintOptions) -> dict[str, Any]:
+    """The options as a recipe has them: files by their names alone."""
+    plain = options.as_dict()
+    for name in ("weights", "start"):
+        if isinstance(plain[name], str):
+            plain[name] = Path(plain[name]).name  # a path says more about the user than about the picture
+    return plain
 
 
 def read(picture: images.FilePath | bytes) -> dict[str, Any]:
@@ -132,15 +137,15 @@ def understand(found: Mapping[str, Any]) -> Instructions:
     verb = found.get("verb")
     if verb not in VERBS:
         raise damaged(f"its verb is {verb!r}, and this impasto repeats {', '.join(VERBS)}")
-    settings, arguments, inputs = (part(found, key) for key in ("options", "arguments", "inputs"))
+    chosen, arguments, inputs = (part(found, key) for key in ("options", "arguments", "inputs"))
     known = {declared.name for declared in fields(PaintOptions)}
     try:
-        options = PaintOptions(**{key: value for key, value in settings.items() if key in known})
+        options = PaintOptions(**{key: value for key, value in chosen.items() if key in known})
     except OptionError as error:
         raise damaged(f"of its options, {error}".rstrip(".")) from error
     preset, steps, weights = found.get("preset"), found.get("steps"), found.get("weights_sha256")
     unknown = [
-        *(f"option {key!r}" for key in settings if key not in known),
+        *(f"option {key!r}" for key in chosen if key not in known),
         *(f"argument {key!r}" for key in arguments if key not in ARGUMENTS),
         *(f"input {key!r}" for key in inputs if key not in ROLES),
         *(repr(key) for key in found if key not in (*KEYS, *RESULTS, "threads")),
@@ -188,7 +193,7 @@ def texture_shape(arguments: Mapping[str, Any]) -> tuple[int, int] | None:
 
 def damaged(why: str) -> InputError:
     """What to say of a recipe that cannot be followed."""
-    return InputError(f"The recipe cannot be followed: {why}. Paint the picture anew, or try a newer impasto.")
+    return InputError(f"The recipe cannot be followed: {why:.300}. Paint the picture anew, or try a newer impasto.")
 
 
 def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
@@ -207,14 +212,20 @@ def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
 def flattened(recipe: Mapping[str, Any]) -> list[tuple[str, str]]:
     """("options.size", "512"), ...: the settings of a recipe as texts, with inputs as name and hash."""
     pairs = []
-    for key, value in recipe.items():
+    for name, value in recipe.items():
+        key = printable(name)
         if key == "inputs" and isinstance(value, dict):
-            pairs += [(f"inputs.{role}", described(source)) for role, source in value.items()]
+            pairs += [(f"inputs.{printable(role)}", described(source)) for role, source in value.items()]
         elif isinstance(value, dict) and key != "losses":
-            pairs += [(f"{key}.{name}", json.dumps(setting)) for name, setting in value.items()]
+            pairs += [(f"{key}.{printable(name)}", json.dumps(setting)) for name, setting in value.items()]
         elif key not in ("loss", "losses", "seconds"):
             pairs.append((key, json.dumps(value)))
     return pairs
+
+
+def printable(name: str) -> str:
+    """A name without what a terminal would obey."""
+    return name.encode("unicode_escape").decode("ascii")[:100]
 
 
 def described(source: object) -> str:

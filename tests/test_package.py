@@ -38,6 +38,7 @@ ORDER = [
     "ingredients",
     "repeat",
     "runs",
+    "batch",
     "terminal",
     "outputs",
     "cli",
