@@ -195,6 +195,23 @@ def run(
         **({"seamless": True} if seamless else {}),
     }
     notes = recipe.make(verb, preset, options, arguments, inputs, backbone, device)
+    yield from paint_scales((content, style), backbone, options, notes, state, began, shelf, seamless)
+
+
+def paint_scales(
+    pictures: tuple[Tensor, Tensor],
+    backbone: Backbone,
+    options: PaintOptions,
+    notes: Mapping[str, Any],
+    state: State,
+    began: float,
+    shelf: Shelf,
+    seamless: bool,
+) -> Iterator[PaintStep]:
+    """Paint (content, style) scale by scale from a state on. notes: the recipe so far; began: by the monotonic clock."""
+    content, style = pictures
+    device = backbone.device
+    style_hash = (notes["inputs"].get("style") or notes["inputs"]["content"])["sha256"]
     history = list(state.history)
     plan = scales.plan(options)
     margin = 0 if seamless else options.canvas_padding
@@ -208,9 +225,7 @@ def run(
     for number, scale in enumerate(plan[state.scale :], start=state.scale):
         content_image = pad(images.resize(content, scale.size), margin)
         style_image = images.resize(style, max(SMALLEST, round(scale.size * options.style_scale)))
-        keep = (
-            partial(shelf.take, (inputs["style"]["sha256"], style_image.shape, options)) if "style" in inputs else None
-        )
+        keep = partial(shelf.take, (style_hash, style_image.shape, options))
         objective = make_objective(content_image, style_image, backbone, options, seamless, keep)
         if canvas is None:
             canvas = start(content_image, style_image, options)

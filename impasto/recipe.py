@@ -49,7 +49,8 @@ class Instructions:
     """What a recipe says, as far as this version understands it; `notes` are sentences on what it does not.
 
     inputs: role -> name, sha256, bytes and copy of a file, whatever of these is known. shape: (height, width) of a texture.
-    steps: after which the picture was taken. File names, in `options` too, are for people: no file is opened by them.
+    steps: after which the picture was taken. threads: that it was computed with. File names, in `options` too, are for
+    people: no file is opened by them.
     """
 
     verb: str
@@ -59,6 +60,7 @@ class Instructions:
     shape: tuple[int, int] | None
     seamless: bool
     steps: int | None
+    threads: int | None
     weights_sha256: str | None
     notes: tuple[str, ...]
 
@@ -143,7 +145,7 @@ def understand(found: Mapping[str, Any]) -> Instructions:
         options = PaintOptions(**{key: value for key, value in chosen.items() if key in known})
     except OptionError as error:
         raise damaged(f"of its options, {error}".rstrip(".")) from error
-    preset, steps, weights = found.get("preset"), found.get("steps"), found.get("weights_sha256")
+    preset, steps, threads, weights = (found.get(key) for key in ("preset", "steps", "threads", "weights_sha256"))
     unknown = [
         *(f"option {key!r}" for key in chosen if key not in known),
         *(f"argument {key!r}" for key in arguments if key not in ARGUMENTS),
@@ -158,6 +160,7 @@ def understand(found: Mapping[str, Any]) -> Instructions:
         texture_shape(arguments),
         arguments.get("seamless") is True,
         steps if isinstance(steps, int) and steps > 0 else None,
+        threads if isinstance(threads, int) else None,
         weights if isinstance(weights, str) else None,
         tuple(remarks(found.get("schema"), unknown)),
     )

@@ -13,7 +13,7 @@ from typing import Any
 
 from torch import Tensor
 
-from impasto import images, ingredients, recipe
+from impasto import images, ingredients, machine, recipe
 from impasto.errors import InputError, OptionError, WeightsError
 from impasto.images import FilePath, ImageSource
 from impasto.options import STARTS, PaintOptions
@@ -30,7 +30,8 @@ ALIKE = 40.0  # dB: above it two pictures are told apart by no eye, only by arit
 class Repeat:
     """A picture's recipe with its inputs found, ready to paint; `notes` are sentences on what is not as it was.
 
-    taken: the step after which the picture was taken, if its recipe says. weights_sha256: what the network must be.
+    taken, threads: the step after which the picture was taken, and the threads it was computed with, if its recipe says
+    so. weights_sha256: what the network must be.
     """
 
     verb: str
@@ -40,6 +41,7 @@ class Repeat:
     shape: tuple[int, int] | None
     seamless: bool
     taken: int | None
+    threads: int | None
     weights_sha256: str | None
     notes: tuple[str, ...]
 
@@ -143,19 +145,20 @@ def verify(
 ) -> Verdict:
     """Paint a picture again, as far as it was painted, and compare the files' pixels.
 
-    On the same machine with the same number of threads every pixel is the same. Arguments and errors as of `prepare`;
-    InputError, too, where the picture was cut or resized after painting.
+    On the same machine every pixel is the same, for as many threads are used as there were. Arguments and errors as of
+    `prepare`; InputError, too, where the picture was cut or resized after painting.
     """
     steps = verification(prepare(picture, folders=folders, sources=sources))
     return judge(picture, last(steps, on_step))
 
 
 def verification(repeat: Repeat, on_download: Callable[[int, int], None] | None = None) -> Iterator[PaintStep]:
-    """The steps of a repeat up to the one after which its picture was taken."""
-    for step in repeat.steps(on_download):
-        yield step
-        if step.index == repeat.taken:
-            return
+    """The steps of a repeat up to the one after which its picture was taken, with as many threads as it had."""
+    with machine.threads(repeat.threads):
+        for step in repeat.steps(on_download):
+            yield step
+            if step.index == repeat.taken:
+                return
 
 
 def judge(picture: FilePath, painting: Painting) -> Verdict:
@@ -242,6 +245,7 @@ def prepare_from(
         shape_of(wanted, options),
         wanted.verb == "texture" and wanted.seamless,
         wanted.steps,
+        wanted.threads,
         None if "weights" in changes else wanted.weights_sha256,
         (*wanted.notes, *notes),
     )

@@ -20,7 +20,7 @@ from typing import Any
 import safetensors
 import safetensors.torch
 
-from impasto import images, recipe, scales
+from impasto import images, machine, recipe, scales
 from impasto.errors import InputError, OptionError, OutputError
 from impasto.images import FilePath
 from impasto.painting import PaintStep, State
@@ -42,8 +42,9 @@ class Run:
     target: Path | None
 
     def steps(self, on_download: Callable[[int, int], None] | None = None) -> Iterator[PaintStep]:
-        """Go on painting and keeping, from the last state; that step is yielded once more."""
-        return saved(self.repeat.steps(on_download, self.state), self.folder)
+        """Go on painting and keeping, from the last state, whose step is yielded once more; with as many threads."""
+        with machine.threads(self.repeat.threads):
+            yield from saved(self.repeat.steps(on_download, self.state), self.folder)
 
 
 def keep(

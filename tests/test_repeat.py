@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 import impasto
-from impasto import cli, images, ingredients
+from impasto import cli, images, ingredients, machine
 from impasto.errors import InputError, OptionError, WeightsError
 
 QUICK: dict[str, Any] = {"size": 48, "min_scale": 24, "first_steps": 2, "steps": 2, "device": "cpu"}
@@ -101,10 +101,21 @@ def test_a_picture_that_was_changed_fails_and_one_a_little_off_passes() -> None:
         impasto.verify("cut.png")
 
 
-def test_other_threads_are_named_and_compared_in_decibels() -> None:
-    verdict = impasto.verify(rewritten(painted(), {"threads": 77}))
-    assert verdict.passed
-    assert verdict.notes == (f"threads: 77 -> {torch.get_num_threads()}",)
+def test_verify_computes_with_as_many_threads_as_there_were() -> None:
+    here = torch.get_num_threads()
+    with machine.threads(3 - min(here, 2)):  # 1 where there are more, 2 where there is one
+        painted(first_steps=20)
+    verdict = impasto.verify("out.png")
+    assert verdict.identical
+    assert verdict.notes == ()
+    assert torch.get_num_threads() == here
+
+
+@pytest.mark.parametrize("threads", [10**9, 0, -1])
+def test_threads_that_are_not_to_be_had_are_named(threads: int) -> None:
+    verdict = impasto.verify(rewritten(painted(), {"threads": threads}))
+    assert verdict.identical
+    assert verdict.notes == (f"threads: {threads} -> {torch.get_num_threads()}",)
 
 
 # ------------------------------------------------------------------------------------------------------------- rerun
