@@ -17,14 +17,17 @@ if TYPE_CHECKING:
     from impasto.errors import DivergenceError, ImpastoError, InputError, OptionError, OutputError, WeightsError
     from impasto.figures import figure
     from impasto.images import read_recipe
+    from impasto.ingredients import embed
     from impasto.options import PaintOptions, StylizeOptions
     from impasto.painting import Painting, PaintStep, paint, paint_steps
     from impasto.presets import options_for
+    from impasto.repeat import Comparison, Repeat, Verdict, diff, prepare, rerun, verify
     from impasto.scene import Style
     from impasto.stylizer import Stylizer, stylize
     from impasto.synthesis import reconstruct, reconstruct_steps, texture, texture_steps
 
 __all__ = [
+    "Comparison",
     "DivergenceError",
     "ImpastoError",
     "InputError",
@@ -33,21 +36,28 @@ __all__ = [
     "PaintOptions",
     "PaintStep",
     "Painting",
+    "Repeat",
     "Style",
     "StylizeOptions",
     "Stylizer",
+    "Verdict",
     "WeightsError",
     "__version__",
+    "diff",
+    "embed",
     "figure",
     "options_for",
     "paint",
     "paint_steps",
+    "prepare",
     "read_recipe",
     "reconstruct",
     "reconstruct_steps",
+    "rerun",
     "stylize",
     "texture",
     "texture_steps",
+    "verify",
 ]
 
 # module -> its public names
@@ -55,9 +65,11 @@ _HOMES = {
     "errors": ("DivergenceError", "ImpastoError", "InputError", "OptionError", "OutputError", "WeightsError"),
     "figures": ("figure",),
     "images": ("read_recipe",),
+    "ingredients": ("embed",),
     "options": ("PaintOptions", "StylizeOptions"),
     "painting": ("PaintStep", "Painting", "paint", "paint_steps"),
     "presets": ("options_for",),
+    "repeat": ("Comparison", "Repeat", "Verdict", "diff", "prepare", "rerun", "verify"),
     "scene": ("Style",),
     "stylizer": ("Stylizer", "stylize"),
     "synthesis": ("reconstruct", "reconstruct_steps", "texture", "texture_steps"),

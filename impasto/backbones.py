@@ -92,6 +92,15 @@ POOLINGS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
+def fingerprint(weights: Mapping[str, Tensor]) -> str:
+    """SHA-256 over the weights before any rounding to a run's precision, for the recipe."""
+    digest = hashlib.sha256()
+    for key in sorted(weights):
+        digest.update(key.encode())
+        digest.update(weights[key].float().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
 class Backbone:
     """A frozen network: `backbone(images, layers)` -> features. It runs no deeper than asked.
 
@@ -120,19 +129,11 @@ class Backbone:
             torch.tensor(part, device=self.device).view(1, 3, 1, 1) for part in architecture.normalization
         )
         self.mean, self.deviation, self.reverse = mean, deviation, architecture.order == "bgr"
+        self.fingerprint = fingerprint(weights)
         self.weights = {key: self.place(value) for key, value in weights.items()}
         known = architecture.layers
         last = max(known.index(key.split(".")[0].replace("conv", "relu")) for key in self.weights)
         self.layers = ("pixels", *known[: last + 1])
-
-    @property
-    def fingerprint(self) -> str:
-        """SHA-256 over the weights as they are used, for the recipe."""
-        digest = hashlib.sha256()
-        for key in sorted(self.weights):
-            digest.update(key.encode())
-            digest.update(self.weights[key].float().cpu().contiguous().numpy().tobytes())
-        return digest.hexdigest()
 
     def padded(self, padding: Padding) -> "Backbone":
         """The same network with another padding; the weights are shared."""

@@ -8,7 +8,9 @@ from pathlib import Path
 from impasto.errors import InputError
 from impasto.scene import Style
 
-SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif", ".heic"))
+SUFFIXES = frozenset(
+    (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".ppm", ".avif", ".heic", ".heif")
+)
 
 
 def gather(names: Sequence[str], what: str) -> list[Path]:

@@ -32,6 +32,7 @@ ImageSource: TypeAlias = FilePath | bytes | Image.Image | np.ndarray | Tensor
 
 MIN_SIDE = 4  # pixels; anything smaller is a tracking pixel, not a picture
 MAX_PIXELS = 175_000_000  # just under the 178,956,970 from which Pillow itself refuses to open a picture
+MAX_DEPTH = 16  # levels of a recipe, which has three itself
 MIN_PAINTED_SIDE = 16  # pixels; VGG halves a picture four times on the way to its deepest layers
 
 _FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "PPM", "HEIF")
@@ -48,7 +49,9 @@ _WRITERS: dict[str, tuple[str, dict[str, Any]]] = {
     ".webp": ("WEBP", {}),
     ".tif": ("TIFF", {"compression": "tiff_adobe_deflate"}),
     ".tiff": ("TIFF", {"compression": "tiff_adobe_deflate"}),
+    ".avif": ("AVIF", {"subsampling": "4:4:4"}),
 }
+_LOSSY = ("JPEG", "WEBP", "AVIF")
 _REMEDIES = {
     errno.ENOENT: "create its folder or choose another",
     errno.EISDIR: "name a file inside it",
@@ -159,14 +162,14 @@ def encode(
     """Encode (1, 3, H, W) or (3, H, W), sRGB in [0, 1], as a picture file of the format that `suffix` stands for.
 
     `opacity`, (1, 1, H, W), makes it transparent; JPEG knows nothing of that and gets a white ground.
-    `recipe` is written into the file as JSON, for `read_recipe`. `quality`, 1 to 100, is that of JPEG and WebP.
+    `recipe` is written into the file as JSON, for `read_recipe`. `quality`, 1 to 100, is that of JPEG, WebP and AVIF.
     Raises OutputError if the suffix is unknown or the format cannot hold the picture, OptionError for the quality.
     """
     if not 1 <= quality <= 100:
         raise OptionError(f"The quality is {quality}, but it must be from 1 to 100: 95 is a good choice.")
     format, options = _writer(suffix)
     options = options | {"icc_profile": _srgb_profile()} | _recipe_options(format, recipe)
-    if format in ("JPEG", "WEBP"):
+    if format in _LOSSY:
         options["quality"] = quality
     buffer = BytesIO()
     try:
@@ -198,6 +201,20 @@ def write(data: bytes, path: FilePath) -> None:
         temporary.replace(os.path.realpath(path))
 
 
+def suffix_of(path: FilePath) -> str:
+    """The suffix under which `save` writes the format that a picture really has; ".png" for formats it does not write.
+
+    Raises InputError if the file cannot be read or is no picture.
+    """
+    with _opened(path, _name(path)) as image:
+        return next((suffix for suffix, (format, _) in _WRITERS.items() if format == image.format), ".png")
+
+
+def is_lossy(suffix: str) -> bool:
+    """Whether a quality matters to the format that the suffix stands for. Raises OutputError for an unknown one."""
+    return _writer(suffix)[0] in _LOSSY
+
+
 def read_recipe(source: FilePath | bytes) -> dict[str, Any] | None:
     """Return the recipe that `save` wrote into a picture, or None where there is none or its JSON is damaged.
 
@@ -209,7 +226,16 @@ def read_recipe(source: FilePath | bytes) -> dict[str, Any] | None:
         recipe = json.loads(text)
     except (TypeError, ValueError, RecursionError):  # no text, no JSON, or JSON made to overflow the stack
         return None
-    return recipe if isinstance(recipe, dict) else None
+    return recipe if isinstance(recipe, dict) and _is_flat(recipe, MAX_DEPTH) else None
+
+
+def _is_flat(value: Any, depth: int) -> bool:
+    """Whether JSON is nested no deeper than `depth`: what reads it further on may go down into it without a guard."""
+    if not isinstance(value, dict | list):
+        return True
+    return depth > 0 and all(
+        _is_flat(part, depth - 1) for part in (value.values() if isinstance(value, dict) else value)
+    )
 
 
 def check_output(path: FilePath, inputs: Iterable[FilePath] = ()) -> None:
@@ -388,10 +414,12 @@ def _in_range(image: Tensor, name: str) -> Tensor:
 
 
 def _writer(suffix: str) -> tuple[str, dict[str, Any]]:
+    Image.init()
+    writers = {key: writer for key, writer in _WRITERS.items() if writer[0] in Image.SAVE}  # an old Pillow has no AVIF
     try:
-        return _WRITERS["." + suffix.lower().removeprefix(".")]
+        return writers["." + suffix.lower().removeprefix(".")]
     except KeyError:
-        allowed = ", ".join(_WRITERS)
+        allowed = ", ".join(writers)
         raise OutputError(f"The result cannot be written with the suffix {suffix!r}: use one of {allowed}.") from None
 
 

@@ -1,7 +1,8 @@
 """Optimise an image. Knows nothing of networks or styles: an objective is any function of an image.
 
 `optimize` yields a `Step` after every evaluation of the objective. To cancel is to stop iterating; a preview is a
-step's image. What an optimiser remembers lives in the optimiser object, so that it can be carried over to a larger image.
+step's image. What an optimiser remembers lives in the optimiser object, so that it can be carried over to a larger image,
+or written down and taken up again: with the same memory and the same next image, the same numbers follow, bit for bit.
 """
 
 import math
@@ -23,12 +24,16 @@ Evaluation = Callable[[Tensor], tuple[float, Tensor]]
 
 @dataclass(frozen=True)
 class Step:
-    """One evaluation: its number from 1, the loss before the image was changed, its parts, and the best image so far."""
+    """One evaluation: its number from 1, the loss before the image was changed, its parts, and the best image so far.
+
+    next: the image that is evaluated next.
+    """
 
     index: int
     loss: float
     parts: dict[str, float]
     image: Tensor
+    next: Tensor
 
 
 class Optimizer(Protocol):
@@ -46,18 +51,28 @@ class Optimizer(Protocol):
         """Carry what is remembered over to an image of (height, width); called between scales."""
         ...
 
+    def memory(self) -> dict[str, Tensor]:
+        """All that is remembered, for `restore`; the tensors are the optimiser's own and change with its next step."""
+        ...
+
+    def restore(self, memory: Mapping[str, Tensor]) -> None:
+        """Go on as the optimiser would whose `memory` this is; from nothing where it is empty."""
+        ...
+
 
 def optimize(
-    image: Tensor, objective: Callable[[Tensor], Losses], *, steps: int, optimizer: Optimizer
+    image: Tensor, objective: Callable[[Tensor], Losses], *, steps: int, optimizer: Optimizer, done: int = 0
 ) -> Iterator[Step]:
     """Lower `objective` from `image`, (N, 3, H, W), for `steps` evaluations; yields each. `image` itself is not changed.
 
+    done: evaluations of these that were made before, by an optimizer of which this one has the memory.
     Raises DivergenceError when the loss is infinite or not a number: images yielded before stay valid.
     """
-    for index in range(1, steps + 1):
+    image = image.contiguous()  # one order of adding numbers, whether the image comes from a crop or from a file
+    for index in range(done + 1, steps + 1):
         parts: dict[str, float] = {}
         image = optimizer.advance(image, partial(evaluate, objective, index, parts))
-        yield Step(index, sum(parts.values()), parts, optimizer.result(image))
+        yield Step(index, sum(parts.values()), parts, optimizer.result(image), image)
 
 
 def evaluate(
@@ -76,7 +91,7 @@ def evaluate(
     loss = float(total.detach())
     if not (math.isfinite(loss) and torch.isfinite(gradient.sum())):
         raise divergence(index, loss)
-    return loss, gradient
+    return loss, gradient.contiguous()
 
 
 def divergence(index: int, loss: float) -> DivergenceError:
@@ -134,6 +149,15 @@ class Adam:
             self.first = F.interpolate(self.first, size, mode="bicubic")
             self.second = F.interpolate(self.second, size, mode="bilinear").clamp_min(0)
         self.average, self.averaged = None, 0
+
+    def memory(self) -> dict[str, Tensor]:
+        named = {"first": self.first, "second": self.second, "average": self.average}
+        kept = {name: tensor for name, tensor in named.items() if tensor is not None}
+        return {**kept, "counts": torch.tensor([self.count, self.averaged])}
+
+    def restore(self, memory: Mapping[str, Tensor]) -> None:
+        self.first, self.second, self.average = (memory.get(name) for name in ("first", "second", "average"))
+        self.count, self.averaged = map(int, memory["counts"]) if memory else (0, 0)
 
 
 class LBFGS:
@@ -212,3 +236,21 @@ class LBFGS:
 
     def enlarge(self, size: tuple[int, int]) -> None:
         self.forget()
+
+    def memory(self) -> dict[str, Tensor]:
+        if self.base is None or self.move is None:
+            return {}
+        image, loss, gradient = self.base
+        numbers = torch.tensor([loss, self.halvings, *(inverse for _, _, inverse in self.pairs)], dtype=torch.float64)
+        kept = {"base": image, "gradient": gradient, "move": self.move, "numbers": numbers}
+        for index, (s, y, _) in enumerate(self.pairs):
+            kept |= {f"s{index}": s, f"y{index}": y}
+        return kept
+
+    def restore(self, memory: Mapping[str, Tensor]) -> None:
+        self.forget()
+        if memory:
+            loss, halvings, *inverses = memory["numbers"].tolist()
+            self.base, self.move = (memory["base"], loss, memory["gradient"]), memory["move"]
+            self.halvings = int(halvings)
+            self.pairs = [(memory[f"s{i}"], memory[f"y{i}"], inverse) for i, inverse in enumerate(inverses)]

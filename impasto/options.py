@@ -6,6 +6,7 @@ This module imports neither torch nor a front end, so that `impasto --help` answ
 import dataclasses
 import types
 import typing
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -190,9 +191,9 @@ def check_type(declared: dataclasses.Field[Any], value: Any) -> Any:
             item = typing.get_args(kind)[0]
             wanted = (int, float) if item is float else item
             if all(isinstance(part, wanted) and not isinstance(part, bool) for part in value):
-                return tuple(item(part) for part in value)
+                return tuple(finite(part) if item is float else item(part) for part in value)
         if kind is float and isinstance(value, (int, float)) and not isinstance(value, bool):
-            return float(value)
+            return finite(value)
         if kind is int and isinstance(value, int) and not isinstance(value, bool):
             return value
         if kind is str and isinstance(value, (str, Path)):
@@ -200,6 +201,34 @@ def check_type(declared: dataclasses.Field[Any], value: Any) -> Any:
         if kind is bool and isinstance(value, bool):
             return value
     raise OptionError(f"{flag(declared.name)} is {value!r}; it must be {allowed(declared)}.")
+
+
+def from_text(name: str, text: str) -> Any:
+    """An option's value as one writes it in a table: `512`, `yes`, `relu1_1 relu2_1`, `none`.
+
+    Raises OptionError for an unknown name; what is no such value stays a text, which PaintOptions refuses.
+    """
+    reject_unknown([name], PaintOptions)
+    (declared,) = (declared for declared in fields(PaintOptions) if declared.name == name)
+    for kind in alternatives(declared.type):
+        if kind is type(None) and text == "none":
+            return None
+        if kind is bool and text.lower() in ("yes", "no", "true", "false"):
+            return text.lower() in ("yes", "true")
+        with suppress(ValueError):
+            if typing.get_origin(kind) is tuple:
+                return tuple(typing.get_args(kind)[0](part) for part in text.split())
+            if kind in (int, float):
+                return kind(text)
+    return text
+
+
+def finite(number: float) -> float:
+    """A float; a whole number that is too large for one, as a text may hold, becomes infinite and is out of range."""
+    try:
+        return float(number)
+    except OverflowError:
+        return float("inf")
 
 
 def check_range(declared: dataclasses.Field[Any], value: Any) -> None:

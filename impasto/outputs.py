@@ -6,7 +6,7 @@ Everything that will be written is tried before the first step, so that nothing 
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,21 +15,28 @@ from statistics import median
 from rich.console import Console
 from rich.progress import track
 
-from impasto import curves, figures, images, machine, sheets
-from impasto.errors import InputError, OptionError, OutputError
+from impasto import curves, figures, images, machine, masks, runs, sheets
+from impasto.batch import Outcome
+from impasto.errors import ImpastoError, InputError, OptionError, OutputError
 from impasto.figures import Plan
 from impasto.folders import Task
-from impasto.options import PaintOptions, StylizeOptions
-from impasto.painting import Painting, PaintStep
+from impasto.images import ImageSource
+from impasto.ingredients import embed
+from impasto.options import Options, StylizeOptions
+from impasto.painting import Painting, PaintStep, last, option_files
+from impasto.scene import PLACES
 from impasto.stylizer import Stylizer
-from impasto.terminal import FigureProgress, PaintProgress
+from impasto.terminal import BatchProgress, FigureProgress, PaintProgress
 
 STOPPED = 130  # as shells report a program that Ctrl-C ended
 
 
 @dataclass(frozen=True)
 class Outputs:
-    """What is to be written: the picture ("-" is standard output), numbered pictures, losses as JSON and as a curve."""
+    """What is to be written: the picture ("-" is standard output), numbered pictures, losses as JSON and as a curve.
+
+    run: the folder that the state is kept in.
+    """
 
     target: Path
     save_every: int = -1
@@ -37,6 +44,9 @@ class Outputs:
     curve: Path | None = None
     linear_curve: bool = False
     quiet: bool = False
+    recipe: bool = True
+    embed_inputs: bool = False
+    run: Path | None = None
 
     @property
     def streams(self) -> bool:
@@ -45,27 +55,35 @@ class Outputs:
 
 
 def carry_out(
-    steps: Callable[..., Iterator[PaintStep]], outputs: Outputs, sources: Sequence[Path], options: PaintOptions
+    steps: Callable[..., Iterator[PaintStep]],
+    outputs: Outputs,
+    sources: Mapping[str, ImageSource],
+    options: Options,
 ) -> int:
     """Run the steps, write the outputs, return the status: 0, or 130 when Ctrl-C stopped it and what was reached is kept.
 
-    steps: called with `on_download`. sources: the pictures that are read; nothing is written over them.
+    steps: called with `on_download`. sources: the pictures that are read, by role; nothing is written over them.
     """
     machine.keep_freed_memory()
-    check(outputs, sources, options)
+    check(outputs, files_among(sources, options))
     console = Console(stderr=True, highlight=False, emoji=False)
     step: PaintStep | None = None
     status = 0
     with PaintProgress(console, outputs.quiet) as progress:
         try:
-            for step in steps(on_download=progress.download):
+            for step in kept(steps(on_download=progress.download), outputs, sources, options):
                 progress.show(step)
                 if outputs.save_every > 0 and step.index % outputs.save_every == 0:
-                    step.painting.save(numbered(outputs.target, step.index))
+                    painting = finished(step.painting, outputs, sources)
+                    painting.save(numbered(outputs.target, step.index), with_recipe=outputs.recipe)
         except KeyboardInterrupt:
             status = STOPPED
+        except ImpastoError:
+            if step is not None:
+                write(finished(step.painting, outputs, sources), outputs)  # what was good before it went wrong
+            raise
     if step is not None:
-        write(step, outputs)
+        write(finished(step.painting, outputs, sources), outputs)
         if not outputs.quiet:
             console.print(summary(step, outputs.target, stopped=status == STOPPED), soft_wrap=True, markup=False)
     return status
@@ -167,7 +185,18 @@ def check_sheets(laid: Plan, targets: Sequence[Path], curve: Path | None) -> Non
         check_text("--curve", curve, [*sources, *targets])
 
 
-def check(outputs: Outputs, sources: Sequence[Path], options: PaintOptions) -> None:
+def files_among(sources: Mapping[str, ImageSource], options: Options) -> list[Path]:
+    """The files that are read: pictures, masks that are none in words, and what options name."""
+    named = [Path(str(source)) for role, source in sources.items() if isinstance(source, Path) or is_mask(role, source)]
+    return [*named, *map(Path, option_files(options).values())]
+
+
+def is_mask(role: str, source: ImageSource) -> bool:
+    """Whether a source is a mask given as the name of a file. Raises OptionError for neither file nor shape."""
+    return role.startswith(PLACES) and isinstance(source, str) and masks.is_file(source)
+
+
+def check(outputs: Outputs, inputs: Sequence[Path]) -> None:
     """Find out what cannot be read or written. Raises InputError, OptionError or OutputError."""
     every = outputs.save_every
     if every == 0 or every < -1:
@@ -176,9 +205,12 @@ def check(outputs: Outputs, sources: Sequence[Path], options: PaintOptions) -> N
         raise OptionError("--save-every needs a file to number, and -o - is standard output. Name a file with -o.")
     if outputs.streams and str(outputs.json_file) == "-":
         raise OptionError("-o and --json both go to standard output. Name a file for one of them.")
-    for path in sources:
+    for path in inputs:
         check_source(path)
-    inputs = [*sources, *(Path(path) for path in (options.start, options.weights) if path)]
+    if outputs.embed_inputs and not outputs.recipe:
+        raise OptionError(
+            "--embed-inputs stores copies in the recipe, and --no-recipe leaves it out. Choose one of them."
+        )
     if not outputs.streams:
         images.check_output(outputs.target, inputs)
     for path in inputs:
@@ -189,25 +221,79 @@ def check(outputs: Outputs, sources: Sequence[Path], options: PaintOptions) -> N
     if outputs.curve is not None:
         curves.check_output(outputs.curve)
         check_text("--curve", outputs.curve, [*inputs, outputs.target])
+    if outputs.run is not None:
+        runs.check_new(outputs.run)
 
 
-def write(step: PaintStep, outputs: Outputs) -> None:
-    """Write the picture, the losses and the curve of the last step."""
-    painting = step.painting
-    write_picture(painting, outputs.target)
+def kept(
+    steps: Iterator[PaintStep], outputs: Outputs, sources: Mapping[str, ImageSource], options: Options
+) -> Iterator[PaintStep]:
+    """The steps, their state kept where that was asked for."""
+    if outputs.run is None:
+        return steps
+    files = {**sources, **{role: Path(path) for role, path in option_files(options).items()}}
+    return runs.keep(steps, outputs.run, files, target=outputs.target)
+
+
+def finished(painting: Painting, outputs: Outputs, sources: Mapping[str, ImageSource]) -> Painting:
+    """The painting as it is written: with copies of its inputs in the recipe where they were asked for."""
+    return embed(painting, sources) if outputs.embed_inputs else painting
+
+
+def write(painting: Painting, outputs: Outputs) -> None:
+    """Write the picture, the losses and the curve."""
+    write_picture(painting, outputs.target, outputs.recipe)
     if outputs.json_file is not None:
         write_text(outputs.json_file, json.dumps({**painting.recipe, "history": painting.history}, indent=1))
     if outputs.curve is not None:
         curves.save_curve(painting.history, outputs.curve, logarithmic=not outputs.linear_curve)
 
 
-def write_picture(painting: Painting, target: Path) -> None:
+def write_picture(painting: Painting, target: Path, with_recipe: bool = True) -> None:
     """To a file, or as a PNG to standard output for "-"."""
     if str(target) == "-":
-        data = images.encode(painting.image, ".png", recipe=painting.recipe, opacity=painting.opacity)
-        sys.stdout.buffer.write(data)
+        recipe = painting.recipe if with_recipe else None
+        sys.stdout.buffer.write(images.encode(painting.image, ".png", recipe=recipe, opacity=painting.opacity))
     else:
-        painting.save(target)
+        painting.save(target, with_recipe=with_recipe)
+
+
+def paint_unsaved(steps: Callable[..., Iterator[PaintStep]], quiet: bool) -> Painting:
+    """Run the steps for their last painting alone; progress is shown as by `carry_out`."""
+    machine.keep_freed_memory()
+    with PaintProgress(Console(stderr=True, highlight=False, emoji=False), quiet) as progress:
+        return last(steps(on_download=progress.download), progress.show)
+
+
+def remark(notes: Sequence[str], quiet: bool) -> None:
+    """Sentences that are no errors, to standard error."""
+    for note in () if quiet else notes:
+        print(f"impasto: {note}", file=sys.stderr)
+
+
+def carry_out_batch(outcomes: Iterator[Outcome], total: int, folder: Path, quiet: bool) -> int:
+    """Let every job end, list the failures, return the status: 0, 2 where a job failed, 130 when Ctrl-C stopped it."""
+    machine.keep_freed_memory()
+    console = Console(stderr=True, highlight=False, emoji=False)
+    painted, earlier, failures, status = 0, 0, [], 0
+    with BatchProgress(console, total, quiet) as progress:
+        try:
+            for outcome in outcomes:
+                painted += outcome.error is None and not outcome.earlier
+                earlier += outcome.error is None and outcome.earlier
+                failures += [outcome] if outcome.error is not None else []
+                progress.show(outcome.job.output.name, len(failures))
+        except KeyboardInterrupt:
+            status = STOPPED
+    for failure in failures:
+        print(f"impasto: {failure.job.output.name}: {' '.join(str(failure.error).split())}", file=sys.stderr)
+    if not quiet:
+        left = total - painted - earlier - len(failures)
+        counts = {"painted": painted, "painted earlier": earlier, "failed": len(failures), "left": left}
+        said = ", ".join(f"{number} {what}" for what, number in counts.items() if number or what == "painted")
+        hint = " Try what failed again with --retry." if failures else ""
+        print(f"{folder}: {said}.{hint}", file=sys.stderr)
+    return status or (2 if failures else 0)
 
 
 def summary(step: "PaintStep", target: Path, stopped: bool) -> str:

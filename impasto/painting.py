@@ -2,11 +2,15 @@
 
 One call in six stages: options are checked, pictures read, the backbone loaded, the scales planned; then each scale
 builds its objective and is optimised, its result enlarged into the next; at the end stands a `Painting`. The verbs that
-paint from one picture alone share these stages: see `synthesis`.
+paint from one picture alone share these stages: see `synthesis`. A painting's `State` after any step is enough to go on
+from there: see `runs`.
 """
 
+import hashlib
 import time
-from collections.abc import Callable, Iterator
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -23,10 +27,10 @@ from impasto.conventions import layer_weights
 from impasto.errors import InputError
 from impasto.images import ImageSource
 from impasto.losses import Objective, Term
-from impasto.optimize import LBFGS, Adam, Optimizer, optimize
-from impasto.options import SMALLEST, PaintOptions
+from impasto.optimize import LBFGS, Adam, Optimizer, Step, optimize
+from impasto.options import SMALLEST, STARTS, Options, PaintOptions
 from impasto.presets import options_for
-from impasto.scene import Scene, Styles, View
+from impasto.scene import Picture, Scene, Styles, View
 
 
 @dataclass(frozen=True)
@@ -46,10 +50,15 @@ class Painting:
         """As an 8-bit PIL picture."""
         return images.to_picture(self.image, self.opacity)
 
-    def save(self, path: str | Path, *, quality: int = 95) -> Path:
-        """Write a PNG, JPEG, WebP or TIFF file with the recipe inside; returns its path. Raises OutputError."""
-        images.save(self.image, path, recipe=self.recipe, quality=quality, opacity=self.opacity)
-        return Path(path)
+    def save(self, path: str | Path, *, quality: int = 95, with_recipe: bool = True) -> Path:
+        """Write a PNG, JPEG, WebP, AVIF or TIFF file, the recipe inside; returns its path. Raises OutputError.
+
+        quality: 1 to 100, of the formats that lose something; the recipe then says it.
+        """
+        path = Path(path)
+        notes = {**self.recipe, "quality": quality} if images.is_lossy(path.suffix) else self.recipe
+        images.save(self.image, path, recipe=notes if with_recipe else None, quality=quality, opacity=self.opacity)
+        return path
 
     def _repr_png_(self) -> bytes:
         """Notebooks show a painting as what it is."""
@@ -57,8 +66,27 @@ class Painting:
 
 
 @dataclass(frozen=True)
+class State:
+    """Where a painting stands after a step.
+
+    scale: index into the plan; step: evaluations done at that scale; canvas: what is evaluated next, (1, 3, H, W) with
+    its margin, or None before the first step; memory: the optimiser's; history: the losses of every step; seconds: spent.
+    """
+
+    scale: int = 0
+    step: int = 0
+    canvas: Tensor | None = None
+    memory: Mapping[str, Tensor] = field(default_factory=dict)
+    history: Sequence[dict[str, Any]] = ()
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
 class PaintStep:
-    """One evaluation on the way: `index` of `total`, at `size` pixels, after `seconds` in all."""
+    """One evaluation on the way: `index` of `total`, at `size` pixels, after `seconds` in all.
+
+    canvas: the picture with its margin. state: gives the painting's state, if called before the next step is asked for.
+    """
 
     index: int
     total: int
@@ -67,6 +95,25 @@ class PaintStep:
     parts: dict[str, float]
     seconds: float
     painting: Painting  # as it stands now
+    canvas: Tensor = field(repr=False)
+    state: Callable[[], State] = field(repr=False)
+
+
+class Shelf:
+    """Backbones and style targets of earlier paintings, for the next that needs the same; the oldest make room."""
+
+    def __init__(self, room: int = 16) -> None:
+        self.room = room
+        self.things: OrderedDict[Hashable, Any] = OrderedDict()
+
+    def take(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        """What is kept under `key`, made first if it is not there."""
+        if key not in self.things:
+            self.things[key] = make()
+        self.things.move_to_end(key)
+        while len(self.things) > self.room:
+            self.things.popitem(last=False)
+        return self.things[key]
 
 
 def paint(
@@ -111,12 +158,13 @@ def paint_steps(
     protect: ImageSource | None = None,
     preset: str | None = None,
     on_download: Callable[[int, int], None] | None = None,
+    shelf: Shelf | None = None,
     **given: Any,
 ) -> Iterator[PaintStep]:
     """As `paint`, but yields every step: stop iterating to cancel, and keep the last step's painting.
 
-    on_download: (bytes done, bytes in all) while weights are fetched. Raises as `paint` does, the optimiser's
-    DivergenceError after steps that were good.
+    on_download: (bytes done, bytes in all) while weights are fetched. shelf: shared with other paintings, so that what
+    they have in common is made once. Raises as `paint` does, the optimiser's DivergenceError after steps that were good.
     """
     if options is None:
         preset = preset or "default"
@@ -124,7 +172,7 @@ def paint_steps(
     elif given:
         options = options.replace(**given)
     load = partial(scene.load, content, scene.list_styles(style), protect)
-    yield from run("paint", load, options, preset, on_download=on_download)
+    yield from run("paint", load, options, preset, on_download=on_download, shelf=shelf)
 
 
 def run(
@@ -133,63 +181,138 @@ def run(
     options: PaintOptions,
     preset: str | None,
     *,
+    arguments: Mapping[str, Any] | None = None,
     seamless: bool = False,
     on_download: Callable[[int, int], None] | None = None,
+    state: State | None = None,
+    shelf: Shelf | None = None,
 ) -> Iterator[PaintStep]:
-    """What every verb that optimises an image does. `load` reads its pictures."""
-    began = time.monotonic()
+    """What every verb that optimises an image does. `load` reads its pictures.
+
+    arguments: what the verb was given beside options, for the recipe. state: where to go on; the step that it was taken
+    after is yielded once more.
+    """
+    state, shelf = state or State(), shelf or Shelf()
+    began = time.monotonic() - state.seconds
     device = machine.choose_device(options.device)
     pictures = load(device)
     check_memory(pictures.extremes(), options, device)
-    backbone = load_backbone(options, device, on_download)
-    notes = recipe.make(verb, preset, options, pictures.inputs, backbone.fingerprint, device, backbone.dtype)
-    history: list[dict[str, Any]] = []
+    backbone = load_backbone(options, device, shelf, on_download)
+    files = {role: recipe.fingerprint(path) for role, path in option_files(options).items()}
+    notes = recipe.make(
+        verb,
+        preset,
+        options,
+        arguments or {},
+        {**pictures.inputs, **files},
+        backbone.fingerprint,
+        device,
+        backbone.dtype,
+    )
+    yield from paint_scales(pictures, backbone, options, notes, state, began, shelf, seamless)
+
+
+def paint_scales(
+    pictures: Scene,
+    backbone: Backbone,
+    options: PaintOptions,
+    notes: Mapping[str, Any],
+    state: State,
+    began: float,
+    shelf: Shelf,
+    seamless: bool,
+) -> Iterator[PaintStep]:
+    """Paint scale by scale from a state on. notes: the recipe so far; began: by the monotonic clock."""
+    device = backbone.device
+    history = list(state.history)
     plan = scales.plan(options)
+    margin = 0 if seamless else options.canvas_padding
     total = sum(scale.steps for scale in plan)
     optimizer = make_optimizer(options)
-    margin = 0 if seamless else options.canvas_padding
-    canvas = None
-    for scale in plan:
+    optimizer.restore({key: value.to(device) if value.ndim == 4 else value for key, value in state.memory.items()})
+    canvas, done = None if state.canvas is None else state.canvas.to(device), state.step
+    for number, scale in enumerate(plan[state.scale :], start=state.scale):
         view = pictures.view(scale.size, margin, options)
-        objective = make_objective(view, backbone, options, seamless)
-        canvas = (
-            start(view.content, view.styles[0].image, options)
-            if canvas is None
-            else enlarge(canvas, view.content, margin, optimizer, seamless)
-        )
-        for step in optimize(canvas, objective, steps=scale.steps, optimizer=optimizer):
-            canvas = step.image
-            seconds = time.monotonic() - began
+        objective = make_objective(view, backbone, options, shelf, seamless)
+        report = partial(paint_step, total, view, options, margin, notes, history)
+        if canvas is None:
+            canvas = start(view.content, view.styles[0].image, options)
+        elif number > state.scale:
+            canvas, done = enlarge(optimizer.result(canvas), view.content, margin, optimizer, seamless), 0
+        else:
+            yield report(optimizer.result(canvas), time.monotonic() - began, lambda: state)
+        for step in optimize(canvas, objective, steps=scale.steps, optimizer=optimizer, done=done):
+            canvas, seconds = step.next, time.monotonic() - began
             history.append({"step": len(history) + 1, "size": scale.size, "loss": step.loss, **step.parts})
-            facts = {"steps": len(history), "loss": step.loss, "losses": step.parts, "seconds": round(seconds, 2)}
-            shown = crop(view.finish(canvas, options), margin).cpu()
-            opacity = None if view.opacity is None else crop(view.opacity, margin).cpu()
-            painting = Painting(shown, {**notes, **facts}, history.copy(), opacity)
-            yield PaintStep(len(history), total, scale.size, step.loss, step.parts, seconds, painting)
+            yield report(step.image, seconds, partial(capture, number, step, optimizer, history, seconds))
+
+
+def paint_step(
+    total: int,
+    view: View,
+    options: PaintOptions,
+    margin: int,
+    notes: Mapping[str, Any],
+    history: list[dict[str, Any]],
+    canvas: Tensor,
+    seconds: float,
+    state: Callable[[], State],
+) -> PaintStep:
+    """The step that the history ends with, and the painting as it stands then."""
+    entry = history[-1]
+    index, size, loss = entry["step"], entry["size"], entry["loss"]
+    parts = {name: value for name, value in entry.items() if name not in ("step", "size", "loss")}
+    facts = {"steps": index, "loss": loss, "losses": parts, "seconds": round(seconds, 2)}
+    shown = crop(view.finish(canvas, options), margin).cpu()
+    opacity = None if view.opacity is None else crop(view.opacity, margin).cpu()
+    painting = Painting(shown, {**notes, **facts}, history.copy(), opacity)
+    return PaintStep(index, total, size, loss, parts, seconds, painting, canvas, state)
+
+
+def capture(scale: int, step: Step, optimizer: Optimizer, history: Sequence[dict[str, Any]], seconds: float) -> State:
+    """The state after a step."""
+    return State(scale, step.index, step.next, optimizer.memory(), list(history), seconds)
 
 
 # ------------------------------------------------------------------------------------------------------ the stages
 
 
 def load_backbone(
-    options: PaintOptions, device: torch.device, on_download: Callable[[int, int], None] | None = None
+    options: PaintOptions,
+    device: torch.device,
+    shelf: Shelf,
+    on_download: Callable[[int, int], None] | None = None,
 ) -> Backbone:
     """The backbone that the options name, in the precision that suits it, with the layers they need."""
     own = backbones.BACKBONES[options.backbone].pooling
     pooling = own if options.pooling == "auto" else options.pooling
-    backbone = backbones.load(
-        options.backbone,
-        weights=options.weights,
-        offline=options.offline,
-        on_progress=on_download,
-        pooling=pooling,
-        pooling_rescale=options.pooling_rescale,
-        padding=options.padding,
-        dtype=machine.choose_precision(options.precision, device, pooling),
-        device=device,
+    settings: dict[str, Any] = {
+        "weights": options.weights,
+        "pooling": pooling,
+        "pooling_rescale": options.pooling_rescale,
+        "padding": options.padding,
+        "dtype": machine.choose_precision(options.precision, device, pooling),
+        "device": device,
+    }
+    backbone: Backbone = shelf.take(
+        (options.backbone, *settings.values()),
+        lambda: backbones.load(options.backbone, offline=options.offline, on_progress=on_download, **settings),
     )
     backbone.check((*options.content_layers, *options.style_layers))
     return backbone
+
+
+def option_files(options: Options) -> dict[str, str]:
+    """The files that options name: "start" and "weights", where they are files."""
+    named = {role: getattr(options, role, None) for role in ("start", "weights")}
+    return {role: path for role, path in named.items() if path and path not in STARTS and is_file(path)}
+
+
+def is_file(path: str) -> bool:
+    """Whether a file is there; no for a name that the system does not take, where `Path.is_file` raises."""
+    with suppress(OSError, ValueError):
+        return Path(path).is_file()
+    return False
 
 
 def make_optimizer(options: PaintOptions) -> Optimizer:
@@ -200,7 +323,7 @@ def make_optimizer(options: PaintOptions) -> Optimizer:
 
 
 def make_objective(
-    view: View, backbone: Backbone, options: PaintOptions, seamless: bool = False
+    view: View, backbone: Backbone, options: PaintOptions, shelf: Shelf, seamless: bool = False
 ) -> Callable[[Tensor], dict[str, Tensor]]:
     """Content, style, total variation and range: every term whose weight is not 0, of the canvas with the photo kept.
 
@@ -213,7 +336,7 @@ def make_objective(
             terms["content"] = Term(options.content_weight, *content_target(view, backbone, options))
     if options.style_weight:
         with torch.no_grad():
-            terms["style"] = Term(options.style_weight, *style_target(view, backbone, options))
+            terms["style"] = Term(options.style_weight, *style_target(view, backbone, options, shelf))
     for name, weight, function in (
         ("variation", options.tv_weight, losses.wrapped(variation) if seamless else variation),
         ("range", options.range_weight, losses.out_of_range),
@@ -235,7 +358,9 @@ def content_target(view: View, backbone: Backbone, options: PaintOptions) -> tup
     return regions.covered(loss, backbone(view.content, tuple(loss.layers)), view.coverage)
 
 
-def style_target(view: View, backbone: Backbone, options: PaintOptions) -> tuple[losses.FeatureLoss, dict[str, Any]]:
+def style_target(
+    view: View, backbone: Backbone, options: PaintOptions, shelf: Shelf
+) -> tuple[losses.FeatureLoss, dict[str, Any]]:
     """The style loss and what it is matched to: the mixture of the styles' statistics, in every region."""
     loss = losses.style_loss(
         layer_weights(options.style_layers, options.style_layer_weights),
@@ -244,9 +369,24 @@ def style_target(view: View, backbone: Backbone, options: PaintOptions) -> tuple
         options.gram_normalization,
     )
     layers = tuple(loss.layers)
-    styles = [regions.statistics(loss, backbone(style.image, layers), style.opacity) for style in view.styles]
+
+    def statistics(style: Picture) -> dict[str, Any]:
+        return regions.statistics(loss, backbone(style.image, layers), style.opacity)
+
+    known_by = options, backbone.fingerprint, str(backbone.device)
+    styles = [shelf.take((digest(style), *known_by), partial(statistics, style)) for style in view.styles]
     grids = {} if view.regions[0].weights is None else backbone(view.content, layers)
     return regions.matched(loss, view.regions, styles, grids)
+
+
+def digest(picture: Picture) -> str:
+    """By which a picture is known again."""
+    hashed = hashlib.sha256()
+    for tensor in picture:
+        if tensor is not None:
+            hashed.update(repr(tensor.shape).encode())
+            hashed.update(tensor.cpu().numpy().tobytes())
+    return hashed.hexdigest()
 
 
 def enlarge(canvas: Tensor, content: Tensor, margin: int, optimizer: Optimizer, seamless: bool = False) -> Tensor:

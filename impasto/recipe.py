@@ -1,12 +1,17 @@
 """The recipe: everything that made a picture, as plain data inside the picture's own file.
 
-It holds no paths beyond file names, nothing about the user, and nothing that is ever executed.
+It holds no paths beyond file names, nothing about the user, and nothing that is ever executed. `make` writes it, `read` and
+`understand` take it in again, wherever it comes from: nothing in it is trusted, and what a later version added is left out
+and said so. `docs/repeat.md` documents the form.
 """
 
 import hashlib
+import json
 import os
 import platform
+import re
 from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -15,46 +20,90 @@ import torch
 from PIL import Image
 
 import impasto
-from impasto.options import Options
+from impasto import images
+from impasto.errors import InputError, OptionError
+from impasto.options import Options, PaintOptions, StylizeOptions
 
 SCHEMA = 1  # raised when a reader of the old form would misread the new one
+OPTIONS: dict[str, type[Options]] = {  # of the verbs that can be repeated
+    "paint": PaintOptions,
+    "texture": PaintOptions,
+    "reconstruct": PaintOptions,
+    "stylize": StylizeOptions,
+}
+ROLES = re.compile(r"content|(style|mask)(-[1-9][0-9]{0,3})?|protect|start|weights")
+ARGUMENTS = ("height", "width", "seamless")
+RESULTS = ("steps", "loss", "losses", "seconds", "quality", "engine")  # what `understand` need not follow
+KEYS = (
+    "schema",
+    "verb",
+    "preset",
+    "options",
+    "arguments",
+    "inputs",
+    "weights_sha256",
+    "versions",
+    "device",
+    "precision",
+)
+LARGEST_SIDE = 16384  # pixels, as of --size
 
 
-def fingerprint(source: object) -> dict[str, str]:
-    """{"name": file name, "sha256": hash} of a picture given as path, bytes, PIL picture, array or tensor."""
+@dataclass(frozen=True)
+class Instructions:
+    """What a recipe says, as far as this version understands it; `notes` are sentences on what it does not.
+
+    inputs: role -> name, sha256, bytes and copy of a file, or the shape of a mask in words, and a style's weight, whatever
+    of these is known. shape: (height, width) of a texture. steps: after which the picture was taken. threads: that it was
+    computed with. File names, in `options` too, are for people: no file is opened by them.
+    """
+
+    verb: str
+    preset: str | None
+    options: Options
+    inputs: Mapping[str, Mapping[str, Any]]
+    shape: tuple[int, int] | None
+    seamless: bool
+    steps: int | None
+    threads: int | None
+    weights_sha256: str | None
+    notes: tuple[str, ...]
+
+
+def fingerprint(source: object) -> dict[str, Any]:
+    """{"name": file name, "sha256": hash, "bytes": size} of a picture: path, bytes, PIL picture, array or tensor."""
     if isinstance(source, (str, os.PathLike)):
-        path = Path(source)
-        return {"name": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
-    if isinstance(source, bytes):
-        data = source
+        name, data = Path(source).name, Path(source).read_bytes()
+    elif isinstance(source, bytes):
+        name, data = "bytes", source
     elif isinstance(source, Image.Image):
-        data = source.tobytes()
-    elif isinstance(source, torch.Tensor):
-        data = source.detach().cpu().contiguous().numpy().tobytes()
+        name, data = "Image", source.tobytes()
     else:
-        data = np.ascontiguousarray(source).tobytes()
-    return {"name": type(source).__name__, "sha256": hashlib.sha256(data).hexdigest()}
+        array = source.detach().cpu().numpy() if isinstance(source, torch.Tensor) else source
+        name, data = type(source).__name__, np.ascontiguousarray(array).tobytes()
+    return {"name": name, "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
 
 
 def make(
     verb: str,
     preset: str | None,
     options: Options,
+    arguments: Mapping[str, Any],
     inputs: Mapping[str, Mapping[str, Any]],
     weights: str,
     device: torch.device,
     precision: torch.dtype,
 ) -> dict[str, Any]:
-    """What is known before the first step; steps, losses and seconds are added at the end."""
-    settings = options.as_dict()
-    for name in ("weights", "start"):
-        if isinstance(settings.get(name), str) and os.sep in settings[name]:
-            settings[name] = Path(settings[name]).name  # a path says more about the user than about the picture
+    """What is known before the first step; steps, losses and seconds are added at the end.
+
+    arguments: what the verb takes beside options: height, width and seamless of a texture. weights: their SHA-256.
+    """
     return {
         "schema": SCHEMA,
         "verb": verb,
         "preset": preset,
-        "options": settings,
+        "options": settings(options),
+        "arguments": dict(arguments),
         "inputs": dict(inputs),
         "weights_sha256": weights,
         "versions": {
@@ -66,3 +115,130 @@ def make(
         "precision": str(precision).removeprefix("torch."),
         "threads": torch.get_num_threads(),
     }
+
+
+def settings(options: Options) -> dict[str, Any]:
+    """The options as a recipe has them: files by their names alone."""
+    plain = options.as_dict()
+    for name in ("weights", "start"):
+        if isinstance(plain.get(name), str):
+            plain[name] = Path(plain[name]).name  # a path says more about the user than about the picture
+    return plain
+
+
+def read(picture: images.FilePath | bytes) -> dict[str, Any]:
+    """The recipe inside a picture. Raises InputError where there is none."""
+    found = images.read_recipe(picture)
+    if found is None:
+        name = "The picture" if isinstance(picture, bytes) else picture
+        raise InputError(
+            f"{name} carries no recipe: it was not made by impasto, or an editor removed it. Paint it anew."
+        )
+    return found
+
+
+def understand(found: Mapping[str, Any]) -> Instructions:
+    """Take a recipe apart and check every value. Raises InputError for one that cannot be followed.
+
+    Keys, options and inputs that this version does not know are left out; an option that is missing has its default.
+    """
+    verb = found.get("verb")
+    if not isinstance(verb, str) or verb not in OPTIONS:
+        raise damaged(f"its verb is {verb!r}, and this impasto repeats {', '.join(OPTIONS)}")
+    chosen, arguments, inputs = (part(found, key) for key in ("options", "arguments", "inputs"))
+    known = {declared.name for declared in fields(OPTIONS[verb])}
+    try:
+        options = OPTIONS[verb](**{key: value for key, value in chosen.items() if key in known})
+    except OptionError as error:
+        raise damaged(f"of its options, {error}".rstrip(".")) from error
+    preset, steps, threads, weights = (found.get(key) for key in ("preset", "steps", "threads", "weights_sha256"))
+    unknown = [
+        *(f"option {key!r}" for key in chosen if key not in known),
+        *(f"argument {key!r}" for key in arguments if key not in ARGUMENTS),
+        *(f"input {key!r}" for key in inputs if not ROLES.fullmatch(key)),
+        *(repr(key) for key in found if key not in (*KEYS, *RESULTS, "threads")),
+    ]
+    return Instructions(
+        verb,
+        preset if isinstance(preset, str) else None,
+        options,
+        {role: part(inputs, role) for role in inputs if ROLES.fullmatch(role)},
+        texture_shape(arguments),
+        arguments.get("seamless") is True,
+        steps if isinstance(steps, int) and steps > 0 else None,
+        threads if isinstance(threads, int) else None,
+        weights if isinstance(weights, str) else None,
+        tuple(remarks(found.get("schema"), unknown)),
+    )
+
+
+def remarks(schema: object, unknown: list[str]) -> list[str]:
+    """Sentences on what a recipe holds beyond what this version knows."""
+    said = []
+    if schema != SCHEMA:
+        said.append(f"The recipe has schema {schema!r}, this impasto knows {SCHEMA}: what it understands is followed.")
+    if unknown:
+        said.append(f"This impasto does not know {', '.join(unknown[:8])}: left out.")
+    return said
+
+
+def part(found: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """A part of a recipe that must be a mapping; one that is missing is empty."""
+    value = found.get(key, {})
+    if not isinstance(value, dict):
+        raise damaged(f"{key!r} holds no names and values")
+    return value
+
+
+def texture_shape(arguments: Mapping[str, Any]) -> tuple[int, int] | None:
+    """(height, width), or None where the recipe has none."""
+    if "height" not in arguments and "width" not in arguments:
+        return None
+    height, width = arguments.get("height"), arguments.get("width")
+    if not (isinstance(height, int) and isinstance(width, int) and all(0 < x <= LARGEST_SIDE for x in (height, width))):
+        raise damaged(f"its height and width are {height!r} and {width!r}")
+    return height, width
+
+
+def damaged(why: str) -> InputError:
+    """What to say of a recipe that cannot be followed."""
+    return InputError(f"The recipe cannot be followed: {why:.300}. Paint the picture anew, or try a newer impasto.")
+
+
+def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    """What differs in the settings of two recipes, a readable line each: `options.size: 512 -> 800`.
+
+    What came of the settings (losses, seconds) and the small copies of inputs are left out.
+    """
+    first, second = (dict(flattened(recipe)) for recipe in (one, other))
+    return [
+        f"{key}: {first.get(key, 'not given')} -> {second.get(key, 'not given')}"
+        for key in dict.fromkeys([*first, *second])
+        if first.get(key) != second.get(key)
+    ]
+
+
+def flattened(recipe: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """("options.size", "512"), ...: the settings of a recipe as texts, with inputs as name and hash."""
+    pairs = []
+    for name, value in recipe.items():
+        key = printable(name)
+        if key == "inputs" and isinstance(value, dict):
+            pairs += [(f"inputs.{printable(role)}", described(source)) for role, source in value.items()]
+        elif isinstance(value, dict) and key != "losses":
+            pairs += [(f"{key}.{printable(name)}", json.dumps(setting)) for name, setting in value.items()]
+        elif key not in ("loss", "losses", "seconds"):
+            pairs.append((key, json.dumps(value)))
+    return pairs
+
+
+def printable(name: str) -> str:
+    """A name without what a terminal would obey."""
+    return name.encode("unicode_escape").decode("ascii")[:100]
+
+
+def described(source: object) -> str:
+    """An input as one reads it: its name and the beginning of its hash."""
+    if not isinstance(source, dict):
+        return json.dumps(source)
+    return json.dumps(f"{source.get('name')} ({str(source.get('sha256'))[:8]})")

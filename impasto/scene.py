@@ -44,6 +44,7 @@ class Picture(NamedTuple):
     opacity: Tensor | None = None
 
 
+PLACES = ("mask", "protect")  # how the roles of masks begin
 EVERYWHERE = (Region((1.0,)),)
 
 
@@ -179,7 +180,8 @@ def load(content: ImageSource, styles: Sequence[Style], protect: ImageSource | N
     places = tuple(None if style.mask is None else load_mask(style.mask, photo) for style in styles)
     protection = None if protect is None else load_mask(protect, photo)
     weights = tuple(float(style.weight) for style in styles)
-    return Scene(photo, pictures, weights, places, protection, fingerprints(content, styles, protect))
+    inputs = fingerprints(sources(content, styles, protect), styles)
+    return Scene(photo, pictures, weights, places, protection, inputs)
 
 
 def load_mask(source: ImageSource, photo: Picture) -> Mask:
@@ -200,7 +202,7 @@ def load_texture(style: ImageSource, shape: tuple[int, int] | None, device: torc
     picture = load_picture(style, device)
     height, width = shape or picture.image.shape[2:]
     template = picture.image.new_full((1, 3, height, width), 0.5)
-    return Scene(Picture(template), (picture,), inputs={"style": recipe.fingerprint(style)})
+    return Scene(Picture(template), (picture,), inputs=fingerprints({"style": style}))
 
 
 def load_picture(source: ImageSource, device: torch.device) -> Picture:
@@ -211,23 +213,33 @@ def load_picture(source: ImageSource, device: torch.device) -> Picture:
     return Picture(images.load(source).to(device), None if opacity is None else opacity.to(device))
 
 
-def fingerprints(
-    content: ImageSource, styles: Sequence[Style], protect: ImageSource | None
-) -> dict[str, dict[str, Any]]:
-    """The inputs as a recipe holds them: "content", "style", "style-2", ..., "protect"."""
-    found: dict[str, dict[str, Any]] = {"content": recipe.fingerprint(content)}
+def sources(content: ImageSource, styles: Sequence[Style], protect: ImageSource | None) -> dict[str, ImageSource]:
+    """What a scene is read from, by role: "content", "style" and its "mask", "style-2", "mask-2", ..., "protect"."""
+    named = {"content": content}
     for number, style in enumerate(styles, 1):
-        entry: dict[str, Any] = {**recipe.fingerprint(style.source)}
-        if len(styles) > 1:
-            entry["weight"] = float(style.weight)
+        suffix = "" if number == 1 else f"-{number}"
+        named[f"style{suffix}"] = style.source
         if style.mask is not None:
-            entry["mask"] = of_mask(style.mask)
-        found["style" if number == 1 else f"style-{number}"] = entry
-    if protect is not None:
-        found["protect"] = of_mask(protect)
+            named[f"mask{suffix}"] = style.mask
+    return named if protect is None else {**named, "protect": protect}
+
+
+def styles_among(sources: Mapping[str, ImageSource], weights: Mapping[str, float]) -> list[Style]:
+    """The styles among sources by role; `sources` taken back. weights: by the styles' roles, 1 where there is none."""
+    roles = [role for role in sources if role.split("-")[0] == "style"]
+    return [Style(sources[role], weights.get(role, 1.0), sources.get(role.replace("style", "mask"))) for role in roles]
+
+
+def fingerprint(role: str, source: ImageSource) -> dict[str, Any]:
+    """One source as a recipe holds it: {"shape": words} for a mask in words."""
+    words = role.startswith(PLACES) and isinstance(source, str) and masks.is_shape(source)
+    return {"shape": source} if words else recipe.fingerprint(source)
+
+
+def fingerprints(sources: Mapping[str, ImageSource], styles: Sequence[Style] = ()) -> dict[str, dict[str, Any]]:
+    """The sources as a recipe holds them: the weights of several styles among them."""
+    found = {role: fingerprint(role, source) for role, source in sources.items()}
+    weighed = [role for role in found if role.split("-")[0] == "style"] if len(styles) > 1 else []
+    for role, style in zip(weighed, styles, strict=False):
+        found[role]["weight"] = float(style.weight)
     return found
-
-
-def of_mask(mask: ImageSource) -> dict[str, Any]:
-    """{"shape": words} or a picture's fingerprint."""
-    return {"shape": mask} if isinstance(mask, str) and masks.is_shape(mask) else recipe.fingerprint(mask)

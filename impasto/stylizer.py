@@ -6,7 +6,7 @@ network is presto: see `networks`.
 
 import hashlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -18,7 +18,7 @@ from impasto.images import ImageSource
 from impasto.losses import Moments, blend
 from impasto.networks import MULTIPLE, TAPS, Decode, Encode, carry, style_of
 from impasto.options import StylizeOptions
-from impasto.painting import Painting
+from impasto.painting import Painting, PaintStep, State
 from impasto.scene import Styles, View
 
 Style = Mapping[str, Moments]  # mean and covariance at every tap
@@ -41,6 +41,15 @@ def stylize(
     """
     options = StylizeOptions.make(**given) if options is None else options.replace(**given)
     return Stylizer(options).paint(content, style, protect)
+
+
+def stylize_steps(
+    content: ImageSource, style: Styles, protect: ImageSource | None, options: StylizeOptions
+) -> Iterator[PaintStep]:
+    """As `stylize`, for what wants steps: all passes are one."""
+    painting = Stylizer(options).paint(content, style, protect)
+    seconds = painting.recipe["seconds"]
+    yield PaintStep(1, 1, options.size, 0.0, {}, seconds, painting, painting.image, State)
 
 
 class Stylizer:
@@ -80,7 +89,7 @@ class Stylizer:
         picture = self.image(view)
         seconds = round(time.monotonic() - began, 3)
         notes = recipe.make(
-            "stylize", None, self.options, pictures.inputs, self.fingerprint, self.device, self.backbone.dtype
+            "stylize", None, self.options, {}, pictures.inputs, self.fingerprint, self.device, self.backbone.dtype
         )
         shown = view.finish(picture, self.options).cpu()
         opacity = None if view.opacity is None else view.opacity.cpu()

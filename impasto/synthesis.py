@@ -57,7 +57,14 @@ def texture_steps(
         shape = shape or (options.size, options.size)
         check_tiling(shape, options)
     load = partial(scene.load_texture, style, shape)
-    return run("texture", load, options, preset, seamless=seamless, on_download=on_download)
+    arguments = texture_arguments(shape, seamless)
+    return run("texture", load, options, preset, arguments=arguments, seamless=seamless, on_download=on_download)
+
+
+def texture_arguments(shape: tuple[int, int] | None, seamless: bool) -> dict[str, Any]:
+    """What a recipe says of a texture beside its options."""
+    edges = {"height": shape[0], "width": shape[1]} if shape else {}
+    return {**edges, "seamless": True} if seamless else edges
 
 
 def texture_options(
@@ -72,6 +79,12 @@ def texture_options(
     if width is not None and height is not None:
         given = {**given, "size": max(width, height)}
     options = options_for(preset, **{**TEXTURE, **given})
+    check_texture(options)
+    return options
+
+
+def check_texture(options: PaintOptions) -> None:
+    """Raise OptionError where options ask for content, of which a texture has none."""
     if options.content_weight:
         raise OptionError(f"A texture has no content, but --content-weight is {options.content_weight}. Leave it out.")
     if options.colors != "style":
@@ -80,7 +93,6 @@ def texture_options(
         raise OptionError(
             "A texture has no content to start from. Choose --start style-noise, noise, style or a picture."
         )
-    return options
 
 
 def check_tiling(shape: tuple[int, int], options: PaintOptions) -> None:

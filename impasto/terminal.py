@@ -108,6 +108,25 @@ class DownloadProgress(Progress):
         self.update(self.task, completed=done, total=total)
 
 
+class BatchProgress(Progress):
+    """A bar for `impasto batch`: jobs ended, failures, time left; silent when asked to be."""
+
+    def __init__(self, console: Console, total: int, quiet: bool) -> None:
+        super().__init__(
+            BarColumn(),
+            TextColumn("{task.completed}/{task.total}  {task.fields[failed]} failed  {task.fields[latest]}"),
+            TimeRemainingColumn(compact=True),
+            console=console,
+            transient=True,
+            disable=quiet or not console.is_terminal,
+        )
+        self.task = self.add_task("", total=total, failed=0, latest="")
+
+    def show(self, latest: str, failed: int) -> None:
+        """One more job has ended, by this name; so many have failed in all."""
+        self.update(self.task, advance=1, latest=latest, failed=failed)
+
+
 def thumbnail(picture: Image.Image) -> Text:
     """A small picture as text: the upper half block is one pixel in the text's color, its ground the pixel below."""
     small = picture.convert("RGB")

@@ -168,7 +168,7 @@ def test_the_recipe_in_the_picture_shows_what_was_typed() -> None:
 # --------------------------------------------------------------------------------------------------------- output
 
 
-@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif", ".PNG"])
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif", ".avif", ".PNG"])
 def test_every_format_is_written_with_its_recipe(suffix: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run([*PAINT, "-o", f"out{suffix}"]) == 0
     with Image.open(f"out{suffix}") as written:
@@ -211,7 +211,7 @@ def test_several_styles_are_blended_and_masked(folder: Path) -> None:
     assert cli.run(["paint", "content.png", "style.png:0.7", "other.png:.3", *masks, *FAST, "-q"]) == 0
     inputs = recipe_of("content-style-other.png")["inputs"]
     assert (inputs["style"]["weight"], inputs["style-2"]["weight"]) == (0.7, 0.3)
-    assert inputs["style"]["mask"] == {"shape": "gradient:left"}
+    assert inputs["mask"] == {"shape": "gradient:left"}
     assert inputs["protect"]["name"] == "mask.png"
 
 

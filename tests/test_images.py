@@ -20,7 +20,7 @@ from PIL import ExifTags, Image, ImageCms
 from impasto import images
 from impasto.errors import InputError, OptionError, OutputError
 
-SUFFIXES = [".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff"]
+SUFFIXES = [".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".avif"]
 RECIPE = {"style": "Зимний вечер — 冬 🎨", "size": 512, "weights": [1.5, 0.25], "none": None, "notes": "ä" * 3_300}
 
 
@@ -618,7 +618,7 @@ def test_foreign_or_damaged_recipe_is_none(text):
 def test_unknown_suffix(name, tmp_path):
     for call in (lambda path: images.save(smooth(), path), images.check_output):
         message = assert_refused(lambda call=call: call(tmp_path / name), error=OutputError)
-        assert ".png, .jpg, .jpeg, .webp, .tif, .tiff" in message
+        assert ", ".join(SUFFIXES) in message
     assert names(tmp_path) == []
 
 

@@ -382,3 +382,29 @@ def test_divergence_leaves_the_steps_before_intact() -> None:
         next(steps)
     assert [step.index for step in before] == [1, 2, 3]
     assert all(step.image.isfinite().all() for step in before)
+
+
+@pytest.mark.parametrize("make", [*OPTIMIZERS, lambda: Adam(0.02, averaging=0.9), lambda: LBFGS(3, first_change=0.3)])
+@pytest.mark.parametrize("function", [quadratic(), rosenbrock, ripples], ids=["quadratic", "rosenbrock", "ripples"])
+def test_a_memory_taken_up_elsewhere_goes_on_bit_for_bit(
+    function: Callable[[Tensor], Tensor], make: Callable[[], Optimizer]
+) -> None:
+    whole = list(optimize(gray() + 0.1, Counted(function), steps=20, optimizer=make()))
+    for done in (1, 2, 7, 19):
+        first, second = make(), make()
+        step = finish(optimize(gray() + 0.1, Counted(function), steps=done, optimizer=first))
+        second.restore({name: tensor.clone() for name, tensor in first.memory().items()})
+        rest = list(optimize(step.next.clone(), Counted(function), steps=20, optimizer=second, done=done))
+        assert [step.index for step in rest] == list(range(done + 1, 21))
+        assert [step.loss for step in rest] == [step.loss for step in whole[done:]]
+        assert torch.equal(rest[-1].image, whole[-1].image)
+
+
+@pytest.mark.parametrize("make", OPTIMIZERS)
+def test_an_empty_memory_is_a_new_beginning(make: Callable[[], Optimizer]) -> None:
+    optimizer = make()
+    finish(optimize(gray(), Counted(quadratic()), steps=5, optimizer=optimizer))
+    optimizer.restore({})
+    again = list(optimize(gray(), Counted(quadratic()), steps=5, optimizer=optimizer))
+    fresh = list(optimize(gray(), Counted(quadratic()), steps=5, optimizer=make()))
+    assert [step.loss for step in again] == [step.loss for step in fresh]

@@ -13,7 +13,7 @@ import pytest
 from impasto import losses, options
 from impasto.backbones import BACKBONES, POOLINGS
 from impasto.errors import OptionError
-from impasto.options import STARTS, PaintOptions, alternatives, flag
+from impasto.options import STARTS, PaintOptions, alternatives, flag, from_text
 from impasto.presets import PRESETS, options_for
 
 FIELDS = {declared.name: declared for declared in fields(PaintOptions)}
@@ -266,3 +266,28 @@ def test_every_style_loss_is_there(kind: str) -> None:
 
 def test_the_starts_are_named_in_the_help() -> None:
     assert all(start in FIELDS["start"].metadata["help"] for start in STARTS)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("size", "512", 512),
+        ("tv_weight", "1e-3", 0.001),
+        ("start", "noise", "noise"),
+        ("weights", "none", None),
+        ("offline", "Yes", True),
+        ("offline", "false", False),
+        ("style_layers", "relu1_1 relu2_1", ("relu1_1", "relu2_1")),
+        ("style_layer_weights", "1 0.5", (1.0, 0.5)),
+        ("size", "large", "large"),
+        ("style_layer_weights", "one", "one"),
+    ],
+)
+def test_a_text_becomes_the_value_that_it_stands_for(name: str, text: str, value: object) -> None:
+    assert from_text(name, text) == value
+    assert type(from_text(name, text)) is type(value)
+
+
+def test_a_text_for_no_option_is_refused() -> None:
+    with pytest.raises(OptionError, match="Did you mean 'size'"):
+        from_text("sizes", "3")

@@ -253,16 +253,15 @@ def test_the_recipe_holds_styles_weights_and_masks(tmp_path: Path) -> None:
     styles = [(tmp_path / "style.png", 0.7, "left"), (OTHER, 0.3, str(tmp_path / "mask.png")), STYLE]
     result = paint(CONTENT, styles, protect="ellipse:0.5,0.5,0.1,0.1", **{**FAST, "first_steps": 1})
     inputs = result.recipe["inputs"]
-    assert list(inputs) == ["content", "style", "style-2", "style-3", "protect"]
+    assert list(inputs) == ["content", "style", "mask", "style-2", "mask-2", "style-3", "protect"]
     assert (inputs["style"]["name"], inputs["style"]["weight"]) == ("style.png", 0.7)
-    assert inputs["style"]["mask"] == {"shape": "left"}
-    assert inputs["style-2"]["mask"]["name"] == "mask.png"
-    assert len(inputs["style-2"]["mask"]["sha256"]) == 64
-    assert "mask" not in inputs["style-3"]
+    assert inputs["mask"] == {"shape": "left"}
+    assert inputs["mask-2"]["name"] == "mask.png"
+    assert len(inputs["mask-2"]["sha256"]) == 64
     assert inputs["protect"] == {"shape": "ellipse:0.5,0.5,0.1,0.1"}
     assert str(tmp_path) not in json.dumps(result.recipe)
     assert read_recipe(result.save(tmp_path / "out.png")) == result.recipe
 
 
 def test_one_plain_style_s_recipe_is_as_short_as_ever(plain: Painting) -> None:
-    assert [sorted(entry) for entry in plain.recipe["inputs"].values()] == [["name", "sha256"]] * 2
+    assert [sorted(entry) for entry in plain.recipe["inputs"].values()] == [["bytes", "name", "sha256"]] * 2

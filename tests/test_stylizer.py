@@ -228,7 +228,7 @@ def test_masks_put_two_styles_into_one_picture(folder: Path) -> None:
     assert cli.run(["stylize", "photos/a.png", *flags, "-o", "out.png", *QUICK]) == 0
     recipe = images.read_recipe("out.png")
     assert recipe is not None
-    assert recipe["inputs"]["style"]["mask"] == {"shape": "left"}
+    assert recipe["inputs"]["mask"] == {"shape": "left"}
 
 
 def test_photos_of_one_name_do_not_replace_each_other(folder: Path) -> None:

@@ -38,15 +38,9 @@ def recipe(picture: Path, /) -> int:
     picture
         A file that impasto wrote.
     """
-    from impasto import images
-    from impasto.errors import InputError
+    from impasto.recipe import read
 
-    found = images.read_recipe(picture)
-    if found is None:
-        raise InputError(
-            f"{picture} carries no recipe: it was not made by impasto, or an editor removed it. Paint it anew."
-        )
-    print(json.dumps(found, indent=1))
+    print(json.dumps(read(picture), indent=1))
     return 0
 
 

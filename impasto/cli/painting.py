@@ -11,7 +11,18 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 import impasto
-from impasto.cli.program import Flags, Options, PresetName, Quiet, Results, StylizeFlags, app, given
+from impasto.cli.program import (
+    Flags,
+    NoRecipe,
+    Options,
+    PresetName,
+    Quiet,
+    Results,
+    RunFolder,
+    StylizeFlags,
+    app,
+    given,
+)
 from impasto.errors import OptionError
 from impasto.options import StylizeOptions
 from impasto.presets import options_for
@@ -29,6 +40,7 @@ def paint(
     mask: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative=())] = (),
     protect: str | None = None,
     preset: PresetName = "default",
+    run: RunFolder = None,
     results: Results = Results(),
     options: Options = Flags(),
 ) -> int:
@@ -54,19 +66,16 @@ def paint(
     preset
         A recipe to start from; `impasto presets` says what each reproduces.
     """
-    from impasto import masks
+    from impasto import scene
     from impasto.outputs import beside, carry_out
     from impasto.painting import paint_steps
 
     chosen = options_for(preset, **given(options))
     weighed = [weighed_style(text) for text in (style, *styles)]
     together = masked_styles(weighed, mask)
-    files = [place for place in (*mask, protect) if place is not None and masks.is_file(place)]
     steps = partial(paint_steps, content, together, chosen, protect=protect, preset=preset)
     target = beside(content, "-".join(path.stem for path, _ in weighed))
-    return carry_out(
-        steps, results.outputs(target), [content, *(path for path, _ in weighed), *map(Path, files)], chosen
-    )
+    return carry_out(steps, results.outputs(target, run), scene.sources(content, together, protect), chosen)
 
 
 def masked_styles(weighed: Sequence[tuple[Path, float]], places: Sequence[str]) -> "list[Style]":
@@ -141,6 +150,7 @@ def texture(
     height: int | None = None,
     seamless: Annotated[bool, Parameter(negative=())] = False,
     preset: PresetName = "default",
+    run: RunFolder = None,
     results: Results = Results(),
     options: Options = Flags(),
 ) -> int:
@@ -164,7 +174,7 @@ def texture(
 
     chosen = texture_options(preset, width, height, **given(options))
     steps = partial(texture_steps, style, chosen, preset=preset, width=width, height=height, seamless=seamless)
-    return carry_out(steps, results.outputs(beside(style, "texture")), [style], chosen)
+    return carry_out(steps, results.outputs(beside(style, "texture"), run), {"style": style}, chosen)
 
 
 @app.command
@@ -174,6 +184,7 @@ def reconstruct(
     *,
     layer: str | None = None,
     preset: PresetName = "default",
+    run: RunFolder = None,
     results: Results = Results(),
     options: Options = Flags(),
 ) -> int:
@@ -193,7 +204,8 @@ def reconstruct(
 
     chosen = reconstruct_options(preset, layer, **given(options))
     steps = partial(reconstruct_steps, picture, chosen, preset=preset)
-    return carry_out(steps, results.outputs(beside(picture, "reconstruction")), [picture], chosen)
+    sources = {"content": picture, "style": picture}
+    return carry_out(steps, results.outputs(beside(picture, "reconstruction"), run), sources, chosen)
 
 
 @app.command
@@ -216,9 +228,59 @@ def demo(
     content, painted = images_of_the_demo("valley"), images_of_the_demo(style)
     chosen = options_for(**given(options))
     steps = partial(paint_steps, content, painted, chosen, preset="default")
-    return carry_out(steps, results.outputs(Path("impasto-demo.png")), [content, painted], chosen)
+    return carry_out(steps, results.outputs(Path("impasto-demo.png")), {"content": content, "style": painted}, chosen)
 
 
 def images_of_the_demo(name: str) -> Path:
     """A picture that comes with the package."""
     return Path(impasto.__file__).parent / "assets" / "demo" / f"{name}.jpg"
+
+
+@app.command
+def batch(
+    *sources: Path,
+    output: Annotated[Path, Parameter(name=["-o", "--output"])] = Path("batch"),
+    workers: int = 1,
+    retry: Annotated[bool, Parameter(negative=())] = False,
+    suffix: str = ".png",
+    preset: PresetName = "default",
+    no_recipe: NoRecipe = False,
+    quiet: Quiet = False,
+    options: Options = Flags(),
+) -> int:
+    """Paint many pictures: `impasto batch JOBS.csv` or `impasto batch CONTENTS x STYLES`, each a folder or a picture.
+
+    A batch that ended before its time goes on where it was when it is begun again.
+
+    Parameters
+    ----------
+    sources
+        A table with the columns content and style, and if one likes output, preset and any option; or two folders.
+    output
+        The folder for the pictures and the journal.
+    workers
+        Processes that share the cores.
+    retry
+        Paint again what failed earlier.
+    suffix
+        Of the pictures: .png, .jpg, .webp, .avif or .tif.
+    preset
+        A recipe to start from.
+    """
+    from impasto import batch as jobs_of
+    from impasto import images
+    from impasto.outputs import carry_out_batch
+
+    images.is_lossy(suffix)
+    settings = given(options)
+    options_for(preset, **settings)
+    if len(sources) == 1:
+        jobs = jobs_of.table(sources[0], output, settings, preset=preset, suffix=suffix)
+    elif len(sources) == 3 and str(sources[1]) == "x":
+        jobs = jobs_of.pairs(sources[0], sources[2], output, settings, preset=preset, suffix=suffix)
+    else:
+        raise OptionError(
+            "A batch needs a table or two folders: `impasto batch JOBS.csv`, `impasto batch CONTENTS x STYLES`."
+        )
+    outcomes = jobs_of.work_through(jobs, output, workers=workers, retry=retry, with_recipe=not no_recipe)
+    return carry_out_batch(outcomes, len(jobs), output, quiet)

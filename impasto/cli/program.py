@@ -32,11 +32,11 @@ STOPPED = 130  # as shells report a program that Ctrl-C ended
 CLOSED = 141  # and one whose reader has gone, such as `head`
 
 
-def mirror(options: type, of: str) -> type:
-    """A dataclass with the same options, none of them given: so that a preset's value is overridden only by a flag."""
+def mirror(of: str, *bundles: type) -> type:
+    """A dataclass with the options of all bundles, none given: so that a preset's value is overridden only by a flag."""
     group = Group(f"Options of {of}", sort_key=2)
     made = dataclasses.make_dataclass(
-        f"{options.__name__}Flags",
+        "".join(bundle.__name__ for bundle in bundles) + "Flags",
         [
             (
                 declared.name,
@@ -51,7 +51,7 @@ def mirror(options: type, of: str) -> type:
                 ],
                 None,
             )
-            for declared in fields(options)
+            for declared in {each.name: each for bundle in reversed(bundles) for each in fields(bundle)}.values()
         ],
         frozen=True,
     )
@@ -68,12 +68,20 @@ def words(default: Any) -> str:
     return str(default)
 
 
-Flags: TypeAlias = mirror(PaintOptions, "painting")  # type: ignore[valid-type]
-StylizeFlags: TypeAlias = mirror(StylizeOptions, "stylizing")  # type: ignore[valid-type]
+Flags: TypeAlias = mirror("painting", PaintOptions)  # type: ignore[valid-type]
+StylizeFlags: TypeAlias = mirror("stylizing", StylizeOptions)  # type: ignore[valid-type]
+AnyFlags: TypeAlias = mirror("painting and stylizing", PaintOptions, StylizeOptions)  # type: ignore[valid-type]
 PresetName: TypeAlias = Literal[tuple(PRESETS)]  # type: ignore[valid-type]
 Options: TypeAlias = Annotated[Flags, Parameter(name="*")]
 LinearCurve: TypeAlias = Annotated[
     bool, Parameter(help="Give the curve a linear scale instead of a logarithmic one.", negative=())
+]
+NoRecipe: TypeAlias = Annotated[
+    bool, Parameter(help="Write no recipe into the picture: nothing then tells how it was made.", negative=())
+]
+RunFolder: TypeAlias = Annotated[
+    Path | None,
+    Parameter(name="--run", help="Keep the state in this folder, for `impasto resume` and `impasto branch`."),
 ]
 Quiet: TypeAlias = Annotated[bool, Parameter(name=["-q", "--quiet"], help="Say nothing but errors.", negative=())]
 
@@ -88,7 +96,7 @@ class Results:
         Parameter(
             name=["-o", "--output"],
             allow_leading_hyphen=True,
-            help='Where the result goes: .png, .jpg, .webp or .tif; "-" writes a PNG to standard output. Beside the '
+            help='Where the result goes: .png, .jpg, .webp, .avif or .tif; "-" writes a PNG to standard output. Beside the '
             "picture if left out.",
         ),
     ] = None
@@ -106,14 +114,27 @@ class Results:
         Parameter(help="Draw the losses over the steps, all and by layer, to this file: .png, .pdf, .svg or .csv."),
     ] = None
     linear_curve: LinearCurve = False
+    no_recipe: NoRecipe = False
+    embed_inputs: Annotated[
+        bool,
+        Parameter(help="Store small copies of the pictures it is made from in the recipe, for `rerun`.", negative=()),
+    ] = False
     quiet: Quiet = False
 
-    def outputs(self, otherwise: Path) -> "Outputs":
-        """What is to be written, with `otherwise` as the picture's place where none was named."""
+    def outputs(self, otherwise: Path, run: Path | None = None) -> "Outputs":
+        """What is to be written, with `otherwise` as the picture's place where none was named; see `Outputs`."""
         from impasto.outputs import Outputs
 
         return Outputs(
-            self.output or otherwise, self.save_every, self.json_file, self.curve, self.linear_curve, self.quiet
+            self.output or otherwise,
+            self.save_every,
+            self.json_file,
+            self.curve,
+            self.linear_curve,
+            self.quiet,
+            recipe=not self.no_recipe,
+            embed_inputs=self.embed_inputs,
+            run=run,
         )
 
 
