@@ -303,7 +303,7 @@ def summary(step: "PaintStep", target: Path, stopped: bool) -> str:
     reached = f"stopped at step {step.index} of {step.total}" if stopped else f"{step.index} steps"
     return (
         f"{target}: {width} x {height}, {reached}, {step.seconds:.1f} s, "
-        f"{recipe['options']['backbone']} in {recipe['precision']} on {recipe['device']}"
+        f"{recipe['options'].get('backbone', 'presto')} in {recipe['precision']} on {recipe['device']}"
     )
 
 

@@ -317,6 +317,14 @@ def test_the_verbs_of_repeating(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == ""
 
 
+def test_a_stylized_picture_is_repeated_by_command(capsys: pytest.CaptureFixture[str]) -> None:
+    flags = ["--engine", "torch", "--size", "32"]
+    assert cli.run(["stylize", "content.png", "style.jpg", "-o", "out.png", "-q", *flags]) == 0
+    assert cli.run(["rerun", "out.png", "--strength", "0.5", "-o", "weaker.png"]) == 0
+    assert "presto in " in capsys.readouterr().err
+    assert cli.run(["verify", "weaker.png", "-q"]) == 0
+
+
 def test_a_picture_that_does_not_verify_is_status_1(capsys: pytest.CaptureFixture[str]) -> None:
     rewritten(painted(), {"options": {**(images.read_recipe("out.png") or {})["options"], "start": "noise"}})
     assert cli.run(["verify", "out.png"]) == 1
