@@ -16,12 +16,12 @@ from rich.console import Console
 from rich.progress import track
 
 from impasto import curves, figures, images, machine, masks, runs, sheets
-from impasto.batch import Outcome
 from impasto.errors import ImpastoError, InputError, OptionError, OutputError
 from impasto.figures import Plan
 from impasto.folders import Task
 from impasto.images import ImageSource
 from impasto.ingredients import embed
+from impasto.jobs import Outcome
 from impasto.options import Options, StylizeOptions
 from impasto.painting import Painting, PaintStep, last, option_files
 from impasto.scene import PLACES

@@ -16,9 +16,10 @@ import torch
 from PIL import Image
 
 import impasto
-from impasto import backbones, batch, cli, images, regions
-from impasto.batch import Job, Outcome, pairs, table, work_through
+from impasto import backbones, cli, images, jobs, regions, workers
+from impasto.batch import work_through
 from impasto.errors import ImpastoError, InputError, OptionError, OutputError
+from impasto.jobs import Job, Outcome, pairs, table
 
 ROOT = Path(impasto.__file__).parent.parent
 QUICK: dict[str, Any] = {"size": 32, "min_scale": 32, "first_steps": 2, "device": "cpu"}
@@ -56,9 +57,9 @@ def written(folder: Path) -> dict[str, int]:
 
 
 def test_every_content_meets_every_style() -> None:
-    jobs = pairs("contents", "styles", "out", suffix=".jpg")
+    work = pairs("contents", "styles", "out", suffix=".jpg")
     names = [f"{content}-{style}.jpg" for style in ("s0", "s1") for content in ("bad", "c0", "c1")]
-    assert [job.output for job in jobs] == [Path("out", name) for name in names]
+    assert [job.output for job in work] == [Path("out", name) for name in names]
     assert len(pairs("contents/c0.png", "styles", "out")) == 2
     with pytest.raises(InputError, match="no picture in the folder"):
         pairs("contents", "out", "elsewhere") if Path("out").mkdir() is None else None
@@ -150,10 +151,10 @@ def test_a_picture_of_other_options_or_inputs_is_painted_anew(folder: Path) -> N
     job = Job(Path("contents/c0.png"), Path("styles/s0.jpg"), Path("out/one.png"), "default", QUICK)
     (first,) = work_through([job], "out")
     assert first.error is None
-    assert batch.is_painted(job, job.options())
-    assert not batch.is_painted(job, job.options().replace(seed=1))
+    assert jobs.is_painted(job, job.options())
+    assert not jobs.is_painted(job, job.options().replace(seed=1))
     picture(40, 30, 9).save("contents/c0.png")
-    assert not batch.is_painted(job, job.options())
+    assert not jobs.is_painted(job, job.options())
 
 
 def test_a_job_never_replaces_its_input() -> None:
@@ -179,7 +180,7 @@ def test_bad_options_of_a_job_and_faults_of_ours_are_its_own(monkeypatch: pytest
     def fault(*_: object, **__: object) -> None:
         raise ZeroDivisionError("by nought")
 
-    monkeypatch.setattr(batch, "paint_steps", fault)
+    monkeypatch.setattr(jobs, "paint_steps", fault)
     assert {outcome.error for outcome in work_through(pairs("contents/c0.png", "styles", "new", QUICK), "new")} == {
         "ZeroDivisionError: by nought"
     }
@@ -187,7 +188,7 @@ def test_bad_options_of_a_job_and_faults_of_ours_are_its_own(monkeypatch: pytest
 
 def test_a_worker_that_dies_costs_its_job_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     hired: list[Any] = []
-    real = batch.hire
+    real = workers.hire
 
     def hire(*arguments: Any) -> Any:
         hired.append(real(*arguments))
@@ -195,9 +196,9 @@ def test_a_worker_that_dies_costs_its_job_alone(monkeypatch: pytest.MonkeyPatch)
             hired[0][1].kill()
         return hired[-1]
 
-    monkeypatch.setattr(batch, "hire", hire)
-    jobs = pairs("contents", "styles", "out", QUICK)
-    errors = [outcome.error for outcome in work_through(jobs, "out", workers=2)]
+    monkeypatch.setattr(workers, "hire", hire)
+    work = pairs("contents", "styles", "out", QUICK)
+    errors = [outcome.error for outcome in work_through(work, "out", workers=2)]
     assert sum(error is None for error in errors) in (3, 4)  # the job that met the dead worker may have been a bad one
     assert sum("was there too little memory?" in (error or "") for error in errors) == 1
     assert len(hired) == 3

@@ -241,6 +241,8 @@ def batch(
     *sources: Path,
     output: Annotated[Path, Parameter(name=["-o", "--output"])] = Path("batch"),
     workers: int = 1,
+    engine: Literal["processes", "ray"] = "processes",
+    address: str | None = None,
     retry: Annotated[bool, Parameter(negative=())] = False,
     suffix: str = ".png",
     preset: PresetName = "default",
@@ -259,7 +261,11 @@ def batch(
     output
         The folder for the pictures and the journal.
     workers
-        Processes that share the cores.
+        Processes that share the cores, or actors of a cluster.
+    engine
+        What the workers are: processes here, or ray, which `pip install 'impasto[distributed]'` brings.
+    address
+        Of a running Ray cluster, such as auto or ray://head:10001; without one Ray runs here, closed to other machines.
     retry
         Paint again what failed earlier.
     suffix
@@ -267,20 +273,22 @@ def batch(
     preset
         A recipe to start from.
     """
-    from impasto import batch as jobs_of
-    from impasto import images
+    from impasto import images, jobs
+    from impasto.batch import work_through
     from impasto.outputs import carry_out_batch
 
     images.is_lossy(suffix)
     settings = given(options)
     options_for(preset, **settings)
     if len(sources) == 1:
-        jobs = jobs_of.table(sources[0], output, settings, preset=preset, suffix=suffix)
+        work = jobs.table(sources[0], output, settings, preset=preset, suffix=suffix)
     elif len(sources) == 3 and str(sources[1]) == "x":
-        jobs = jobs_of.pairs(sources[0], sources[2], output, settings, preset=preset, suffix=suffix)
+        work = jobs.pairs(sources[0], sources[2], output, settings, preset=preset, suffix=suffix)
     else:
         raise OptionError(
             "A batch needs a table or two folders: `impasto batch JOBS.csv`, `impasto batch CONTENTS x STYLES`."
         )
-    outcomes = jobs_of.work_through(jobs, output, workers=workers, retry=retry, with_recipe=not no_recipe)
-    return carry_out_batch(outcomes, len(jobs), output, quiet)
+    outcomes = work_through(
+        work, output, workers=workers, retry=retry, with_recipe=not no_recipe, engine=engine, address=address
+    )
+    return carry_out_batch(outcomes, len(work), output, quiet)

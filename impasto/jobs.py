@@ -1,0 +1,174 @@
+"""Jobs of a batch: one picture each, from a table or from two folders."""
+
+import csv
+import hashlib
+import json
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, fields
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from impasto import folders, images, recipe, scales
+from impasto.errors import ImpastoError, InputError, OptionError, OutputError
+from impasto.images import FilePath
+from impasto.options import PaintOptions, from_text
+from impasto.painting import Shelf, last, paint_steps
+from impasto.presets import options_for
+
+COLUMNS = ("content", "style", "output", "preset")  # of a table, beside the options
+
+
+@dataclass(frozen=True)
+class Job:
+    """One picture to paint. `given`: options by name, where they come from a table as texts."""
+
+    content: Path
+    style: Path
+    output: Path
+    preset: str
+    given: Mapping[str, Any]
+
+    @property
+    def key(self) -> str:
+        """What the journal knows a job by: another picture, option or output makes another job."""
+        parts = [str(self.content), str(self.style), str(self.output), self.preset, sorted(self.given.items())]
+        return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()[:16]
+
+    def options(self) -> PaintOptions:
+        """All options, checked. Raises OptionError."""
+        typed = {key: from_text(key, value) if isinstance(value, str) else value for key, value in self.given.items()}
+        return options_for(self.preset, **typed)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a job: a picture after `seconds`, or the sentence why not. earlier: as the journal had it already."""
+
+    job: Job
+    error: str | None
+    seconds: float
+    earlier: bool = False
+
+
+def pairs(
+    contents: FilePath,
+    styles: FilePath,
+    folder: FilePath,
+    given: Mapping[str, Any] | None = None,
+    *,
+    preset: str = "default",
+    suffix: str = ".png",
+) -> list[Job]:
+    """A job for every content with every style; each is a picture or a folder of them. Raises InputError, OptionError."""
+    for source in (contents, styles):
+        if Path(source).resolve() == Path(folder).resolve():
+            raise OptionError(f"The results cannot go to {folder}, from which pictures are read: name another with -o.")
+    found = [
+        (content, style, None, preset, given or {})
+        for style in folders.matches(str(styles))  # one style after the other: its targets serve all its contents
+        for content in folders.matches(str(contents))
+    ]
+    return named(found, Path(folder), suffix)
+
+
+def table(
+    path: FilePath,
+    folder: FilePath,
+    given: Mapping[str, Any] | None = None,
+    *,
+    preset: str = "default",
+    suffix: str = ".png",
+) -> list[Job]:
+    """A job for every row of a CSV file: columns content and style, and as one likes output, preset and any option.
+
+    Pictures are relative to the table, outputs to `folder`. An empty cell is not given. Raises InputError for a table
+    that cannot be read; a bad value in a row is that job's own failure.
+    """
+    path = Path(path)
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file, restkey="", restval="")
+            check_columns(path, reader.fieldnames or ())
+            rows = [{key: value.strip() for key, value in row.items() if key} for row in reader]
+    except (OSError, ValueError, csv.Error) as error:
+        raise InputError(f"{path} cannot be read as a table ({error}): save it as CSV in UTF-8.") from error
+    for number, row in enumerate(rows, start=1):
+        if not row["content"] or not row["style"]:
+            raise InputError(f"Job {number} of {path} lacks a content or a style: fill in both.")
+    found = [
+        (
+            path.parent / row["content"],
+            path.parent / row["style"],
+            row.get("output") or None,
+            row.get("preset") or preset,
+            {**(given or {}), **{key: value for key, value in row.items() if value and key not in COLUMNS}},
+        )
+        for row in rows
+    ]
+    return named(found, Path(folder), suffix)
+
+
+def check_columns(path: Path, columns: Sequence[str]) -> None:
+    """Raise InputError unless a table's columns are known and name content and style."""
+    known = {*COLUMNS, *(declared.name for declared in fields(PaintOptions))}
+    for column in columns:
+        if column not in known:
+            raise InputError(f"{path} has a column {column!r}: name {', '.join(COLUMNS)} or an option, such as size.")
+    if not {"content", "style"} <= set(columns):
+        raise InputError(f"{path} needs the columns content and style in its first line, separated by commas.")
+
+
+def named(
+    found: Iterable[tuple[Path, Path, str | None, str, Mapping[str, Any]]], folder: Path, suffix: str
+) -> list[Job]:
+    """The jobs, each with a place of its own for its result: CONTENT-STYLE.png, numbered where that is taken.
+
+    Raises OutputError where two rows of a table name the same place.
+    """
+    jobs: list[Job] = []
+    taken: set[Path] = set()
+    for content, style, output, preset, given in found:
+        first = folder / (output or f"{content.stem}-{style.stem}{suffix}")
+        if output and first in taken:
+            raise OutputError(f"Two jobs would write {first}: give each an output of its own.")
+        numbered = (first.with_stem(f"{first.stem}-{number}") for number in count(2))
+        place = first if first not in taken else next(path for path in numbered if path not in taken)
+        taken.add(place)
+        jobs.append(Job(content, style, place, preset, given))
+    return jobs
+
+
+def perform(job: Job, shelf: Shelf, with_recipe: bool) -> Outcome:
+    """Paint a job's picture and save it; whatever goes wrong becomes the outcome's sentence."""
+    began = time.monotonic()
+    error = None
+    try:
+        options = job.options()
+        job.output.parent.mkdir(parents=True, exist_ok=True)
+        images.check_output(job.output, [job.content, job.style])
+        if not is_painted(job, options):
+            steps = paint_steps(job.content, job.style, options, preset=job.preset, shelf=shelf)
+            last(steps, None).save(job.output, with_recipe=with_recipe)
+    except ImpastoError as refusal:
+        error = str(refusal)
+    except Exception as fault:  # ours, or the system's: no reason to leave the other jobs undone
+        error = f"{type(fault).__name__}: {fault}"
+    return Outcome(job, error, round(time.monotonic() - began, 2))
+
+
+def is_painted(job: Job, options: PaintOptions) -> bool:
+    """Whether the job's picture is there already, by its recipe: the same inputs and options, all steps done."""
+    with suppress(ImpastoError, OSError):
+        found = recipe.understand(recipe.read(job.output))
+        hashes = {role: source.get("sha256") for role, source in found.inputs.items() if role in ("content", "style")}
+        wanted = {"content": job.content, "style": job.style}
+        return (
+            found.verb == "paint"
+            and found.options.as_dict() == recipe.settings(options)
+            and found.steps == sum(scale.steps for scale in scales.plan(options))
+            and hashes == {role: recipe.fingerprint(path)["sha256"] for role, path in wanted.items()}
+        )
+    return False
