@@ -68,7 +68,7 @@ def vgg(*depths: int) -> tuple[tuple[int, ...], ...]:
 BACKBONES: dict[str, Architecture] = {
     "petit": Architecture(
         "our own small network, shipped with the package",
-        ((24, 24), (48, 48), (96, 96, 96), (144, 144, 144), (192,)), IMAGENET,
+        ((16, 32), (64, 64), (96, 96), (144, 144, 144), (192,)), IMAGENET,
         padding="reflect", pooling="average", shipped=True,
     ),
     "vgg19": Architecture(

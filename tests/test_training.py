@@ -11,7 +11,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from impasto import backbones, networks, weights
+from impasto import networks, weights
 from impasto.backbones import BACKBONES, Backbone
 
 TRAINING = Path(__file__).parent.parent / "training"
@@ -64,16 +64,16 @@ def test_the_exported_network_is_the_trained_one_up_to_the_scale_of_each_layer(p
 
 
 def test_the_architecture_that_is_trained_is_the_one_that_is_loaded(petit) -> None:  # type: ignore[no-untyped-def]
-    assert BACKBONES["petit"].channels == tuple(
-        (width,) * depth for width, depth in zip(petit.WIDTHS, petit.DEPTHS, strict=True)
-    )
+    assert BACKBONES["petit"].channels == petit.CHANNELS
 
 
 def test_batches_are_the_same_for_the_same_step_and_in_range(petit) -> None:  # type: ignore[no-untyped-def]
     from pictures import random_batch
 
     folder = [torch.randint(0, 256, (3, 40, 60), dtype=torch.uint8) for _ in range(3)]
-    one, again, other = (random_batch(folder, folder, 24, 6, np.random.default_rng((0, step))) for step in (7, 7, 8))
+    one, again, other = (
+        random_batch(folder, folder, folder, 24, 6, np.random.default_rng((0, step))) for step in (7, 7, 8)
+    )
     assert torch.equal(one, again)
     assert not torch.equal(one, other)
     assert one.shape == (6, 3, 24, 24)
@@ -91,15 +91,15 @@ def test_the_learning_rate_warms_up_holds_and_falls_to_nothing(petit) -> None:  
 def test_the_card_carries_its_figures(petit) -> None:  # type: ignore[no-untyped-def]
     from card import card
 
-    names = "depths widths parameters bytes photos paintings size steps batch rate hold seed held"
+    names = "channels parameters bytes photos paintings size steps batch rate hold gram seed held"
     facts = dict.fromkeys(names.split(), 7)
     page = card(facts, {"relu1_1": {"r2": 0.1234, "gram": 0.5, "cka": 0.75}})
     assert "| relu1_1 | 0.123 | 0.500 | 0.750 |" in page
 
 
 @pytest.fixture
-def lesson(tmp_path: Path) -> tuple[Namespace, SimpleNamespace, Backbone]:
-    """Settings, pictures and the encoder of a very short training of presto."""
+def lesson(presto, tmp_path: Path):  # type: ignore[no-untyped-def]
+    """Settings, pictures and the frozen networks of a very short training of presto."""
     settings = Namespace(
         out=tmp_path, steps=4, batch=2, size=32, rate=1e-3, hold=2, content_weight=0.1, tv_weight=0.5, seed=0, again=0.5,
         save_every=2,
@@ -107,12 +107,12 @@ def lesson(tmp_path: Path) -> tuple[Namespace, SimpleNamespace, Backbone]:
     folder = [torch.randint(0, 256, (3, 40, 60), dtype=torch.uint8) for _ in range(3)]
     photos, paintings = F.interpolate(torch.rand(2, 3, 4, 4), 32, mode="bicubic").clamp(0, 1), torch.rand(2, 3, 32, 32)
     data = SimpleNamespace(photos=folder, paintings=folder, held_photos=photos, held_paintings=paintings)
-    return settings, data, backbones.load("petit", dtype=torch.bfloat16)
+    return settings, data, presto.frozen()
 
 
 def test_a_training_of_presto_that_was_killed_goes_on_as_if_it_had_not_been(presto, lesson, monkeypatch) -> None:  # type: ignore[no-untyped-def]
-    settings, data, encoder = lesson
-    whole = presto.train(Namespace(**{**vars(settings), "out": settings.out / "whole"}), data, encoder)
+    settings, data, eyes = lesson
+    whole = presto.train(Namespace(**{**vars(settings), "out": settings.out / "whole"}), data, eyes)
     batch_of, calls = presto.batch_of, []
 
     def killed(*arguments):  # type: ignore[no-untyped-def]
@@ -123,9 +123,9 @@ def test_a_training_of_presto_that_was_killed_goes_on_as_if_it_had_not_been(pres
 
     monkeypatch.setattr(presto, "batch_of", killed)
     with pytest.raises(KeyboardInterrupt):
-        presto.train(settings, data, encoder)
+        presto.train(settings, data, eyes)
     monkeypatch.setattr(presto, "batch_of", batch_of)
-    continued = presto.train(settings, data, encoder)
+    continued = presto.train(settings, data, eyes)
     for name, weight in whole.state_dict().items():
         assert torch.equal(continued.state_dict()[name], weight), name
 
@@ -133,7 +133,7 @@ def test_a_training_of_presto_that_was_killed_goes_on_as_if_it_had_not_been(pres
 def test_presto_is_loaded_as_it_was_exported(presto, lesson, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
     torch.manual_seed(2)
     decoder = networks.Decoder()
-    presto.export(decoder, backbones.load("petit"), tmp_path / "presto.safetensors")
+    presto.export(decoder, presto.frozen(torch.float32).encoder, tmp_path / "presto.safetensors")
     monkeypatch.setattr(networks, "presto_bytes", (tmp_path / "presto.safetensors").read_bytes)
     encoder, loaded = networks.presto()
     assert encoder.layers[-1] == networks.TAPS[-1]
@@ -142,8 +142,8 @@ def test_presto_is_loaded_as_it_was_exported(presto, lesson, tmp_path: Path, mon
 
 
 def test_the_table_of_strengths_starts_at_the_photo(presto, lesson) -> None:  # type: ignore[no-untyped-def]
-    _, data, encoder = lesson
-    lines = presto.evaluate(networks.presto()[1].float(), encoder, data).splitlines()
+    _, data, eyes = lesson
+    lines = presto.evaluate(networks.presto()[1].float(), eyes, data).splitlines()
     assert [line.split("|")[1].strip() for line in lines[2:]] == ["0", "0.25", "0.5", "0.75", "1"]
     content = [float(line.split("|")[3]) for line in lines[2:]]
     assert content[0] < content[-1]

@@ -10,7 +10,7 @@ style transfer works the minute it is installed, without a download.
 | | |
 | --- | --- |
 | architecture | 3x3 convolutions with ReLU, reflection padding, average pooling between blocks |
-| blocks | {depths} layers of {widths} channels |
+| channels | {channels}: a convolution each, block by block |
 | parameters | {parameters:,} |
 | file | {bytes:,} bytes, half precision, safetensors |
 | input | RGB in [0, 1], normalised with ImageNet's mean and deviation |
@@ -24,7 +24,8 @@ petit was distilled from two networks: the original VGG-19 (Simonyan and Zisserm
 relu1_1 to relu3_1, and a VGG-19 of a sixteenth of the parameters from Collaborative Distillation (Wang et al., CVPR 2020,
 MIT, itself distilled on ImageNet and COCO) at relu4_1, relu4_2 and relu5_1. It saw no labels, only {photos:,} photographs
 and {paintings:,} public-domain paintings and prints, in random crops of {size} pixels at 0.6 to 1.8 times their size,
-flipped, with changed brightness and colour balance, blended and recoloured into half-painted pictures, and with noise.
+flipped, with changed brightness and colour balance, blended and recoloured into half-painted pictures, and with noise; one
+crop in ten is of a picture that petit's first edition had painted a few steps far (`training/painted.py`).
 Neither the pictures nor the teachers are part of impasto.
 
 ## Training
@@ -36,13 +37,13 @@ there, seed {seed}:
 
 `DATA` holds `photos/`, `paintings/` and `teacher/`; a run that is stopped continues where its checkpoint is. Each taught
 layer adds three terms: the squared error of a 1x1 head on petit's features against the teacher's, over the teacher's
-variance; half the relative Frobenius error of their Gram matrices; and half the distance between the two kernel matrices
-of the same positions (linear CKA), which gives petit's own features, without any head, the teacher's geometry. Batch
-normalisation is folded into the convolutions at the end, and the heads are dropped.
+variance; {gram:g} times the relative Frobenius error of their Gram matrices; and half the distance between the two kernel
+matrices of the same positions (linear CKA), which gives petit's own features, without any head, the teacher's geometry.
+Batch normalisation is folded into the convolutions at the end, and the heads are dropped.
 
 ## How well it knows its teachers
 
-On {held} pictures that it was not trained on, with the heads that it learnt with:
+On {held} pictures that it was not trained on, through 1x1 heads that were fitted by least squares to training pictures:
 
 | layer | R² | Gram correlation | linear CKA without head |
 | --- | --- | --- | --- |

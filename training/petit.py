@@ -2,7 +2,7 @@
 
     python training/petit.py --data DATA --out runs/petit
 
-DATA holds `photos/`, `paintings/` and `teacher/` with two networks as safetensors:
+DATA holds `photos/`, `paintings/`, `painted/` (see painted.py) and `teacher/` with two networks as safetensors:
 `vgg19_caffe_to_conv3_1` (the original VGG-19) and `vgg19_distilled_16x_to_conv5_1` (a VGG-19 of a sixteenth of the
 parameters, from Collaborative Distillation, CVPR 2020). A run that was stopped continues where its checkpoint is.
 `--export FILE` folds batch normalisation into the convolutions and writes the half-precision file that ships; `--card
@@ -33,8 +33,8 @@ from resume import learning_rate, load_checkpoint, save_checkpoint
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-WIDTHS = (24, 48, 96, 144, 192)  # 24 channels hold relu1_1 (a linear map of 27 numbers); block 1 is the dear one
-DEPTHS = (2, 2, 3, 3, 1)
+# channels of every convolution, block by block: full-resolution maps are the dear ones, and multiples of 16 the quick ones
+CHANNELS = ((16, 32), (64, 64), (96, 96), (144, 144, 144), (192,))
 IMAGENET_MEAN = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
 IMAGENET_STD = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
 CAFFE_MEAN = torch.tensor([103.939, 116.779, 123.68]).view(1, 3, 1, 1)
@@ -54,7 +54,10 @@ class Teachers:
     """The true VGG-19 as far as relu3_1 and the distilled one beyond, frozen, in bfloat16."""
 
     def __init__(self, folder: Path, images: torch.Tensor) -> None:
-        """`images` set the units: each layer's features are divided by their root mean square on these."""
+        """`images` set the units: each layer's features are divided by their root mean square on these.
+
+        `variances` are those of the divided features, the mean over channels.
+        """
 
         def load(name: str) -> dict[str, torch.Tensor]:
             weights = load_file(folder / f"{name}.safetensors")
@@ -67,7 +70,11 @@ class Teachers:
 
         self.true = load("vgg19_caffe_to_conv3_1")
         self.small = load("vgg19_distilled_16x_to_conv5_1")
-        self.units = {layer: x.float().square().mean().sqrt() for layer, x in self.features(images).items()}
+        found = self.features(images)
+        self.units = {layer: x.float().square().mean().sqrt() for layer, x in found.items()}
+        self.variances = {
+            layer: x.float().var((0, 2, 3), correction=0).mean() / self.units[layer] ** 2 for layer, x in found.items()
+        }
 
     def __call__(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
         """(N, 3, H, W) in [0, 1] -> layer -> (N, C, h, w), of the order of 1."""
@@ -104,14 +111,17 @@ class Petit(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.convs, self.norms = nn.ModuleDict(), nn.ModuleDict()
-        channels = 3
-        for block, (width, depth) in enumerate(zip(WIDTHS, DEPTHS, strict=True), start=1):
-            for i in range(1, depth + 1):
-                self.convs[f"{block}_{i}"] = nn.Conv2d(channels, width, 3, bias=False)
-                self.norms[f"{block}_{i}"] = nn.BatchNorm2d(width)
-                channels = width
+        into = 3
+        for block, channels in enumerate(CHANNELS, start=1):
+            for i, out in enumerate(channels, start=1):
+                self.convs[f"{block}_{i}"] = nn.Conv2d(into, out, 3, bias=False)
+                self.norms[f"{block}_{i}"] = nn.BatchNorm2d(out)
+                into = out
         self.heads = nn.ModuleDict(
-            {layer: nn.Conv2d(WIDTHS[int(layer[4]) - 1], count, 1, bias=False) for layer, count in TAUGHT.items()}
+            {
+                layer: nn.Conv2d(self.convs[layer.removeprefix("relu")].out_channels, count, 1, bias=False)
+                for layer, count in TAUGHT.items()
+            }
         )
 
     def forward(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -169,15 +179,40 @@ def losses(
     """layer -> (features, Gram, geometry), each a scalar tensor of the order of 1 in the beginning."""
     result = {}
     for layer, guess, target, kernels in compare(network, teachers, images, random):
-        variance = target.float().var((0, 2), correction=0).mean()
         target_gram = gram(target)
         distance = (gram(guess) - target_gram).flatten(1).norm(dim=1) / target_gram.flatten(1).norm(dim=1)
         result[layer] = (
-            F.mse_loss(guess.float(), target.float()) / variance,
+            F.mse_loss(guess.float(), target.float()) / teachers.variances[layer],
             distance.mean(),
             (kernels[0] - kernels[1]).norm(),
         )
     return result
+
+
+@torch.no_grad()
+def fit_heads(network: Petit, teachers: Teachers, images: torch.Tensor) -> None:
+    """Replace the heads by the least-squares ones for these pictures, slightly damped.
+
+    They show what the features hold of the teachers'. The heads that are learnt along the way are noisy, and lean towards
+    the Gram term.
+    """
+    network.eval()
+    random = np.random.default_rng(1)
+    products: dict[str, list[torch.Tensor]] = {}
+    for batch in images.split(16):
+        student = network(batch)
+        offset = tuple(random.random(2))
+        for layer, features in teachers(batch).items():
+            own, target = (
+                thin(x, offset, 600).transpose(1, 2).flatten(0, 1).double() for x in (student[layer], features)
+            )
+            sums = products.setdefault(layer, [torch.zeros(()), torch.zeros(())])
+            sums[0], sums[1] = sums[0] + own.T @ own, sums[1] + own.T @ target
+    for layer, (square, cross) in products.items():
+        damping = 1e-4 * square.diagonal().mean() * torch.eye(len(square), dtype=torch.double)
+        weight = torch.linalg.solve(square + damping, cross).T
+        network.heads[layer].weight.copy_(weight.float().view_as(network.heads[layer].weight))
+    network.train()
 
 
 @torch.no_grad()
@@ -211,6 +246,7 @@ class Data:
     def __init__(self, folder: Path) -> None:
         self.photos, held_photos = split(read_folder(folder / "photos", 320), every=20)
         self.paintings, held_paintings = split(read_folder(folder / "paintings", 512), every=16)
+        self.painted = read_folder(folder / "painted", 256)
         self.held = center_crops(held_photos[:48] + held_paintings[:16], 224)
 
 
@@ -226,11 +262,11 @@ def train(args: argparse.Namespace, data: Data, teachers: Teachers) -> Petit:
         for step in range(start, args.steps):
             # every step draws from its own seed, so a run that continues sees what it would have seen
             random = np.random.default_rng((args.seed, step))
-            batch = random_batch(data.photos, data.paintings, args.size, args.batch, random)
+            batch = random_batch(data.photos, data.paintings, data.painted, args.size, args.batch, random)
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(step, args.hold, args.steps, args.rate)
             parts = losses(network, teachers, batch, random)
-            loss = sum(features + 0.5 * grams + 0.5 * geometry for features, grams, geometry in parts.values())
+            loss = sum(features + args.gram * grams + 0.5 * geometry for features, grams, geometry in parts.values())
             optimizer.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(network.parameters(), 2.0)
@@ -263,11 +299,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder with photos/, paintings/ and teacher/")
     parser.add_argument("--out", type=Path, default=Path("runs/petit"), help="folder of checkpoint.pt and log.jsonl")
-    parser.add_argument("--steps", type=int, default=6000)
+    parser.add_argument("--steps", type=int, default=12000)
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--size", type=int, default=176, help="edge of a training crop in pixels")
-    parser.add_argument("--rate", type=float, default=4e-3, help="peak learning rate")
-    parser.add_argument("--hold", type=int, default=2500, help="step from which the learning rate falls")
+    parser.add_argument("--rate", type=float, default=3e-3, help="peak learning rate")
+    parser.add_argument("--hold", type=int, default=2000, help="step from which the learning rate falls")
+    parser.add_argument("--gram", type=float, default=1.0, help="weight of the Gram term")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--export", type=Path, help="write the shipped file here after training")
     parser.add_argument("--card", type=Path, help="write the card, a Markdown page, here after training")
@@ -278,15 +315,15 @@ def main() -> None:
     if args.export:
         export(network, center_crops(data.photos[:64], 224), args.export)
     if args.card:
+        fit_heads(network, teachers, center_crops(data.photos[::8] + data.paintings[::4], 224))
         facts = {
-            "depths": ", ".join(map(str, DEPTHS)),
-            "widths": ", ".join(map(str, WIDTHS)),
+            "channels": ", ".join("-".join(map(str, block)) for block in CHANNELS),
             "parameters": sum(conv.weight.numel() + conv.out_channels for conv in network.convs.values()),
             "bytes": args.export.stat().st_size if args.export else 0,
             "photos": len(data.photos),
             "paintings": len(data.paintings),
             "held": len(data.held),
-            **{name: getattr(args, name) for name in ("size", "steps", "batch", "rate", "hold", "seed")},
+            **{name: getattr(args, name) for name in ("size", "steps", "batch", "rate", "hold", "gram", "seed")},
         }
         args.card.write_text(card(facts, evaluate(network, teachers, data.held)), encoding="utf-8")
 

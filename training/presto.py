@@ -2,9 +2,10 @@
 
     python training/presto.py --data DATA --out runs/presto
 
-DATA holds `photos/` and `paintings/`. petit, as shipped, is both the frozen encoder and the loss network; only the
-decoder learns. A run that was stopped continues where its checkpoint is. `--export FILE` writes the half-precision
-file that ships, `--evaluate` prints how near its pictures of held-out photos come to held-out styles, as a table.
+DATA holds `photos/` and `paintings/`. The encoder is frozen: presto's own, four blocks of petit's first edition. petit
+judges (in the shipped run it was the first edition as well); only the decoder learns. A run that was stopped continues
+where its checkpoint is. `--export FILE` writes the half-precision file that ships, `--evaluate` prints how near its
+pictures of held-out photos come to held-out styles, as a table.
 
 Each sample is a photo and a style. The loss is much as impasto's painter has it: Wasserstein-2 distances of petit's
 statistics, as shares of the photo's own distance, plus the relative squared distance of relu4_2. One sample in eight has
@@ -15,7 +16,7 @@ import argparse
 import json
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -24,7 +25,7 @@ from resume import learning_rate, load_checkpoint, save_checkpoint
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from impasto import backbones, images, losses
+from impasto import backbones, images, losses, networks
 from impasto.backbones import Backbone
 from impasto.losses import Moments
 from impasto.networks import TAPS, Decoder, carry, style_of
@@ -33,7 +34,19 @@ STYLE_LAYERS = {f"relu{block}_1": 1.0 for block in range(1, 6)}
 NEAREST = 0.1  # of a style's extent: a photo that is nearer counts as being so far
 STYLE = losses.style_loss(STYLE_LAYERS, "wasserstein", "relative", "none")
 CONTENT = losses.content_loss({"relu4_2": 1.0}, "relative")
-ENCODED = tuple(dict.fromkeys((*TAPS, *STYLE_LAYERS, "relu4_2")))
+JUDGED = (*STYLE_LAYERS, "relu4_2")
+
+
+class Frozen(NamedTuple):
+    """The networks that do not learn: what presto sees with, and what its pictures are judged by."""
+
+    encoder: Backbone
+    critic: Backbone
+
+
+def frozen(dtype: torch.dtype = torch.bfloat16) -> Frozen:
+    """Both as they ship."""
+    return Frozen(networks.presto(dtype)[0], backbones.load("petit", dtype=dtype))
 
 
 def hue(image: Tensor, random: np.random.Generator) -> Tensor:
@@ -58,20 +71,22 @@ class Data:
         self.held_paintings = center_crops(held_paintings[1:19:3], 320)
 
 
-def encode(backbone: Backbone, pictures: Tensor) -> dict[str, Tensor]:
-    with torch.no_grad():
-        return backbone(pictures, ENCODED)
-
-
-def rows_of(features: dict[str, Tensor]) -> list[Tensor]:
+@torch.no_grad()
+def rows_of(encoder: Backbone, pictures: Tensor) -> list[Tensor]:
     """The taps as presto has them, (N, H, W, C)."""
+    features = encoder(pictures, TAPS)
     return [features[layer].permute(0, 2, 3, 1) for layer in TAPS]
 
 
-def painted(decoder: Decoder, content: dict[str, Tensor], style: dict[str, Moments], strength: float = 1.0) -> Tensor:
-    """The network's picture, float32 (N, 3, H, W)."""
+@torch.no_grad()
+def judged(critic: Backbone, pictures: Tensor) -> dict[str, Tensor]:
+    """The features that the losses compare."""
+    return critic(pictures, JUDGED)
+
+
+def painted(decoder: Decoder, rows: list[Tensor], style: dict[str, Moments], strength: float = 1.0) -> Tensor:
+    """The network's picture, float32 (N, 3, H, W), of a photo's rows."""
     with torch.no_grad():
-        rows = rows_of(content)
         own = style_of(rows)
         maps = {layer: carry(own[layer], style[layer]).by(strength) for layer in TAPS}
         moved = [maps[layer].apply(row).permute(0, 3, 1, 2) for layer, row in zip(TAPS, rows, strict=True)]
@@ -93,7 +108,7 @@ def style_distance(features: dict[str, Tensor], content: dict[str, Tensor], targ
 
 def step_losses(
     decoder: Decoder,
-    backbone: Backbone,
+    eyes: Frozen,
     photos: Tensor,
     styles: Tensor,
     itself: Tensor,
@@ -104,15 +119,14 @@ def step_losses(
 
     again: it is the second pass that learns, over what the first has painted.
     """
-    content, style = encode(backbone, photos), encode(backbone, styles)
-    known, seen = style_of(rows_of(style)), content
+    rows, known = rows_of(eyes.encoder, photos), style_of(rows_of(eyes.encoder, styles))
     if again:
         with torch.no_grad():
-            seen = encode(backbone, painted(decoder, content, known).clamp(0, 1))
-    picture = painted(decoder, seen, known)
-    features = backbone(picture.clamp(-0.2, 1.2), ENCODED)
+            rows = rows_of(eyes.encoder, painted(decoder, rows, known).clamp(0, 1))
+    picture = painted(decoder, rows, known)
+    features, content = eyes.critic(picture.clamp(-0.2, 1.2), JUDGED), judged(eyes.critic, photos)
     return {
-        "style": style_distance(features, content, STYLE.target(style)),
+        "style": style_distance(features, content, STYLE.target(judged(eyes.critic, styles))),
         "content": args.content_weight * CONTENT(features, CONTENT.target(content)),
         "variation": args.tv_weight * losses.squared_variation(picture),
         "range": 10 * losses.out_of_range(picture),
@@ -130,41 +144,42 @@ def batch_of(data: Data, args: argparse.Namespace, random: np.random.Generator) 
     return photos, torch.where(itself.view(-1, 1, 1, 1) > 0, photos, styles), itself
 
 
-def known_style(backbone: Backbone, painting: Tensor, count: int) -> dict[str, Moments]:
+def known_style(encoder: Backbone, painting: Tensor, count: int) -> dict[str, Moments]:
     """What presto knows of a painting (3, H, W), for a batch of so many photos."""
-    known = style_of(rows_of(encode(backbone, painting[None])))
+    known = style_of(rows_of(encoder, painting[None]))
     return {layer: Moments(*(part.expand(count, *part.shape[1:]) for part in one)) for layer, one in known.items()}
 
 
 @torch.no_grad()
-def sheet(decoder: Decoder, backbone: Backbone, data: Data, path: Path) -> None:
+def sheet(decoder: Decoder, encoder: Backbone, data: Data, path: Path) -> None:
     """Held-out photos (down) in held-out styles (across), with the originals at the edges."""
     photos, paintings = data.held_photos, data.held_paintings
-    content = encode(backbone, photos)
-    columns = [painted(decoder, content, known_style(backbone, one, len(photos))).clamp(0, 1) for one in paintings]
+    seen = rows_of(encoder, photos)
+    columns = [painted(decoder, seen, known_style(encoder, one, len(photos))).clamp(0, 1) for one in paintings]
     rows = [torch.cat((torch.ones_like(paintings[:1]), paintings))]
     rows += [torch.stack([photo, *(column[i] for column in columns)]) for i, photo in enumerate(photos)]
     images.save(torch.cat([torch.cat(list(row), 2) for row in rows], 1)[None], path)
 
 
 @torch.no_grad()
-def evaluate(decoder: Decoder, backbone: Backbone, data: Data) -> str:
+def evaluate(decoder: Decoder, eyes: Frozen, data: Data) -> str:
     """A table over strengths: medians over the sheet's pairs of what the losses measure, and of the photo itself."""
     lines = ["| strength | distance to the style | distance to the photo's content |", "| --- | --- | --- |"]
     photos = data.held_photos
-    content = encode(backbone, photos)
+    rows, content = rows_of(eyes.encoder, photos), judged(eyes.critic, photos)
     for strength in (0, 0.25, 0.5, 0.75, 1):
         style, kept = [], []
         for painting in data.held_paintings:
-            picture = painted(decoder, content, known_style(backbone, painting, len(photos)), strength).clamp(0, 1)
-            features, target = encode(backbone, picture), STYLE.target(encode(backbone, painting[None]))
+            known = known_style(eyes.encoder, painting, len(photos))
+            picture = painted(decoder, rows, known, strength).clamp(0, 1)
+            features, target = judged(eyes.critic, picture), STYLE.target(judged(eyes.critic, painting[None]))
             style += style_distance(features, content, target).sqrt().tolist()
             kept += CONTENT(features, CONTENT.target(content)).sqrt().tolist()
         lines.append(f"| {strength} | {np.median(style):.2f} | {np.median(kept):.2f} |")
     return "\n".join(lines)
 
 
-def train(args: argparse.Namespace, data: Data, backbone: Backbone) -> Decoder:
+def train(args: argparse.Namespace, data: Data, eyes: Frozen) -> Decoder:
     """Train, or continue from the checkpoint in `args.out`; the log is one JSON object a line."""
     args.out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(args.seed)
@@ -181,7 +196,7 @@ def train(args: argparse.Namespace, data: Data, backbone: Backbone) -> Decoder:
             photos, styles, itself = batch_of(data, args, random)
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(step, args.hold, args.steps, args.rate, warm_up=100)
-            parts = step_losses(decoder, backbone, photos, styles, itself, random.random() < args.again, args)
+            parts = step_losses(decoder, eyes, photos, styles, itself, random.random() < args.again, args)
             loss = torch.stack([part.mean() for part in parts.values()]).sum()
             optimizer.zero_grad()
             loss.backward()
@@ -195,19 +210,14 @@ def train(args: argparse.Namespace, data: Data, backbone: Backbone) -> Decoder:
                 sums = {}
             if step % args.save_every == args.save_every - 1 or step == args.steps - 1:
                 save_checkpoint(checkpoint, decoder, optimizer, step + 1)
-                sheet(decoder, backbone, data, args.out / "sheet.jpg")
+                sheet(decoder, eyes.encoder, data, args.out / "sheet.jpg")
     return decoder
 
 
-def export(decoder: Decoder, backbone: Backbone, path: Path) -> None:
+def export(decoder: Decoder, encoder: Backbone, path: Path) -> None:
     """Encoder and decoder in one file of half precision."""
-    last = backbone.layers.index(TAPS[-1])
-    encoder = {
-        f"encoder.{key}": value
-        for key, value in backbone.weights.items()
-        if backbone.layers.index(key.split(".")[0]) < last
-    }
-    tensors = {**encoder, **{f"decoder.{key}": value for key, value in decoder.state_dict().items()}}
+    parts = {"encoder": encoder.weights, "decoder": decoder.state_dict()}
+    tensors = {f"{part}.{key}": value for part, weights in parts.items() for key, value in weights.items()}
     tensors = {key: value.half().contiguous() for key, value in tensors.items()}
     save_file(tensors, path, metadata={"network": "presto", "license": "MIT"})
 
@@ -230,12 +240,12 @@ def main() -> None:
     parser.add_argument("--evaluate", action="store_true", help="print a table of distances after training")
     args = parser.parse_args()
     data = Data(args.data)
-    backbone = backbones.load("petit", dtype=torch.bfloat16)
-    decoder = train(args, data, backbone)
+    eyes = frozen()
+    decoder = train(args, data, eyes)
     if args.evaluate:
-        print(evaluate(decoder, backbone, data))
+        print(evaluate(decoder, eyes, data))
     if args.export:
-        export(decoder, backbones.load("petit"), args.export)
+        export(decoder, frozen(torch.float32).encoder, args.export)
 
 
 if __name__ == "__main__":
