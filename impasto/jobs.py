@@ -98,6 +98,9 @@ def table(
     for number, row in enumerate(rows, start=1):
         if not row["content"] or not row["style"]:
             raise InputError(f"Job {number} of {path} lacks a content or a style: fill in both.")
+        output = Path(row.get("output") or "")
+        if output.is_absolute() or ".." in output.parts:
+            raise InputError(f"Job {number} of {path} would write {output}: name a place inside the folder of -o.")
     found = [
         (
             path.parent / row["content"],

@@ -94,6 +94,8 @@ def test_a_table_gives_each_job_its_options(folder: Path) -> None:
         (b"content,style\na\n", InputError, "Job 1 of jobs.csv lacks"),
         (b"content,style\n\xff,b\n", InputError, "save it as CSV in UTF-8"),
         (b"content,style,output\na,b,o.png\nc,d,o.png\n", OutputError, "Two jobs would write"),
+        (b"content,style,output\na,b,../o.png\n", InputError, "inside the folder"),
+        (b"content,style,output\na,b,/o.png\n", InputError, "inside the folder"),
     ],
 )
 def test_a_table_that_cannot_be_read_is_refused(text: bytes, error: type[ImpastoError], said: str) -> None:
