@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from impasto import backbones, images, painting, sheets
+from impasto import backbones, painting, sheets
 from impasto.backbones import BACKBONES, Architecture, Backbone
 
 DEMO = Path(painting.__file__).parent / "assets" / "demo"
