@@ -34,7 +34,8 @@ def stylized(size: int, count: int) -> float:
 
 def rows(price: float) -> Iterator[str]:
     """The table, line by line."""
-    yield f"| | seconds | pictures an hour on {cores()} cores | an hour and core | core hours for a million | at ${price:g} |"
+    heads = ["", "seconds", f"an hour on {cores()} cores", "an hour and core", "core hours for a million", f"at ${price:g}"]
+    yield f"| {' | '.join(heads)} |"
     yield "| --- | --- | --- | --- | --- | --- |"
     for name, seconds in (
         ("paint, 256", painted(256, 3)),
