@@ -15,6 +15,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from impasto.errors import DivergenceError, ImpastoError, InputError, OptionError, OutputError, WeightsError
+    from impasto.exporting import export
     from impasto.figures import figure
     from impasto.images import read_recipe
     from impasto.ingredients import embed
@@ -48,6 +49,7 @@ __all__ = [
     "__version__",
     "diff",
     "embed",
+    "export",
     "figure",
     "options_for",
     "paint",
@@ -67,6 +69,7 @@ __all__ = [
 # module -> its public names
 _HOMES = {
     "errors": ("DivergenceError", "ImpastoError", "InputError", "OptionError", "OutputError", "WeightsError"),
+    "exporting": ("export",),
     "figures": ("figure",),
     "images": ("read_recipe",),
     "ingredients": ("embed",),

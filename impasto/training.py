@@ -50,7 +50,7 @@ class TrainStep:
     parts: dict[str, float]
     seconds: float
     remaining: float
-    broken: Mapping[Path, str]
+    broken: Mapping[str, str]
     trained: Trained = field(repr=False)
     history: Sequence[Mapping[str, float]] = field(repr=False)
     samples: Sequence[Tensor] = field(repr=False)

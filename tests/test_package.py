@@ -40,6 +40,7 @@ ORDER = [
     "canvas",
     "scene",
     "painting",
+    "exporting",
     "trained",
     "stylizer",
     "synthesis",

@@ -1,5 +1,6 @@
 """Photos: crops that depend on the seed and the position alone, and folders with whatever may be in them."""
 
+import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -61,8 +62,32 @@ def test_a_broken_photo_is_left_out_and_named(folder: Path) -> None:
     (folder / "empty.png").touch()
     shown = Photos(folder, 64, 32, seed=1)
     assert set(colors(shown.crops(range(7)))) == {0, 1, 2, 3, 4}
-    assert {path.name for path in shown.broken} == {"broken.jpg", "empty.png"}
-    assert all(path.name in reason for path, reason in shown.broken.items())
+    assert {Path(place).name for place in shown.broken} == {"broken.jpg", "empty.png"}
+    assert all(place in reason for place, reason in shown.broken.items())
+
+
+def test_photos_in_a_tar_file_are_those_in_the_folder(folder: Path, tmp_path: Path) -> None:
+    plain = Photos(folder, 64, 32, seed=3).crops(range(5))
+    packed = tmp_path / "packed"
+    packed.mkdir()
+    with tarfile.open(packed / "shard.tar", "w") as archive:
+        for path in sorted(folder.rglob("*.*")):
+            if path.is_file():
+                archive.add(path, path.relative_to(folder))
+        archive.add(__file__, "readme.txt")
+        (folder / "deep" / "z.jpg").write_bytes(b"no picture")
+        archive.add(folder / "deep" / "z.jpg", "deep/z.jpg")
+    shown = Photos(packed, 64, 32, seed=3)
+    assert len(shown.places) == 6
+    assert set(colors(shown.crops(range(6)))) == set(colors(plain))
+    assert list(shown.broken) == [f"{packed / 'shard.tar'}/deep/z.jpg"]
+    assert "z.jpg" in next(iter(shown.broken.values()))
+
+
+def test_a_damaged_tar_file_is_refused(folder: Path) -> None:
+    (folder / "shard.tar").write_bytes(b"no archive at all" * 100)
+    with pytest.raises(InputError, match=r"shard\.tar is damaged"):
+        Photos(folder, 64, 32, seed=0)
 
 
 @pytest.mark.parametrize("what", ["missing", "empty", "a file"])

@@ -375,3 +375,15 @@ def test_a_curve_of_an_unknown_suffix_is_refused_before_training(photos: Path, s
 
     with pytest.raises(OutputError, match="suffix"):
         check([style], Results(tmp_path / "net.safetensors", curve=tmp_path / "curve.txt"))
+
+
+def test_tensorboard_gets_losses_and_samples(photos: Path, style: Path, tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    target, board = tmp_path / "net.safetensors", tmp_path / "board"
+    flags = [*FLAGS, "--steps", "3", "--tensorboard", str(board), "-q"]
+    assert cli.run(["train", str(style), "--photos", str(photos), "-o", str(target), *flags]) == 0
+    events = EventAccumulator(str(board)).Reload()
+    assert [event.step for event in events.Scalars("loss")] == [1, 2, 3]
+    assert events.Tags()["images"] == ["samples"]

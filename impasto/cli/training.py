@@ -59,3 +59,38 @@ def train(
     target = output or Path("-".join(path.stem for path in styles) + ".safetensors")
     results = Results(target, save_every, curve, tensorboard, quiet)
     return carry_out(styles, photos, training_options(preset, **given(options)), results)
+
+
+@app.command
+def export(
+    network: Path,
+    /,
+    *,
+    output: Annotated[Path, Parameter(name=["-o", "--output"])],
+    style_weights: Annotated[tuple[float, ...], Parameter(consume_multiple=True, negative=())] = (),
+    strength: float = 1.0,
+    quiet: Quiet = False,
+) -> int:
+    """Write a trained network for other programs: ONNX or OpenVINO, for pictures of any size.
+
+    Parameters
+    ----------
+    network
+        A file that `impasto train` wrote.
+    output
+        Where it goes: .onnx, or .xml for OpenVINO, which has a .bin beside it.
+    style_weights
+        Of a network with several styles, how much of each; the first alone if left out.
+    strength
+        How far to go from the photo, 0, to the style, 1.
+    """
+    import sys
+
+    from impasto.exporting import export as write
+    from impasto.options import StylizeOptions
+
+    chosen = StylizeOptions(style_weights=style_weights, strength=strength)  # which checks them
+    apart = write(network, output, style_weights=chosen.style_weights, strength=chosen.strength)
+    if not quiet:
+        print(f"{output}: photo to painting, (1, 3, height, width) in [0, 1]; {apart:.1g} from torch", file=sys.stderr)
+    return 0
