@@ -15,16 +15,18 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from impasto.errors import DivergenceError, ImpastoError, InputError, OptionError, OutputError, WeightsError
+    from impasto.exporting import export
     from impasto.figures import figure
     from impasto.images import read_recipe
     from impasto.ingredients import embed
-    from impasto.options import PaintOptions, StylizeOptions
+    from impasto.options import PaintOptions, StylizeOptions, TrainOptions
     from impasto.painting import Painting, PaintStep, paint, paint_steps
     from impasto.presets import options_for
     from impasto.repeat import Comparison, Repeat, Verdict, diff, prepare, rerun, verify
     from impasto.scene import Style
     from impasto.stylizer import Stylizer, stylize
     from impasto.synthesis import reconstruct, reconstruct_steps, texture, texture_steps
+    from impasto.training import TrainStep, train
 
 __all__ = [
     "Comparison",
@@ -40,11 +42,14 @@ __all__ = [
     "Style",
     "StylizeOptions",
     "Stylizer",
+    "TrainOptions",
+    "TrainStep",
     "Verdict",
     "WeightsError",
     "__version__",
     "diff",
     "embed",
+    "export",
     "figure",
     "options_for",
     "paint",
@@ -57,22 +62,25 @@ __all__ = [
     "stylize",
     "texture",
     "texture_steps",
+    "train",
     "verify",
 ]
 
 # module -> its public names
 _HOMES = {
     "errors": ("DivergenceError", "ImpastoError", "InputError", "OptionError", "OutputError", "WeightsError"),
+    "exporting": ("export",),
     "figures": ("figure",),
     "images": ("read_recipe",),
     "ingredients": ("embed",),
-    "options": ("PaintOptions", "StylizeOptions"),
+    "options": ("PaintOptions", "StylizeOptions", "TrainOptions"),
     "painting": ("PaintStep", "Painting", "paint", "paint_steps"),
     "presets": ("options_for",),
     "repeat": ("Comparison", "Repeat", "Verdict", "diff", "prepare", "rerun", "verify"),
     "scene": ("Style",),
     "stylizer": ("Stylizer", "stylize"),
     "synthesis": ("reconstruct", "reconstruct_steps", "texture", "texture_steps"),
+    "training": ("TrainStep", "train"),
 }
 
 

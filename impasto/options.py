@@ -27,6 +27,7 @@ OptimizerName = Literal["lbfgs", "adam"]
 Colors = Literal["style", "keep", "match", "match-pca", "match-cholesky", "histogram"]
 Precision = Literal["auto", "float32", "bfloat16"]
 EngineName = Literal["auto", "openvino", "compile", "torch"]
+NetworkName = Literal["light", "transform"]
 
 STARTS = ("content", "style", "noise", "style-noise", "white", "gray")
 SMALLEST = 16  # pixels on the shorter side: relu5_1 of a VGG is one position there
@@ -38,22 +39,8 @@ def option(default: Any, help: str, *, least: float | None = None, most: float |
 
 
 @dataclass(frozen=True)
-class Options:
-    """What every way of painting has. Every value is checked on construction, and OptionError says what is allowed."""
-
-    size: int = option(512, "Longer side of the result in pixels.", least=SMALLEST, most=16384)
-    style_scale: float = option(1.0, "Size of the style's features against the picture's.", least=0.05, most=20)
-    colors: Colors = option(
-        "style",
-        "Whose colors: the style's; keep: the photo's own; match, match-pca, match-cholesky, histogram: the style's, "
-        "matched to the photo's before painting.",
-    )
-    color_strength: float = option(1.0, "How far --colors goes, from 0, the style's colors, to 1.", least=0, most=1)
-    mask_softness: float = option(
-        0.05, "Width of the soft edge of a mask that is a shape, as a share of the longer side.", least=0, most=1
-    )
-    precision: Precision = option("auto", "Of the network: auto is bfloat16 where the machine has it and it is safe.")
-    device: str = option("auto", "auto, cpu, cuda, cuda:1, mps, ...")
+class Bundle:
+    """Options of one verb. Every value is checked on construction, and OptionError says what is allowed."""
 
     def __post_init__(self) -> None:
         for declared in fields(self):
@@ -77,6 +64,25 @@ class Options:
         return {
             key: list(value) if isinstance(value, tuple) else value for key, value in dataclasses.asdict(self).items()
         }
+
+
+@dataclass(frozen=True)
+class Options(Bundle):
+    """What every way of painting has."""
+
+    size: int = option(512, "Longer side of the result in pixels.", least=SMALLEST, most=16384)
+    style_scale: float = option(1.0, "Size of the style's features against the picture's.", least=0.05, most=20)
+    colors: Colors = option(
+        "style",
+        "Whose colors: the style's; keep: the photo's own; match, match-pca, match-cholesky, histogram: the style's, "
+        "matched to the photo's before painting.",
+    )
+    color_strength: float = option(1.0, "How far --colors goes, from 0, the style's colors, to 1.", least=0, most=1)
+    mask_softness: float = option(
+        0.05, "Width of the soft edge of a mask that is a shape, as a share of the longer side.", least=0, most=1
+    )
+    precision: Precision = option("auto", "Of the network: auto is bfloat16 where the machine has it and it is safe.")
+    device: str = option("auto", "auto, cpu, cuda, cuda:1, mps, ...")
 
 
 @dataclass(frozen=True)
@@ -159,7 +165,60 @@ class StylizeOptions(Options):
     passes: int = option(
         1, "How often the network runs, each time over its own picture: more is bolder.", least=1, most=8
     )
+    style_weights: tuple[float, ...] = option(
+        (), "Of a trained network with several styles, how much of each; none: the first alone."
+    )
     engine: EngineName = option("auto", "What runs the network; auto: OpenVINO where it is installed, else torch.")
+
+
+@dataclass(frozen=True)
+class TrainOptions(Bundle):
+    """How a transform network learns a style."""
+
+    network: NetworkName = option(
+        "light", "Which network: light, ours, is quick; transform is that of Johnson et al. 2016."
+    )
+    from_scratch: bool = option(False, "Begin with random weights; otherwise light begins with the shipped base.")
+    steps: int = option(1000, "Steps of training.", least=1, most=10_000_000)
+    batch: int = option(4, "Crops a step, over all processes.", least=1, most=4096)
+    crop: int = option(256, "Edge of a crop in pixels.", least=64, most=2048)
+    size: int = option(
+        512,
+        "Longer side in pixels at which photos and styles are seen: strokes suit results of it.",
+        least=64,
+        most=4096,
+    )
+    photo_share: float = option(
+        0.1,
+        "Share of the crops that have to come back as they were, so that strength can be chosen.",
+        least=0,
+        most=0.9,
+    )
+    learning_rate: float = option(1e-3, "Adam's step.", least=0, most=1)
+    decay: float = option(
+        0.5, "Share of the steps, the last ones, in which the learning rate falls to 0.", least=0, most=1
+    )
+    seed: int = option(0, "Seed of every random number.", least=0, most=2**63 - 1)
+
+    backbone: BackboneName = option("petit", "Network whose features are compared.")
+    weights: str | None = option(None, "File with weights of one's own for the backbone: .safetensors, .pth or .mat.")
+    offline: bool = option(False, "Never download anything.")
+    content_layers: tuple[str, ...] = option(("relu4_2",), "Layers that hold the content.")
+    content_reduction: Reduction = option("relative", "How the squared difference of content features is measured.")
+    content_weight: float = option(0.1, "Weight of the content loss.", least=0)
+    style_layers: tuple[str, ...] = option(
+        ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"), "Layers that hold the style."
+    )
+    style_loss: StyleLoss = option("wasserstein", "Which statistics of the style are matched, and how.")
+    gram_normalization: GramNormalization = option("positions", "What a Gram matrix is divided by.")
+    style_reduction: Reduction = option("relative", "How the squared difference of style statistics is measured.")
+    style_weight: float = option(1.0, "Weight of the style loss.", least=0)
+    style_shares: bool = option(True, "Measure every style layer against the photos' own distance from the style.")
+    tv_weight: float = option(0.5, "Weight of total variation, which smooths.", least=0)
+    tv: Variation = option("squared", "Which total variation.")
+
+    precision: Precision = option("auto", "Of both networks: auto is bfloat16 where the machine has it and it is safe.")
+    device: str = option("auto", "auto, cpu, cuda, cuda:1, mps, ...")
 
 
 def flag(name: str) -> str:
@@ -167,7 +226,7 @@ def flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def reject_unknown(names: typing.Iterable[str], bundle: type[Options]) -> None:
+def reject_unknown(names: typing.Iterable[str], bundle: type[Bundle]) -> None:
     """Raise OptionError for the first name that is no option of the bundle, naming the nearest one."""
     import difflib
 

@@ -25,8 +25,9 @@ from impasto.jobs import Outcome
 from impasto.options import Options, StylizeOptions
 from impasto.painting import Painting, PaintStep, last, option_files
 from impasto.scene import PLACES
-from impasto.stylizer import Stylizer
+from impasto.stylizer import Stylizer, trained_among
 from impasto.terminal import BatchProgress, FigureProgress, PaintProgress
+from impasto.trained import TrainedStylizer
 
 STOPPED = 130  # as shells report a program that Ctrl-C ended
 
@@ -126,11 +127,11 @@ def stylize_files(tasks: Sequence[Task], protect: str | None, options: StylizeOp
     machine.keep_freed_memory()
     check_tasks(tasks)
     console = Console(stderr=True, highlight=False, emoji=False, quiet=quiet)
-    stylizer = Stylizer(options)
+    painter = Painter(options)
     failures, seconds = [], []
     for task in track(tasks, description="", console=console, transient=True, disable=quiet or len(tasks) == 1):
         try:
-            painting = stylizer.paint(task.content, list(task.styles), protect)
+            painting = painter.paint(task, protect)
         except InputError as error:
             failures.append(str(error))
             continue
@@ -138,12 +139,29 @@ def stylize_files(tasks: Sequence[Task], protect: str | None, options: StylizeOp
         seconds.append(painting.recipe["seconds"])
     if seconds:
         place = str(tasks[0].target) if len(tasks) == 1 else f"{len(seconds)} pictures in {tasks[0].target.parent}"
-        console.print(
-            f"{place}: {median(seconds):.3f} s each, presto by {stylizer.engine}", soft_wrap=True, markup=False
-        )
+        console.print(f"{place}: {median(seconds):.3f} s each, {painter.last}", soft_wrap=True, markup=False)
     for failure in failures:
         print(f"impasto: {failure}", file=sys.stderr)
     return 2 if failures else 0
+
+
+class Painter:
+    """presto or a trained network, whichever a task's style asks for, each loaded once; `last` says what painted last."""
+
+    def __init__(self, options: StylizeOptions) -> None:
+        self.options, self.last = options, ""
+        self.loaded: dict[Path | None, Stylizer | TrainedStylizer] = {}
+
+    def paint(self, task: Task, protect: str | None) -> Painting:
+        """A task's painting. Raises InputError, OptionError or WeightsError."""
+        path = trained_among(task.styles)
+        if path not in self.loaded:
+            self.loaded[path] = Stylizer(self.options) if path is None else TrainedStylizer(path, self.options)
+        stylizer = self.loaded[path]
+        self.last = f"{stylizer.name} by {stylizer.engine}"
+        if isinstance(stylizer, Stylizer):
+            return stylizer.paint(task.content, list(task.styles), protect)
+        return stylizer.paint(task.content, protect)
 
 
 def check_tasks(tasks: Sequence[Task]) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from impasto.errors import OptionError
-from impasto.options import PaintOptions
+from impasto.options import PaintOptions, TrainOptions
 
 IMAGENET_DEVIATION = 0.226  # of RGB in [0, 1], mean over the channels: converts steps of normalised pixels
 ONE_SCALE = {"min_scale": 16384, "first_steps": 0}  # documents A to E paint at the final size from the start
@@ -191,3 +191,39 @@ def options_for(preset: str = "default", **given: Any) -> PaintOptions:
     if preset not in PRESETS:
         raise OptionError(f"There is no preset {preset!r}. Choose among {', '.join(PRESETS)}.")
     return PaintOptions.make(**{**PRESETS[preset].options, **given})
+
+
+# What `impasto train` can reproduce. System D gives no loss weights; its style loss is a sum, its content loss a mean.
+TRAINING: dict[str, Preset] = {
+    "default": Preset("impasto's own recipe: a style of one's own in minutes, from the shipped base.", {}),
+    "fast": Preset(
+        "System D: its transform network from scratch, VGG-19 tapped at relu1_2 to relu5_4, Gram differences squared and "
+        "summed, content relu4_2 divided by its size, total variation. The loss weights are ours: the slides give none.",
+        {
+            "network": "transform",
+            "from_scratch": True,
+            "steps": 10_000,  # twice its 20,000 photographs
+            "photo_share": 0.0,
+            "decay": 0.0,
+            "backbone": "vgg19",
+            "content_layers": ("relu4_2",),
+            "content_reduction": "mean",
+            "content_weight": 1.0,
+            "style_layers": ("relu1_2", "relu2_2", "relu3_4", "relu4_4", "relu5_4"),
+            "style_loss": "gram",
+            "gram_normalization": "elements",
+            "style_reduction": "sum",
+            "style_weight": 10.0,
+            "style_shares": False,
+            "tv_weight": 1e-6,
+            "tv": "absolute",
+        },
+    ),
+}
+
+
+def training_options(preset: str = "default", **given: Any) -> TrainOptions:
+    """The options of training that a preset stands for, overridden by those given. Raises OptionError."""
+    if preset not in TRAINING:
+        raise OptionError(f"There is no preset {preset!r} of training. Choose among {', '.join(TRAINING)}.")
+    return TrainOptions.make(**{**TRAINING[preset].options, **given})

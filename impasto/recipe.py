@@ -22,7 +22,7 @@ from PIL import Image
 import impasto
 from impasto import images
 from impasto.errors import InputError, OptionError
-from impasto.options import Options, PaintOptions, StylizeOptions
+from impasto.options import Bundle, Options, PaintOptions, StylizeOptions
 
 SCHEMA = 1  # raised when a reader of the old form would misread the new one
 OPTIONS: dict[str, type[Options]] = {  # of the verbs that can be repeated
@@ -117,7 +117,7 @@ def make(
     }
 
 
-def settings(options: Options) -> dict[str, Any]:
+def settings(options: Bundle) -> dict[str, Any]:
     """The options as a recipe has them: files by their names alone."""
     plain = options.as_dict()
     for name in ("weights", "start"):

@@ -1,12 +1,13 @@
 """stylize(content, style): any style in one pass of a small network, in a fraction of a second.
 
 A `Stylizer` holds the network, ready to run; what a style is, its moments, is computed once for any number of photos. The
-network is presto: see `networks`.
+network is presto: see `networks`. Where the style is the file of a trained network, that one paints: see `trained`.
 """
 
 import hashlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,12 +15,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from impasto import engines, machine, networks, recipe, scene
+from impasto.errors import OptionError
 from impasto.images import ImageSource
 from impasto.losses import Moments, blend
 from impasto.networks import MULTIPLE, TAPS, Decode, Encode, carry, style_of
 from impasto.options import StylizeOptions
 from impasto.painting import Painting, PaintStep, State
 from impasto.scene import Styles, View
+from impasto.trained import TrainedStylizer
+from impasto.transform import is_network
 
 Style = Mapping[str, Moments]  # mean and covariance at every tap
 KEPT = 16  # styles whose moments a stylizer remembers
@@ -36,18 +40,35 @@ def stylize(
 ) -> Painting:
     """Paint `content` in the manner of `style` in one pass.
 
-    content, style, protect: as in `paint`; several styles are mixed by weight, or by region where they have masks. options:
-    all of them at once; single ones, such as strength=0.7, go before. Raises InputError or OptionError.
+    content, style, protect: as in `paint`; several styles are mixed by weight, or by region where they have masks. A style
+    may be a network that `train` wrote, "NAME.safetensors". options: all of them at once; single ones, such as
+    strength=0.7, go before. Raises InputError, OptionError or WeightsError.
     """
     options = StylizeOptions.make(**given) if options is None else options.replace(**given)
+    network = trained_among(scene.list_styles(style))
+    if network is not None:
+        return TrainedStylizer(network, options).paint(content, protect)
     return Stylizer(options).paint(content, style, protect)
+
+
+def trained_among(styles: Sequence[scene.Style]) -> Path | None:
+    """The trained network that is the style; None where the styles are pictures. Raises OptionError for a mixture."""
+    networks = [Path(str(style.source)) for style in styles if is_network(style.source)]
+    if not networks:
+        return None
+    if len(styles) > 1 or styles[0].mask is not None:
+        raise OptionError(
+            f"{networks[0]} is a trained network, which paints alone and everywhere. Train one network in several "
+            "styles to mix them (--style-weights), and keep parts of the photo with --protect."
+        )
+    return networks[0]
 
 
 def stylize_steps(
     content: ImageSource, style: Styles, protect: ImageSource | None, options: StylizeOptions
 ) -> Iterator[PaintStep]:
     """As `stylize`, for what wants steps: all passes are one."""
-    painting = Stylizer(options).paint(content, style, protect)
+    painting = stylize(content, style, options, protect=protect)
     seconds = painting.recipe["seconds"]
     yield PaintStep(1, 1, options.size, 0.0, {}, seconds, painting, painting.image, State)
 
@@ -72,6 +93,11 @@ class Stylizer:
         example = [*rows, *self.steering(style_of(rows), style_of(rows))]
         self.decode = engines.prepare(decode, example, engine, f"presto-decode-{self.fingerprint[:12]}")
         self.known: dict[int, Style] = {}
+
+    @property
+    def name(self) -> str:
+        """What the network is called where its result is announced."""
+        return "presto"
 
     @property
     def engine(self) -> str:

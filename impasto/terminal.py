@@ -14,6 +14,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from rich.text import Text
 
 from impasto.painting import PaintStep
+from impasto.training import TrainStep
 
 THUMBNAIL = 56, 40  # columns and rows of pixels; a character cell holds two rows
 REFRESH = 0.25  # seconds between two thumbnails
@@ -125,6 +126,31 @@ class BatchProgress(Progress):
     def show(self, latest: str, failed: int) -> None:
         """One more job has ended, by this name; so many have failed in all."""
         self.update(self.task, advance=1, latest=latest, failed=failed)
+
+
+class TrainProgress(Progress):
+    """A bar for `impasto train`: steps, loss, the share of every term, time left."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(
+            TextColumn("{task.fields[stage]}"),
+            BarColumn(),
+            TextColumn("{task.completed}/{task.total}  loss {task.fields[loss]}  {task.fields[parts]}"),
+            TextColumn("{task.fields[left]}"),
+            console=console,
+            transient=True,
+            disable=console.quiet or not console.is_terminal,
+        )
+        self.task = self.add_task("", total=None, stage="reading", loss="", parts="", left="")
+
+    def show(self, step: TrainStep) -> None:
+        """One step more."""
+        parts = " ".join(f"{name} {value:.3g}" for name, value in step.parts.items())
+        minutes, seconds = divmod(round(step.remaining), 60)
+        self.update(
+            self.task, stage="training", completed=step.index, total=step.total, loss=f"{step.loss:.4g}", parts=parts,
+            left=f"{minutes}:{seconds:02} left",
+        )  # fmt: skip
 
 
 def thumbnail(picture: Image.Image) -> Text:

@@ -33,18 +33,26 @@ ORDER = [
     "conventions",
     "backbones",
     "networks",
+    "transform",
     "machine",
     "engines",
     "recipe",
     "canvas",
     "scene",
     "painting",
+    "exporting",
+    "trained",
     "stylizer",
     "synthesis",
     "sheets",
     "curves",
     "figures",
     "folders",
+    "photos",
+    "criterion",
+    "checkpoint",
+    "processes",
+    "training",
     "ingredients",
     "repeat",
     "runs",
@@ -54,6 +62,7 @@ ORDER = [
     "batch",
     "terminal",
     "outputs",
+    "lessons",
     "cli",
     "__main__",
 ]
@@ -184,9 +193,14 @@ def test_the_mathematics_knows_nothing_of_impasto_but_its_errors(module: str) ->
     assert ARROWS[module] <= {"errors"}
 
 
-@pytest.mark.parametrize("front_end", ["cli", "outputs", "terminal"])
+@pytest.mark.parametrize("front_end", ["cli", "outputs", "terminal", "lessons"])
 def test_no_library_module_imports_a_front_end(front_end: str) -> None:
-    assert {module for module, arrows in ARROWS.items() if front_end in arrows} <= {"outputs", "cli", "__main__"}
+    assert {module for module, arrows in ARROWS.items() if front_end in arrows} <= {
+        "outputs",
+        "lessons",
+        "cli",
+        "__main__",
+    }
 
 
 # ---------------------------------------------------------------------------------------------------------- texts
@@ -207,7 +221,9 @@ def test_everything_public_is_documented(source: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "source", [path for path in SOURCES if path.name != "outputs.py" and path.parent.name != "cli"], ids=module_name
+    "source",
+    [path for path in SOURCES if path.name not in ("outputs.py", "lessons.py") and path.parent.name != "cli"],
+    ids=module_name,
 )
 def test_the_library_neither_prints_nor_exits(source: Path) -> None:
     calls = {ast.unparse(node.func) for node in ast.walk(tree(source)) if isinstance(node, ast.Call)}

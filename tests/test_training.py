@@ -1,149 +1,389 @@
-"""The programs that train petit and presto: what they export is what they trained, and a run goes on where it stopped."""
+"""train: a run that goes on is the run that was not stopped; several processes are one; what is wrong is said."""
 
+import os
+import socket
+import subprocess
 import sys
-from argparse import Namespace
-from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
+from PIL import Image
 
-from impasto import networks, weights
-from impasto.backbones import BACKBONES, Backbone
+import impasto
+from impasto import cli, images, training, transform
+from impasto.checkpoint import State
+from impasto.errors import InputError, OptionError, OutputError, WeightsError
+from impasto.options import TrainOptions
+from impasto.training import TrainStep, enough, learning_rate, train
 
-TRAINING = Path(__file__).parent.parent / "training"
-
-
-@pytest.fixture
-def programs(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The training programs can be imported."""
-    monkeypatch.syspath_prepend(str(TRAINING))
-    yield
-    for name in ("petit", "presto", "card", "pictures", "resume"):
-        sys.modules.pop(name, None)
-
-
-@pytest.fixture
-def petit(programs: None):  # type: ignore[no-untyped-def]
-    """The program that trains petit, as a module."""
-    import petit as module
-
-    return module
+QUICK: dict[str, Any] = {
+    "steps": 4, "batch": 2, "crop": 64, "size": 64, "precision": "float32", "photo_share": 0.3, "style_loss": "moments",
+    "style_layers": ("relu1_1", "relu2_1"), "content_layers": ("relu2_2",),
+}  # fmt: skip
+FLAGS = ["--batch", "1", "--crop", "64", "--size", "64", "--style-layers", "relu1_1", "--content-layers", "relu2_1"]
 
 
 @pytest.fixture
-def presto(programs: None):  # type: ignore[no-untyped-def]
-    """The program that trains presto, as a module."""
-    import presto as module
+def photos(tmp_path: Path) -> Path:
+    """Six small pictures of soft random blobs."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    random = np.random.default_rng(0)
+    for number in range(6):
+        coarse = Image.fromarray(random.integers(0, 256, (6, 8, 3), dtype=np.uint8))
+        coarse.resize((80, 64), Image.Resampling.BICUBIC).save(folder / f"{number}.png")
+    return folder
 
-    return module
+
+@pytest.fixture
+def style(tmp_path: Path) -> Path:
+    """Stripes in two colors."""
+    stripes = np.zeros((64, 64, 3), dtype=np.uint8)
+    stripes[::8, :, 0], stripes[:, ::8, 2] = 255, 180
+    Image.fromarray(stripes).save(tmp_path / "stripes.png")
+    return tmp_path / "stripes.png"
 
 
-def test_the_exported_network_is_the_trained_one_up_to_the_scale_of_each_layer(petit, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def weights(step: TrainStep) -> dict[str, torch.Tensor]:
+    return {key: value.clone() for key, value in step.trained.network.state_dict().items()}
+
+
+def last(*arguments: Any, **given: Any) -> TrainStep:
+    return list(train(*arguments, **{**QUICK, **given}))[-1]
+
+
+def assert_equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> None:
+    for key, value in one.items():
+        assert torch.equal(value, other[key]), key
+
+
+def test_the_same_training_gives_the_same_weights_and_another_seed_does_not(photos: Path, style: Path) -> None:
     torch.manual_seed(1)
-    network = petit.Petit()
-    for norm in network.norms.values():  # as after training: statistics that are not those of the beginning
-        norm.running_mean.uniform_(-0.3, 0.3)
-        norm.running_var.uniform_(0.5, 2)
-        torch.nn.init.uniform_(norm.weight, 0.5, 1.5)
-        torch.nn.init.uniform_(norm.bias, -0.2, 0.4)
-    photos = torch.rand(2, 3, 32, 48)
-    path = tmp_path / "petit.safetensors"
-    petit.export(network, photos, path)
-    with torch.no_grad():
-        trained = network.eval()(photos)
-    loaded = Backbone("petit", BACKBONES["petit"], weights.from_file(path, BACKBONES["petit"].shapes))
-    shipped = loaded(photos, list(trained))
-    for layer, features in trained.items():
-        scaled = features / features.mean()
-        assert (shipped[layer] - scaled).norm() / scaled.norm() < 5e-3, layer  # half precision's rounding
-        assert shipped[layer].mean() == pytest.approx(1, abs=0.01)
-
-
-def test_the_architecture_that_is_trained_is_the_one_that_is_loaded(petit) -> None:  # type: ignore[no-untyped-def]
-    assert BACKBONES["petit"].channels == petit.CHANNELS
-
-
-def test_batches_are_the_same_for_the_same_step_and_in_range(petit) -> None:  # type: ignore[no-untyped-def]
-    from pictures import random_batch
-
-    folder = [torch.randint(0, 256, (3, 40, 60), dtype=torch.uint8) for _ in range(3)]
-    one, again, other = (
-        random_batch(folder, folder, folder, 24, 6, np.random.default_rng((0, step))) for step in (7, 7, 8)
-    )
-    assert torch.equal(one, again)
-    assert not torch.equal(one, other)
-    assert one.shape == (6, 3, 24, 24)
-    assert 0 <= one.min() <= one.max() <= 1
-
-
-def test_the_learning_rate_warms_up_holds_and_falls_to_nothing(petit) -> None:  # type: ignore[no-untyped-def]
-    rates = [petit.learning_rate(step, hold=500, steps=1000, peak=1.0) for step in range(1001)]
-    assert rates[0] == pytest.approx(1 / 200)
-    assert rates[199:500] == [1.0] * 301
-    assert rates[750] == pytest.approx(0.5)
-    assert rates[1000] == 0
-
-
-def test_the_card_carries_its_figures(petit) -> None:  # type: ignore[no-untyped-def]
-    from card import card
-
-    names = "channels parameters bytes photos paintings size steps batch rate hold gram seed held"
-    facts = dict.fromkeys(names.split(), 7)
-    page = card(facts, {"relu1_1": {"r2": 0.1234, "gram": 0.5, "cka": 0.75}})
-    assert "| relu1_1 | 0.123 | 0.500 | 0.750 |" in page
-
-
-@pytest.fixture
-def lesson(presto, tmp_path: Path):  # type: ignore[no-untyped-def]
-    """Settings, pictures and the frozen networks of a very short training of presto."""
-    settings = Namespace(
-        out=tmp_path, steps=4, batch=2, size=32, rate=1e-3, hold=2, content_weight=0.1, tv_weight=0.5, seed=0, again=0.5,
-        save_every=2,
-    )  # fmt: skip
-    folder = [torch.randint(0, 256, (3, 40, 60), dtype=torch.uint8) for _ in range(3)]
-    photos, paintings = F.interpolate(torch.rand(2, 3, 4, 4), 32, mode="bicubic").clamp(0, 1), torch.rand(2, 3, 32, 32)
-    data = SimpleNamespace(photos=folder, paintings=folder, held_photos=photos, held_paintings=paintings)
-    return settings, data, presto.frozen()
-
-
-def test_a_training_of_presto_that_was_killed_goes_on_as_if_it_had_not_been(presto, lesson, monkeypatch) -> None:  # type: ignore[no-untyped-def]
-    settings, data, eyes = lesson
-    whole = presto.train(Namespace(**{**vars(settings), "out": settings.out / "whole"}), data, eyes)
-    batch_of, calls = presto.batch_of, []
-
-    def killed(*arguments):  # type: ignore[no-untyped-def]
-        calls.append(1)
-        if len(calls) == 4:
-            raise KeyboardInterrupt
-        return batch_of(*arguments)
-
-    monkeypatch.setattr(presto, "batch_of", killed)
-    with pytest.raises(KeyboardInterrupt):
-        presto.train(settings, data, eyes)
-    monkeypatch.setattr(presto, "batch_of", batch_of)
-    continued = presto.train(settings, data, eyes)
-    for name, weight in whole.state_dict().items():
-        assert torch.equal(continued.state_dict()[name], weight), name
-
-
-def test_presto_is_loaded_as_it_was_exported(presto, lesson, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    first = last(style, photos)
     torch.manual_seed(2)
-    decoder = networks.Decoder()
-    presto.export(decoder, presto.frozen(torch.float32).encoder, tmp_path / "presto.safetensors")
-    monkeypatch.setattr(networks, "presto_bytes", (tmp_path / "presto.safetensors").read_bytes)
-    encoder, loaded = networks.presto()
-    assert encoder.layers[-1] == networks.TAPS[-1]
-    for name, weight in decoder.state_dict().items():
-        torch.testing.assert_close(loaded.state_dict()[name], weight, atol=1e-3, rtol=1e-3)
+    assert_equal(weights(first), weights(last(style, photos)))
+    assert not torch.equal(first.trained.network.styles, last(style, photos, seed=1).trained.network.styles)
 
 
-def test_the_table_of_strengths_starts_at_the_photo(presto, lesson) -> None:  # type: ignore[no-untyped-def]
-    _, data, eyes = lesson
-    lines = presto.evaluate(networks.presto()[1].float(), eyes, data).splitlines()
-    assert [line.split("|")[1].strip() for line in lines[2:]] == ["0", "0.25", "0.5", "0.75", "1"]
-    content = [float(line.split("|")[3]) for line in lines[2:]]
-    assert content[0] < content[-1]
+@pytest.mark.parametrize("stop", [1, 3])
+def test_a_training_that_was_stopped_goes_on_to_the_same_weights(
+    photos: Path, style: Path, tmp_path: Path, stop: int
+) -> None:
+    whole = last(style, photos)
+    checkpoint = tmp_path / "state.safetensors"
+    for step in train(style, photos, **QUICK, checkpoint=checkpoint, save_every=1):
+        if step.index == stop:
+            break
+    again = list(train(style, photos, **QUICK, checkpoint=checkpoint, save_every=1))
+    assert [step.index for step in again] == list(range(stop, 5))  # the last step once more
+    assert_equal(weights(whole), weights(again[-1]))
+    assert again[-1].history == whole.history
+    done = list(train(style, photos, **QUICK, checkpoint=checkpoint))
+    assert [step.index for step in done] == [4]
+
+
+def test_killed_without_warning_it_goes_on_to_the_same_weights(photos: Path, style: Path, tmp_path: Path) -> None:
+    whole, killed = tmp_path / "whole.safetensors", tmp_path / "killed.safetensors"
+    flags = [*FLAGS, "--steps", "6", "--save-every", "2"]
+    arguments = ["train", str(style), "--photos", str(photos), *flags]
+    dying = (
+        "import os, signal\n"
+        "from impasto import cli, training\n"
+        "learn = training.learn\n"
+        "def deadly(network, criterion, photos, positions, state, options):\n"
+        "    if state.step == 3: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    return learn(network, criterion, photos, positions, state, options)\n"
+        "training.learn = deadly\n"
+        f"cli.run({[*arguments, '-o', str(killed)]!r})\n"
+    )
+    threads = torch.get_num_threads()
+    program = f"import torch\ntorch.set_num_threads({threads})\n{dying}"
+    root = Path(impasto.__file__).parent.parent
+    assert subprocess.run([sys.executable, "-c", program], cwd=root).returncode == -9
+    assert transform.load(killed).recipe["steps"] == 2
+    assert cli.run([*arguments, "-o", str(killed)]) == cli.run([*arguments, "-o", str(whole)]) == 0
+    one, other = (transform.load(path).network.state_dict() for path in (whole, killed))
+    assert_equal(one, other)
+
+
+def test_the_loss_falls_from_scratch_too(photos: Path, style: Path) -> None:
+    steps = list(train(style, photos, **{**QUICK, "steps": 12, "from_scratch": True, "photo_share": 0.0}))
+    losses = [step.loss for step in steps]
+    assert np.mean(losses[-3:]) < 0.9 * np.mean(losses[:3])
+
+
+def test_the_base_begins_nearer_than_random_weights(photos: Path, style: Path) -> None:
+    based, random = (
+        next(train(style, photos, steps=1, batch=2, crop=64, size=64, photo_share=0.0, from_scratch=scratch)).loss
+        for scratch in (False, True)
+    )
+    assert based < random
+
+
+def test_terms_add_up_and_forecasts_are_of_this_run(photos: Path, style: Path) -> None:
+    steps = list(train(style, photos, **QUICK))
+    for step in steps:
+        assert step.loss == pytest.approx(sum(step.parts.values()))
+    assert [step.remaining > 0 for step in steps] == [True, True, True, False]
+    assert [row["step"] for row in steps[-1].history] == [1, 2, 3, 4]
+
+
+def test_several_styles_share_one_network(photos: Path, style: Path, tmp_path: Path) -> None:
+    step = last([style, photos / "0.png"], photos)
+    assert step.trained.styles == ("stripes", "0")
+    assert step.trained.network.styles.shape[0] == 3
+    assert step.sheet().shape == (1, 3, 3 * 51, 4 * 51)  # photos and two styles; 64 x 51 is their shape
+    path = step.save(tmp_path / "two.safetensors")
+    plain = {"size": 64, "engine": "torch", "precision": "float32"}
+    first, second, both = (
+        impasto.stylize(photos / "1.png", path, **plain, style_weights=shares).image
+        for shares in ((1.0, 0.0), (0.0, 1.0), (0.5, 0.5))
+    )
+    assert not torch.equal(first, second)
+    assert not torch.equal(both, first)
+
+
+def test_what_several_processes_learn_is_what_one_learns(photos: Path, style: Path, tmp_path: Path) -> None:
+    alone = last(style, photos)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    program = (
+        "import sys, torch, warnings\n"
+        "warnings.simplefilter('ignore')\n"
+        "torch.set_num_threads(1)\n"
+        "from impasto.training import train\n"
+        f"steps = list(train({str(style)!r}, {str(photos)!r}, **{QUICK!r}))\n"
+        "steps[-1].save(sys.argv[1])\n"
+        "print(steps[-1].loss)\n"
+    )
+    common = {**os.environ, "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    root = Path(impasto.__file__).parent.parent
+    team = [
+        subprocess.Popen(
+            [sys.executable, "-c", program, str(tmp_path / f"{rank}.safetensors")],
+            cwd=root, env={**common, "RANK": str(rank)}, stdout=subprocess.PIPE, text=True,
+        )
+        for rank in range(2)
+    ]  # fmt: skip
+    said = [float(process.communicate(timeout=120)[0]) for process in team]
+    assert said == pytest.approx([alone.loss] * 2, abs=1e-5)
+    for rank in range(2):
+        state = transform.load(tmp_path / f"{rank}.safetensors").network.state_dict()
+        for key, value in weights(alone).items():
+            torch.testing.assert_close(state[key], value, atol=1e-5, rtol=0)
+
+
+def test_the_learning_rate_rises_stays_and_falls_to_nothing() -> None:
+    options = TrainOptions(steps=200, learning_rate=1.0, decay=0.25)
+    rates = [learning_rate(step, options) for step in range(201)]
+    assert rates[0] == 1 / training.WARM_UP
+    assert rates[training.WARM_UP : 151] == [1.0] * (151 - training.WARM_UP)
+    assert rates[175] == pytest.approx(0.5)
+    assert rates[200] == 0
+
+
+def test_enough_is_where_a_known_curve_has_little_left_to_fall() -> None:
+    history = [{"step": step, "loss": 0.5 + 20 / step} for step in range(1, 401)]
+    assert enough(history, worth=0.02) == pytest.approx(20 / (0.02 * 0.5), rel=0.01)
+    assert enough(history[:50]) is None
+    assert enough([{"step": step, "loss": 1.0} for step in range(1, 401)]) <= 400
+
+
+def test_fast_is_the_recipe_of_system_d() -> None:
+    from impasto.presets import training_options
+
+    options = training_options("fast")
+    taps = {*options.style_layers, *options.content_layers}
+    assert taps == {"relu1_2", "relu2_2", "relu3_4", "relu4_2", "relu4_4", "relu5_4"}
+    assert (options.network, options.backbone, options.from_scratch) == ("transform", "vgg19", True)
+    with pytest.raises(OptionError, match="Choose among default, fast"):
+        training_options("slow")
+
+
+# ---------------------------------------------------------------------------------------------------------- bad input
+
+
+def test_a_checkpoint_of_another_training_is_refused(photos: Path, style: Path, tmp_path: Path) -> None:
+    checkpoint = tmp_path / "state.safetensors"
+    last(style, photos, steps=1, checkpoint=checkpoint)
+    for changed, word in (({"network": "transform"}, "network was light"), ({"batch": 1}, "batch was 2")):
+        with pytest.raises(OptionError, match=word):
+            last(style, photos, checkpoint=checkpoint, **changed)
+    with pytest.raises(OptionError, match="styles was"):
+        last(photos / "1.png", photos, checkpoint=checkpoint)
+    assert last(style, photos, steps=2, checkpoint=checkpoint).index == 2
+
+
+@pytest.mark.parametrize("content", [b"", b"no checkpoint at all", None])
+def test_a_damaged_checkpoint_is_refused(photos: Path, style: Path, tmp_path: Path, content: bytes | None) -> None:
+    checkpoint = tmp_path / "state.safetensors"
+    if content is None:
+        last(style, photos, steps=1).save(checkpoint)  # a network, not a checkpoint
+    else:
+        checkpoint.write_bytes(content)
+    with pytest.raises(WeightsError, match=r"state\.safetensors"):
+        last(style, photos, checkpoint=checkpoint)
+
+
+def test_a_full_disk_leaves_the_last_checkpoint(
+    photos: Path, style: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "net.safetensors"
+    save = State.save
+
+    def full(state: State, path: Path) -> None:
+        if state.step == 3:
+            monkeypatch.setattr(os, "fsync", no_space)
+        save(state, path)
+
+    def no_space(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(State, "save", full)
+    flags = [*FLAGS, "--steps", "4", "--save-every", "1"]
+    assert cli.run(["train", str(style), "--photos", str(photos), "-o", str(target), *flags]) == 2
+    assert "No space left" in capsys.readouterr().err
+    assert transform.load(target).recipe["steps"] == 2
+    monkeypatch.undo()
+    kept = {"batch": 1, "crop": 64, "size": 64, "style_layers": ("relu1_1",), "content_layers": ("relu2_1",)}
+    again = train(style, photos, **kept, checkpoint=tmp_path / "net-checkpoint.safetensors")
+    assert next(again).index == 2
+    assert not list(tmp_path.glob(".net*"))
+
+
+@pytest.mark.parametrize(
+    ("what", "says"),
+    [
+        ("no photos", "cocodataset.org"),
+        ("no folder", "is no folder"),
+        ("empty folder", "There is no picture"),
+        ("broken photos", "can be read"),
+        ("a tiny style", "1 x 1"),
+        ("no style", "does not exist"),
+        ("another suffix", r".safetensors"),
+        ("a missing folder", "create its folder"),
+        ("save-every", "--save-every is 0"),
+        ("crop", "--crop is 10"),
+    ],
+)
+def test_what_is_wrong_is_one_sentence(
+    photos: Path, style: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], what: str, says: str
+) -> None:
+    folder, flags = str(photos), ["--crop", "64", "--size", "64"]
+    target = tmp_path / "net.safetensors"
+    if what == "no folder":
+        folder = str(tmp_path / "nowhere")
+    elif what == "empty folder":
+        (tmp_path / "empty").mkdir()
+        folder = str(tmp_path / "empty")
+    elif what == "broken photos":
+        for path in photos.iterdir():
+            path.write_text("no picture")
+    elif what == "a tiny style":
+        Image.new("RGB", (1, 1)).save(style)
+    elif what == "no style":
+        style.unlink()
+    elif what == "another suffix":
+        target = tmp_path / "net.onnx"
+    elif what == "a missing folder":
+        target = tmp_path / "missing" / "net.safetensors"
+    elif what == "save-every":
+        flags += ["--save-every", "0"]
+    elif what == "crop":
+        flags = ["--crop", "10"]
+    arguments = ["train", str(style), *(() if what == "no photos" else ("--photos", folder)), "-o", str(target), *flags]
+    assert cli.run(arguments) == 2
+    said = capsys.readouterr().err.strip()
+    assert says in said
+    assert said.startswith("impasto: ")
+    assert len(said.splitlines()) == 1
+    assert not target.exists()
+
+
+def test_a_batch_that_cannot_be_shared_out_is_refused(
+    photos: Path, style: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "3")
+    with pytest.raises(OptionError, match="multiple of 3"):
+        last(style, photos)
+
+
+# ------------------------------------------------------------------------------------------------------ command line
+
+
+def test_the_command_line_trains_and_stylizes(
+    photos: Path, style: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (photos / "broken.jpg").write_bytes(b"no picture")
+    target, curve = tmp_path / "net.safetensors", tmp_path / "curve.csv"
+    flags = [*FLAGS, "--steps", "4", "--save-every", "2", "--curve", str(curve)]
+    assert cli.run(["train", str(style), "--photos", str(photos), "-o", str(target), *flags]) == 0
+    said = capsys.readouterr().err
+    assert "4 steps" in said
+    assert "left out: " in said
+    assert "broken.jpg" in said
+    assert len(curve.read_text().splitlines()) == 5
+    assert images.load(tmp_path / "net-samples.jpg").shape[1] == 3
+    painted = tmp_path / "painted.png"
+    plain = ["--engine", "torch", "--size", "64", "--precision", "float32"]
+    assert cli.run(["stylize", str(photos / "0.png"), str(target), "-o", str(painted), *plain]) == 0
+    assert "net.safetensors by torch" in capsys.readouterr().err
+    recipe = impasto.read_recipe(painted)
+    assert recipe is not None
+    assert recipe["inputs"]["style"]["name"] == "net.safetensors"
+    with torch.no_grad():
+        photo = images.resize(images.load(photos / "0.png"), 64)
+        network = transform.load(target)
+        expected = network.network(photo, network.row())
+    assert (images.load(painted) - expected).abs().max() < 1 / 255
+
+
+def test_strength_goes_from_photo_to_style(photos: Path, style: Path, tmp_path: Path) -> None:
+    path = last(style, photos, steps=1).save(tmp_path / "net.safetensors")
+    plain = {"size": 64, "engine": "torch", "precision": "float32"}
+    photo = images.resize(images.load(photos / "0.png"), 64)
+    away = [
+        float((impasto.stylize(photos / "0.png", path, **plain, strength=share).image - photo).square().mean())
+        for share in (0, 0.5, 1)
+    ]
+    assert away == sorted(away)
+
+
+def test_a_protected_part_stays_and_colors_can_be_kept(photos: Path, style: Path, tmp_path: Path) -> None:
+    path = last(style, photos, steps=1).save(tmp_path / "net.safetensors")
+    plain = {"size": 64, "engine": "torch", "precision": "float32"}
+    photo = images.resize(images.load(photos / "0.png"), 64)
+    painting = impasto.stylize(photos / "0.png", path, **plain, protect="left", mask_softness=0.0).image
+    assert torch.equal(painting[..., :24], photo[..., :24])
+    assert not torch.equal(painting[..., 40:], photo[..., 40:])
+    with pytest.raises(OptionError, match="Choose style or keep"):
+        impasto.stylize(photos / "0.png", path, **plain, colors="match")
+    with pytest.raises(OptionError, match="paints alone"):
+        impasto.stylize(photos / "0.png", [path, style], **plain)
+    with pytest.raises(InputError):
+        impasto.stylize(tmp_path / "nothing.png", path, **plain)
+    with pytest.raises(WeightsError, match="does not exist"):
+        impasto.stylize(photos / "0.png", tmp_path / "nothing.safetensors", **plain)
+
+
+def test_a_curve_of_an_unknown_suffix_is_refused_before_training(photos: Path, style: Path, tmp_path: Path) -> None:
+    from impasto.lessons import Results, check
+
+    with pytest.raises(OutputError, match="suffix"):
+        check([style], Results(tmp_path / "net.safetensors", curve=tmp_path / "curve.txt"))
+
+
+def test_tensorboard_gets_losses_and_samples(photos: Path, style: Path, tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    target, board = tmp_path / "net.safetensors", tmp_path / "board"
+    flags = [*FLAGS, "--steps", "3", "--tensorboard", str(board), "-q"]
+    assert cli.run(["train", str(style), "--photos", str(photos), "-o", str(target), *flags]) == 0
+    events = EventAccumulator(str(board)).Reload()
+    assert [event.step for event in events.Scalars("loss")] == [1, 2, 3]
+    assert events.Tags()["images"] == ["samples"]

@@ -13,8 +13,8 @@ from cyclopts import App, CycloptsError, Group, Parameter
 
 import impasto
 from impasto.errors import ImpastoError
-from impasto.options import PaintOptions, StylizeOptions
-from impasto.presets import PRESETS
+from impasto.options import PaintOptions, StylizeOptions, TrainOptions
+from impasto.presets import PRESETS, TRAINING
 
 if TYPE_CHECKING:
     from impasto.outputs import Outputs
@@ -71,6 +71,8 @@ def words(default: Any) -> str:
 Flags: TypeAlias = mirror("painting", PaintOptions)  # type: ignore[valid-type]
 StylizeFlags: TypeAlias = mirror("stylizing", StylizeOptions)  # type: ignore[valid-type]
 AnyFlags: TypeAlias = mirror("painting and stylizing", PaintOptions, StylizeOptions)  # type: ignore[valid-type]
+TrainFlags: TypeAlias = mirror("training", TrainOptions)  # type: ignore[valid-type]
+TrainingPresetName: TypeAlias = Literal[tuple(TRAINING)]  # type: ignore[valid-type]
 PresetName: TypeAlias = Literal[tuple(PRESETS)]  # type: ignore[valid-type]
 Options: TypeAlias = Annotated[Flags, Parameter(name="*")]
 LinearCurve: TypeAlias = Annotated[

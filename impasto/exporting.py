@@ -1,0 +1,148 @@
+"""export(network, path): a trained network as a file for other programs: ONNX (.onnx) or OpenVINO (.xml and .bin).
+
+The style, a mixture or a strength is fixed in the file; height and width are not. What was written is run once and compared
+with torch before it is called done.
+"""
+
+import importlib
+import logging
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from impasto import engines, images, transform
+from impasto.errors import OptionError, OutputError
+from impasto.images import FilePath
+from impasto.transform import TransformNet
+
+TOLERANCE = 2e-3  # of pixels in [0, 1], in float32
+EXAMPLE, PROOF = (64, 80), (75, 101)  # height and width: what is converted with, and what is compared at
+INPUT, OUTPUT = "photo", "painting"
+
+
+class Fixed(nn.Module):
+    """A network with one row: (N, 3, H, W) in [0, 1] -> the same."""
+
+    def __init__(self, network: TransformNet, row: Tensor) -> None:
+        super().__init__()
+        self.network, self.row = network, nn.Buffer(row)
+
+    def forward(self, photo: Tensor) -> Tensor:
+        return self.network(photo, self.row)
+
+
+def export(network: FilePath, path: FilePath, *, style_weights: tuple[float, ...] = (), strength: float = 1.0) -> float:
+    """Write a network that `train` made in the format of the path's suffix; returns the largest difference to torch.
+
+    network: its safetensors file. style_weights, strength: as of `stylize`. In the file, the input "photo" and the output
+    "painting" are float32 (1, 3, H, W), sRGB in [0, 1], of any height and width from 16. Raises WeightsError, OptionError
+    or OutputError.
+    """
+    write = writer(path)
+    trained = transform.load(network)
+    module = Fixed(trained.network, trained.row(style_weights, strength)).eval()
+    with tempfile.TemporaryDirectory(dir=Path(path).absolute().parent, prefix=".impasto-") as folder:
+        run = write(module, Path(folder, Path(path).name))
+        apart = difference(module, run)
+        if not apart <= TOLERANCE:
+            raise OutputError(
+                f"{path} was not written: what it paints is {apart:.2g} away from torch's, more than {TOLERANCE}. Try "
+                "other versions of the exporting packages."
+            )
+        for written in sorted(Path(folder).iterdir(), key=lambda one: one.suffix == Path(path).suffix):
+            images.write(written.read_bytes(), Path(path).with_name(written.name))  # the named file last
+    return apart
+
+
+Runs = Callable[[np.ndarray], np.ndarray]
+
+
+def difference(module: nn.Module, run: Runs) -> float:
+    """The largest difference of a pixel between torch and the file, on a picture of another size than the example."""
+    photo = smooth_noise(PROOF)
+    with torch.inference_mode():
+        expected = module(photo).numpy()
+    return float(np.abs(run(photo.numpy()) - expected).max())
+
+
+def smooth_noise(shape: tuple[int, int]) -> Tensor:
+    """A picture of soft blobs with some grain, (1, 3, H, W), the same at every call."""
+    generator = torch.Generator().manual_seed(0)
+    coarse = torch.rand(1, 3, 6, 7, generator=generator)
+    image = nn.functional.interpolate(coarse, shape, mode="bicubic")
+    return (image + 0.1 * torch.rand(1, 3, *shape, generator=generator)).clamp(0, 1)
+
+
+def writer(path: FilePath) -> Callable[[nn.Module, Path], Runs]:
+    """What writes the format. Raises OutputError for an unknown suffix or a place that cannot be written."""
+    suffix = Path(path).suffix.lower()
+    if suffix not in WRITERS:
+        raise OutputError(f"A network cannot be exported as {path}: choose a name that ends in {' or '.join(WRITERS)}.")
+    images.check_writable(path)
+    return WRITERS[suffix]
+
+
+def write_onnx(module: nn.Module, path: Path) -> Runs:
+    """ONNX, one file, weights inside; run by ONNX Runtime."""
+    runtime, _, _ = (needed(name, "export") for name in ("onnxruntime", "onnx", "onnxscript"))
+    sides = {2: torch.export.Dim("height", min=16, max=16384), 3: torch.export.Dim("width", min=16, max=16384)}
+    with silence("torch.onnx", "onnxscript", "onnx_ir"):
+        torch.onnx.export(
+            module,
+            (smooth_noise(EXAMPLE),),
+            path,
+            input_names=[INPUT],
+            output_names=[OUTPUT],
+            dynamic_shapes=(sides,),
+            external_data=False,
+            verbose=False,
+            dynamo=True,
+        )
+    session = runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    return lambda photo: session.run([OUTPUT], {INPUT: photo})[0]
+
+
+def write_openvino(module: nn.Module, path: Path) -> Runs:
+    """OpenVINO's .xml and .bin; compared in float32, as the device may choose less."""
+    needed("openvino", "fast")
+    openvino = engines.silent_openvino()
+    with silence(), torch.no_grad():
+        model = openvino.convert_model(module, example_input=(smooth_noise(EXAMPLE),), input=[1, 3, -1, -1])
+    model.inputs[0].get_tensor().set_names({INPUT})
+    model.outputs[0].get_tensor().set_names({OUTPUT})
+    openvino.save_model(model, path, compress_to_fp16=False)
+    program = openvino.Core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    return lambda photo: program([photo])[0]
+
+
+@contextmanager
+def silence(*loggers: str) -> Iterator[None]:
+    """What the exporters say about themselves in the block is not shown."""
+    levels = {name: logging.getLogger(name).level for name in loggers}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for name in loggers:
+            logging.getLogger(name).setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            for name, level in levels.items():
+                logging.getLogger(name).setLevel(level)
+
+
+WRITERS: dict[str, Callable[[nn.Module, Path], Runs]] = {".onnx": write_onnx, ".xml": write_openvino}
+
+
+def needed(name: str, extra: str) -> Any:
+    """A package of an extra. Raises OptionError where it is missing."""
+    try:
+        return engines.silent_openvino() if name == "openvino" else importlib.import_module(name)
+    except ImportError as error:
+        raise OptionError(f"This export needs {name}: pip install 'impasto[{extra}]'.") from error

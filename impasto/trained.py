@@ -1,0 +1,82 @@
+"""A trained network at work: photos in the style, or the mixture of styles, that it has learnt."""
+
+import hashlib
+import time
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from impasto import engines, machine, recipe, scene, transform
+from impasto.errors import OptionError
+from impasto.images import FilePath, ImageSource
+from impasto.options import StylizeOptions
+from impasto.painting import Painting
+from impasto.scene import Scene, View
+
+EXAMPLE = 64  # pixels: a picture to show an engine what it will be given
+
+
+class TrainedStylizer:
+    """A network that `impasto train` wrote, ready to run by the engine that the options name."""
+
+    def __init__(self, path: FilePath, options: StylizeOptions) -> None:
+        if options.colors not in ("style", "keep"):
+            raise OptionError(
+                f"--colors {options.colors} looks at the style's picture, and {path} is a network. Choose style or keep."
+            )
+        self.path, self.options = Path(path), options
+        self.device = machine.choose_device(options.device)
+        engine = engines.choose(options.engine, self.device)
+        # OpenVINO chooses its own precision and wants to be given float32
+        precision = "float32" if engine == "openvino" else options.precision
+        self.dtype = machine.choose_precision(precision, self.device, "average")
+        self.trained = transform.load(path)
+        self.fingerprint = hashlib.sha256(self.path.read_bytes()).hexdigest()
+        self.row = self.trained.row(options.style_weights, options.strength).to(self.device, self.dtype)
+        network = self.trained.network.to(self.device, self.dtype)
+        picture = torch.zeros(1, 3, EXAMPLE, EXAMPLE, device=self.device, dtype=self.dtype)
+        self.program = engines.prepare(network, [picture, self.row], engine, f"trained-{self.fingerprint[:12]}")
+
+    @property
+    def name(self) -> str:
+        """What the network is called where its result is announced."""
+        return self.path.name
+
+    @property
+    def engine(self) -> str:
+        """What runs the network, in words."""
+        return self.program.engine
+
+    def paint(self, content: ImageSource, protect: ImageSource | None = None) -> Painting:
+        """A photo in the network's style, with its recipe. Raises InputError or OptionError.
+
+        The recipe's seconds are those of the passes: reading, colors and writing are not counted.
+        """
+        photo = scene.load_picture(content, self.device)
+        protection = None if protect is None else scene.load_mask(protect, photo)
+        inputs = {"content": recipe.fingerprint(content), "style": recipe.fingerprint(self.path)}
+        if protect is not None:
+            inputs["protect"] = scene.fingerprint("protect", protect)
+        view = Scene(photo, (), (), (), protection, inputs).view(self.options.size, 0, self.options)
+        began = time.monotonic()
+        picture = self.image(view)
+        seconds = round(time.monotonic() - began, 3)
+        notes = recipe.make("stylize", None, self.options, {}, inputs, self.fingerprint, self.device, self.dtype)
+        shown = view.finish(picture, self.options).cpu()
+        opacity = None if view.opacity is None else view.opacity.cpu()
+        return Painting(shown, {**notes, "engine": self.engine, "seconds": seconds}, [], opacity)
+
+    def image(self, view: View) -> Tensor:
+        """What a view shows, painted: (1, 3, H, W) in [0, 1]. Every pass goes over the picture of the one before."""
+        picture = view.content
+        for _ in range(self.options.passes):
+            picture = self.over(picture)
+        return picture
+
+    def over(self, picture: Tensor) -> Tensor:
+        """(1, 3, H, W) in [0, 1], painted in one pass."""
+        painted = self.program(picture.to(self.dtype), self.row)
+        # plain torch gives the one tensor, the other engines a sequence of it
+        image = painted if isinstance(painted, Tensor) else painted[0]
+        return image.float().clamp(0, 1).clone()
