@@ -32,6 +32,7 @@ ORDER = [
     "optimize",
     "conventions",
     "backbones",
+    "tiling",
     "networks",
     "machine",
     "engines",
