@@ -25,6 +25,7 @@ from impasto.backbones import Backbone
 from impasto.canvas import crop, pad, resized, start
 from impasto.conventions import layer_weights
 from impasto.errors import InputError
+from impasto.fused import fuse
 from impasto.images import ImageSource
 from impasto.losses import Term
 from impasto.optimize import LBFGS, Adam, Optimizer, Step, optimize
@@ -296,7 +297,7 @@ def load_backbone(
     }
     backbone: Backbone = shelf.take(
         (options.backbone, *settings.values()),
-        lambda: backbones.load(options.backbone, offline=options.offline, on_progress=on_download, **settings),
+        lambda: fuse(backbones.load(options.backbone, offline=options.offline, on_progress=on_download, **settings)),
     )
     backbone.check((*options.content_layers, *options.style_layers))
     return backbone

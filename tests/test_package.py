@@ -32,6 +32,7 @@ ORDER = [
     "optimize",
     "conventions",
     "backbones",
+    "fused",
     "tiling",
     "networks",
     "machine",
