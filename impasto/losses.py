@@ -2,7 +2,8 @@
 
 Features are a mapping from a layer's name to a tensor (N, C, H, W); the image itself is the layer "pixels". A
 `FeatureLoss` says which layers, which statistic and which distance; it holds no tensors, so the same loss can have any
-target. An `Objective` ties losses to targets and a backbone.
+target. An `Objective` ties losses to targets and a backbone. Most losses also know how a whole picture's value follows
+from its parts; `tiling` lives on that.
 
 Symbols: C channels, M = H·W positions, F the C x M matrix of a layer's features, G a Gram matrix of it.
 """
@@ -36,14 +37,17 @@ GRAM_NORMALIZATIONS: dict[str, Callable[[int, int], float]] = {
 }
 
 
-def gram(features: Tensor, normalization: str = "positions", weights: Tensor | None = None) -> Tensor:
+def gram(
+    features: Tensor, normalization: str = "positions", weights: Tensor | None = None, positions: int | None = None
+) -> Tensor:
     """Gram matrix: inner products between channels over all positions, or over those that weigh something.
 
     (N, C, H, W) -> (N, C, C), float32. `normalization` is a key of `GRAM_NORMALIZATIONS`. weights: (1, 1, H, W), at
     least 0; a region's matrix is scaled up to as many positions as there are, so that regions can be compared.
+    positions: how many the whole has of which these features are a part, to which the part's matrix is scaled up.
     Source: Gatys, Ecker, Bethge, "A Neural Algorithm of Artistic Style" (2015), equation 3.
     """
-    channels, positions = features.shape[1], features[0, 0].numel()
+    channels, positions = features.shape[1], positions or features[0, 0].numel()
     _, product = MeanAndSecond.apply(features, False, weights)
     return product * (GRAM_NORMALIZATIONS[normalization](channels, positions) * positions)
 
@@ -55,11 +59,12 @@ class Moments(NamedTuple):
     covariance: Tensor
 
 
-def moments(features: Tensor, weights: Tensor | None = None) -> Moments:
+def moments(features: Tensor, weights: Tensor | None = None, positions: int | None = None) -> Moments:
     """Mean and (biased) covariance of the C channels over all positions. (N, C, H, W) -> Moments, float32.
 
     The mean is taken away before multiplying: E[xx] - E[x]E[x] would lose small variances to rounding.
-    weights: (1, 1, H, W), at least 0: how much each position counts.
+    weights: (1, 1, H, W), at least 0: how much each position counts. positions: as of `gram`; moments are the same
+    whatever it is.
     """
     return Moments(*MeanAndSecond.apply(features, True, weights))
 
@@ -83,7 +88,7 @@ def exact(features: Tensor) -> torch.dtype:
     return torch.promote_types(features.dtype, torch.float32)
 
 
-CHUNK = 16384  # positions summed at a time: what stays in a processor's cache between two passes over it
+CHUNK = 8192  # positions summed at a time: what stays in a processor's cache from one use of it to the next
 
 
 class MeanAndSecond(torch.autograd.Function):
@@ -93,44 +98,63 @@ class MeanAndSecond(torch.autograd.Function):
 
     Written by hand because the gradient of both, (x - c) times one C x C matrix plus one vector, is a single product in
     the features' own precision: autograd would keep a float32 copy of the features and multiply in float32. The mean as
-    center may be taken as constant: E[x - c] = 0 there.
+    center may be taken as constant: E[x - c] = 0 there. One pass is enough: sums are taken about a sample's mean, which
+    is so near to the mean that moving them there afterwards costs no digits.
     """
 
     @staticmethod
     def forward(ctx: Any, features: Tensor, central: bool, weights: Tensor | None) -> tuple[Tensor, Tensor]:
-        positions, dtype = rows(features), exact(features)
-        count = positions.shape[1] if weights is None else weights.sum()
-        if weights is None:
-            mean = features.mean((2, 3), dtype=dtype)
-        else:
-            mean = features.new_zeros(features.shape[:2], dtype=dtype)
-            for x, weight in zip(positions.split(CHUNK, 1), rows(weights).split(CHUNK, 1), strict=True):
-                mean += (weight.transpose(1, 2) @ x.to(dtype)).squeeze(1)
-            mean /= count
-        center = mean if central else torch.zeros_like(mean)
-        total = mean.new_zeros(*mean.shape, mean.shape[1])
-        for start in range(0, positions.shape[1], CHUNK):
-            x = positions[:, start : start + CHUNK] - center.unsqueeze(1)
-            weighted = x if weights is None else x * rows(weights)[:, start : start + CHUNK]
+        dtype = exact(features)
+        count = features[0, 0].numel() if weights is None else weights.sum().clamp_min(1e-20)
+        near = (
+            sample(features).mean((2, 3), dtype=dtype) if central else features.new_zeros(features.shape[:2]).to(dtype)
+        )
+        total, shift = near.new_zeros(*near.shape, near.shape[1]), torch.zeros_like(near)
+        for band in bands(features):
+            x = (band_of(features, band) - near.view(len(near), 1, 1, -1)).flatten(1, 2)
+            weighted = x if weights is None else x * band_of(weights, band).flatten(1, 2)
             total.baddbmm_(weighted.transpose(1, 2), x)
-        ctx.save_for_backward(features, center, weights)
-        return mean, total / count
+            shift += weighted.sum(1)
+        shift /= count
+        total /= count
+        mean = near + shift
+        if central:
+            total.baddbmm_(shift.unsqueeze(2), shift.unsqueeze(1), alpha=-1)
+        ctx.save_for_backward(features, mean if central else near, weights)
+        return mean, total
 
     @staticmethod
     def backward(ctx: Any, of_mean: Tensor, of_second: Tensor) -> tuple[Tensor, None, None]:
         features, center, weights = ctx.saved_tensors
-        x = rows(features)
-        count = x.shape[1] if weights is None else weights.sum()
+        count = features[0, 0].numel() if weights is None else weights.sum().clamp_min(1e-20)
         matrix = (of_second + of_second.transpose(1, 2)) / count
-        offset = of_mean.unsqueeze(1) / count - center.unsqueeze(1) @ matrix
-        product = torch.baddbmm(offset.to(x.dtype), x, matrix.to(x.dtype))
-        product = product if weights is None else product.mul_(rows(weights).to(x.dtype))
-        return product.unflatten(1, features.shape[2:]).permute(0, 3, 1, 2), None, None
+        offset = (of_mean.unsqueeze(1) / count - center.unsqueeze(1) @ matrix).to(features.dtype)
+        matrix = matrix.to(features.dtype)
+        gradient = torch.empty_like(features, memory_format=torch.channels_last)
+        for band in bands(features):
+            product = torch.baddbmm(offset, band_of(features, band).flatten(1, 2), matrix)
+            if weights is not None:
+                product *= band_of(weights, band).flatten(1, 2).to(product.dtype)
+            band_of(gradient, band).flatten(1, 2).copy_(product)
+        return gradient, None, None
 
 
-def rows(features: Tensor) -> Tensor:
-    """(N, C, H, W) -> (N, H·W, C): one row a position; a view where the layout is channels last."""
-    return features.permute(0, 2, 3, 1).flatten(1, 2)
+def sample(features: Tensor) -> Tensor:
+    """Every so many rows and columns of features, at least 16 of each if there are, a view."""
+    down, across = (max(1, edge // 16) for edge in features.shape[2:])
+    return features[:, :, ::down, ::across]
+
+
+def bands(features: Tensor) -> list[slice]:
+    """The rows of features, cut into bands of about `CHUNK` positions."""
+    height, width = features.shape[2:]
+    step = max(1, CHUNK // width)
+    return [slice(top, min(top + step, height)) for top in range(0, height, step)]
+
+
+def band_of(features: Tensor, band: slice) -> Tensor:
+    """(N, C, H, W) -> (N, rows, W, C): a view, whose positions lie side by side where the layout is channels last."""
+    return features[:, :, band].permute(0, 2, 3, 1)
 
 
 # -------------------------------------------------------------------------------------------------- distances
@@ -148,9 +172,10 @@ REDUCTIONS: dict[str, Callable[[Tensor, int, Tensor], Tensor]] = {
 def squared_error(value: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
     """Squared difference of two statistics of one shape (N or 1, ...), reduced to (N,).
 
-    `reduction` is a key of `REDUCTIONS`; "relative" divides by the target's own sum of squares. Computed in float32.
+    `reduction` is a key of `REDUCTIONS`; "relative" divides by the target's own sum of squares. Computed in float32, or
+    in float64 where that is given.
     """
-    value, target = value.float().flatten(1), target.float().flatten(1)
+    value, target = value.to(exact(value)).flatten(1), target.to(exact(target)).flatten(1)
     error = (value - target).square().sum(1)
     return REDUCTIONS[reduction](error, value.shape[1], target.square().sum(1))
 
@@ -270,6 +295,38 @@ def out_of_range(image: Tensor) -> Tensor:
 # ---------------------------------------------------------------------------------------------- losses and objectives
 
 
+class Place(NamedTuple):
+    """Where a part lies on a layer's grid: rows from `top` to `bottom`, columns from `left` to `right`, of (H, W)."""
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+    shape: tuple[int, int]
+
+    @property
+    def positions(self) -> int:
+        """How many the whole grid has."""
+        return self.shape[0] * self.shape[1]
+
+    def cut(self, whole: Tensor) -> Tensor:
+        """(N, C, H, W) -> the part, a view."""
+        return whole[:, :, self.top : self.bottom, self.left : self.right]
+
+
+class Share(NamedTuple):
+    """A statistic of a part, and how many positions it was taken over."""
+
+    amount: float
+    statistic: Any
+
+
+def join(shares: Sequence[Share]) -> Any:
+    """The whole's statistic."""
+    total = sum(share.amount for share in shares)
+    return blend([share.statistic for share in shares], [share.amount / total for share in shares])
+
+
 @dataclass(frozen=True)
 class FeatureLoss:
     """A weighted sum over layers of a distance between statistics. Holds no tensors.
@@ -277,12 +334,18 @@ class FeatureLoss:
     layers: layer name -> weight. statistic: features (N, C, H, W) -> anything; a style's also takes `weights` of the
     positions. distance: (value, target) -> (N,).
     prepare: what is done once to a target's statistic, for distances that need more of it.
+
+    For pictures that are seen a part at a time, `part`: (a part's features, the whole's target, its place) -> shares, one
+    for each region of the target; `whole`: (each region's joined statistic, target) -> (N,). None where the loss is no
+    function of sums over positions, as with nearest neighbours.
     """
 
     layers: Mapping[str, float]
     statistic: Callable[..., Any]
     distance: Callable[[Any, Any], Tensor]
     prepare: Callable[[Any], Any] = identity
+    part: Callable[[Tensor, Any, Place], Sequence[Share]] | None = None
+    whole: Callable[[Sequence[Any], Any], Tensor] | None = None
 
     def target(self, features: Features) -> dict[str, Any]:
         """What `features` should be matched to: plain data, without gradients; N = 1 broadcasts over a batch."""
@@ -310,7 +373,15 @@ def content_loss(layers: Mapping[str, float], reduction: str, power: float = 1.0
     def distance(value: Tensor, target: Tensor) -> Tensor:
         return squared_error(value, target, reduction) ** power
 
-    return FeatureLoss(layers, identity, distance)
+    def part(features: Tensor, target: Tensor, place: Place) -> list[Share]:
+        cut = place.cut(target)
+        return [Share(cut[0, 0].numel(), squared_error(features, cut, "sum") / cut[0, 0].numel())]
+
+    def whole(errors: Sequence[Tensor], target: Tensor) -> Tensor:
+        size = torch.linalg.vector_norm(target, dim=(1, 2, 3), dtype=exact(target)).square()
+        return REDUCTIONS[reduction](errors[0] * target[0, 0].numel(), target[0].numel(), size) ** power
+
+    return FeatureLoss(layers, identity, distance, identity, part, whole)
 
 
 def style_loss(layers: Mapping[str, float], kind: str, reduction: str, gram_normalization: str) -> FeatureLoss:
@@ -321,7 +392,15 @@ def style_loss(layers: Mapping[str, float], kind: str, reduction: str, gram_norm
         "wasserstein": (moments, wasserstein, normal),
     }
     statistic, distance, prepare = kinds[kind]
-    return FeatureLoss(layers, statistic, partial(distance, reduction=reduction), prepare)
+    distance = partial(distance, reduction=reduction)
+
+    def part(features: Tensor, target: Any, place: Place) -> list[Share]:
+        return [Share(features[0, 0].numel(), statistic(features, positions=place.positions))]
+
+    def whole(values: Sequence[Any], target: Any) -> Tensor:
+        return distance(values[0], target)
+
+    return FeatureLoss(layers, statistic, distance, prepare, part, whole)
 
 
 def pixel_loss(function: Callable[[Tensor], Tensor]) -> FeatureLoss:
@@ -335,6 +414,10 @@ class Term(NamedTuple):
     weight: float
     loss: FeatureLoss
     target: Mapping[str, Any]
+
+    def label(self, name: str, layer: str) -> str:
+        """What one layer's summand is called: "content", but "style relu1_1" where the term has several layers."""
+        return f"{name} {layer}" if len(self.loss.layers) > 1 else name
 
 
 @dataclass(frozen=True)
@@ -352,11 +435,11 @@ class Objective:
     def __call__(self, image: Tensor) -> dict[str, Tensor]:
         """(N, 3, H, W) in [0, 1] -> summand -> weighted loss (N,), differentiable.
 
-        A term over several layers is one summand a layer, named "style relu1_1".
+        One summand for each layer of a term, named by `Term.label`.
         """
         features = self.backbone(image, self.layers)
         return {
-            f"{name} {layer}" if len(term.loss.layers) > 1 else name: term.weight * loss
+            term.label(name, layer): term.weight * loss
             for name, term in self.terms.items()
             for layer, loss in term.loss.by_layer(features, term.target).items()
         }

@@ -20,13 +20,14 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from impasto import backbones, images, losses, machine, recipe, regions, scales, scene
+from impasto import backbones, images, losses, machine, recipe, regions, scales, scene, tiling
 from impasto.backbones import Backbone
 from impasto.canvas import crop, pad, resized, start
 from impasto.conventions import layer_weights
 from impasto.errors import InputError
+from impasto.fused import fuse
 from impasto.images import ImageSource
-from impasto.losses import Objective, Term
+from impasto.losses import Term
 from impasto.optimize import LBFGS, Adam, Optimizer, Step, optimize
 from impasto.options import SMALLEST, STARTS, Options, PaintOptions
 from impasto.presets import options_for
@@ -296,7 +297,7 @@ def load_backbone(
     }
     backbone: Backbone = shelf.take(
         (options.backbone, *settings.values()),
-        lambda: backbones.load(options.backbone, offline=options.offline, on_progress=on_download, **settings),
+        lambda: fuse(backbones.load(options.backbone, offline=options.offline, on_progress=on_download, **settings)),
     )
     backbone.check((*options.content_layers, *options.style_layers))
     return backbone
@@ -323,20 +324,26 @@ def make_optimizer(options: PaintOptions) -> Optimizer:
 
 
 def make_objective(
-    view: View, backbone: Backbone, options: PaintOptions, shelf: Shelf, seamless: bool = False
+    view: View,
+    backbone: Backbone,
+    options: PaintOptions,
+    shelf: Shelf,
+    seamless: bool = False,
+    tile: int | None = None,
 ) -> Callable[[Tensor], dict[str, Tensor]]:
     """Content, style, total variation and range: every term whose weight is not 0, of the canvas with the photo kept.
 
-    seamless: the picture is seen as if it went on at its opposite edges; the style is not.
+    seamless: the picture is seen as if it went on at its opposite edges; the style is not. tile: pixels on a side of what
+    is computed at a time; None: all at once.
     """
     variation = losses.TOTAL_VARIATIONS[options.tv]
     terms = {}
     if options.content_weight:
         with torch.no_grad():
-            terms["content"] = Term(options.content_weight, *content_target(view, backbone, options))
+            terms["content"] = Term(options.content_weight, *content_target(view, backbone, options, tile))
     if options.style_weight:
         with torch.no_grad():
-            terms["style"] = Term(options.style_weight, *style_target(view, backbone, options, shelf))
+            terms["style"] = Term(options.style_weight, *style_target(view, backbone, options, shelf, tile))
     for name, weight, function in (
         ("variation", options.tv_weight, losses.wrapped(variation) if seamless else variation),
         ("range", options.range_weight, losses.out_of_range),
@@ -344,22 +351,24 @@ def make_objective(
         if weight:
             loss = losses.pixel_loss(function)
             terms[name] = Term(weight, loss, loss.target({"pixels": view.content}))
-    objective = Objective(backbone.padded("circular") if seamless else backbone, terms)
+    objective = tiling.objective(backbone.padded("circular") if seamless else backbone, terms, tile)
     return objective if view.kept is None else lambda canvas: objective(view.protect(canvas))
 
 
-def content_target(view: View, backbone: Backbone, options: PaintOptions) -> tuple[losses.FeatureLoss, dict[str, Any]]:
+def content_target(
+    view: View, backbone: Backbone, options: PaintOptions, tile: int | None
+) -> tuple[losses.FeatureLoss, dict[str, Any]]:
     """The content loss and what it is matched to: the photo's features, where something is painted."""
     loss = losses.content_loss(
         layer_weights(options.content_layers, options.content_layer_weights),
         options.content_reduction,
         options.content_power,
     )
-    return regions.covered(loss, backbone(view.content, tuple(loss.layers)), view.coverage)
+    return regions.covered(loss, tiling.features(backbone, view.content, tuple(loss.layers), tile), view.coverage)
 
 
 def style_target(
-    view: View, backbone: Backbone, options: PaintOptions, shelf: Shelf
+    view: View, backbone: Backbone, options: PaintOptions, shelf: Shelf, tile: int | None
 ) -> tuple[losses.FeatureLoss, dict[str, Any]]:
     """The style loss and what it is matched to: the mixture of the styles' statistics, in every region."""
     loss = losses.style_loss(
@@ -368,14 +377,13 @@ def style_target(
         options.style_reduction,
         options.gram_normalization,
     )
-    layers = tuple(loss.layers)
 
     def statistics(style: Picture) -> dict[str, Any]:
-        return regions.statistics(loss, backbone(style.image, layers), style.opacity)
+        return tiling.statistics(loss, backbone, style.image, style.opacity, tile)
 
     known_by = options, backbone.fingerprint, str(backbone.device)
     styles = [shelf.take((digest(style), *known_by), partial(statistics, style)) for style in view.styles]
-    grids = {} if view.regions[0].weights is None else backbone(view.content, layers)
+    grids = {layer: tiling.grid(view.content.shape[2:], layer) for layer in loss.layers}
     return regions.matched(loss, view.regions, styles, grids)
 
 

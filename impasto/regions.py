@@ -10,13 +10,14 @@ are. Where we depart: their soft masks mix gradients.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from impasto.losses import FeatureLoss, Features, blend, identity
+from impasto.losses import FeatureLoss, Features, Place, Share, blend, identity
 
 LEVELS = 4  # into which a share is graded: five regions from one style to another
 LEAST = 0.01  # of what is painted; a smaller region joins the one that is most like it
@@ -70,21 +71,13 @@ class Part(NamedTuple):
     target: Any
 
 
-def statistics(loss: FeatureLoss, features: Features, weights: Tensor | None) -> dict[str, Any]:
-    """Layer -> a style's statistic, with its positions counted by `weights` (1, 1, H, W) at any size, or equally."""
-    return {
-        layer: loss.statistic(
-            features[layer],
-            weights=None if weights is None else on_grid(weights, features[layer]),
-        )
-        for layer in loss.layers
-    }
-
-
 def matched(
-    loss: FeatureLoss, regions: Sequence[Region], styles: Sequence[Mapping[str, Any]], canvas: Features
+    loss: FeatureLoss,
+    regions: Sequence[Region],
+    styles: Sequence[Mapping[str, Any]],
+    grids: Mapping[str, tuple[int, int]],
 ) -> tuple[FeatureLoss, dict[str, Any]]:
-    """A style loss and its target, given each style's statistics by layer and any features of the canvas's shape.
+    """A style loss and its target, given each style's statistics by layer and (height, width) of the canvas's features.
 
     One region that is everywhere needs nothing but a mixed target. Of several, each counts by how much of the picture it
     holds, so that a pixel is pulled as strongly as if its region were the whole picture.
@@ -98,7 +91,7 @@ def matched(
     target = {
         layer: tuple(
             Part(
-                on_grid(region.weights, canvas[layer]),
+                F.adaptive_avg_pool2d(region.weights, grids[layer]),
                 float(region.weights.mean()),
                 mixture[layer],
             )
@@ -126,7 +119,15 @@ def covered(loss: FeatureLoss, content: Features, coverage: Tensor | None) -> tu
     def distance(features: Tensor, target: tuple[Tensor, Tensor]) -> Tensor:
         return share * loss.distance(features * target[0], target[1])
 
-    return FeatureLoss(loss.layers, identity, distance), target
+    def part(features: Tensor, target: tuple[Tensor, Tensor], place: Place) -> Sequence[Share]:
+        assert loss.part is not None
+        return loss.part(features * place.cut(target[0]), target[1], place)
+
+    def whole(values: Sequence[Any], target: tuple[Tensor, Tensor]) -> Tensor:
+        assert loss.whole is not None
+        return share * loss.whole(values, target[1])
+
+    return FeatureLoss(loss.layers, identity, distance, identity, part, whole), target
 
 
 def on_grid(weights: Tensor, features: Tensor) -> Tensor:
@@ -137,10 +138,16 @@ def on_grid(weights: Tensor, features: Tensor) -> Tensor:
 def by_region(loss: FeatureLoss) -> FeatureLoss:
     """The same loss with a sequence of `Part` as a layer's target."""
 
-    def distance(features: Tensor, parts: Sequence[Part]) -> Tensor:
-        errors = [
-            part.extent * loss.distance(loss.statistic(features, weights=part.weights), part.target) for part in parts
-        ]
+    def whole(values: Sequence[Any], parts: Sequence[Part]) -> Tensor:
+        errors = [each.extent * loss.distance(value, each.target) for value, each in zip(values, parts, strict=True)]
         return torch.stack(errors).sum(0)
 
-    return FeatureLoss(loss.layers, identity, distance)
+    def distance(features: Tensor, parts: Sequence[Part]) -> Tensor:
+        return whole([loss.statistic(features, weights=each.weights) for each in parts], parts)
+
+    def part(features: Tensor, parts: Sequence[Part], place: Place) -> list[Share]:
+        cuts = [place.cut(each.weights) for each in parts]
+        statistic = partial(loss.statistic, features, positions=place.positions)
+        return [Share(float(weights.sum()), statistic(weights=weights)) for weights in cuts]
+
+    return FeatureLoss(loss.layers, identity, distance, identity, part, whole)

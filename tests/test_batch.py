@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 
 import impasto
-from impasto import backbones, cli, images, jobs, regions, workers
+from impasto import backbones, cli, images, jobs, tiling, workers
 from impasto.batch import work_through
 from impasto.errors import ImpastoError, InputError, OptionError, OutputError
 from impasto.jobs import Job, Outcome, pairs, table
@@ -127,9 +127,9 @@ def test_a_failure_stops_no_other_job_and_nothing_is_done_twice(workers: int, fo
 
 def test_a_batch_paints_what_paint_paints_and_makes_common_things_once(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[str] = []
-    real_load, real_statistics = backbones.load, regions.statistics
+    real_load, real_statistics = backbones.load, tiling.statistics
     monkeypatch.setattr(backbones, "load", lambda *rest, **more: made.append("backbone") or real_load(*rest, **more))
-    monkeypatch.setattr(regions, "statistics", lambda *rest: made.append("style") or real_statistics(*rest))
+    monkeypatch.setattr(tiling, "statistics", lambda *rest: made.append("style") or real_statistics(*rest))
     outcomes = [outcome for outcome in ended() if outcome.error is None]
     assert (made.count("backbone"), made.count("style")) == (1, 2)
     for outcome in outcomes:

@@ -32,6 +32,8 @@ ORDER = [
     "optimize",
     "conventions",
     "backbones",
+    "fused",
+    "tiling",
     "networks",
     "transform",
     "machine",

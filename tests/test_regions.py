@@ -9,7 +9,8 @@ from torch import Tensor
 from impasto import losses, regions
 from impasto.backbones import Backbone
 from impasto.losses import blend, gram, moments
-from impasto.regions import Region, covered, divide, matched, statistics
+from impasto.regions import Region, covered, divide, matched
+from impasto.tiling import statistics
 
 LAYERS = {"relu1_1": 0.5, "relu2_1": 0.3, "relu3_1": 0.2}
 STYLE_LOSSES = ["gram", "moments", "wasserstein"]
@@ -21,6 +22,10 @@ def random(*shape: int, seed: int = 0) -> Tensor:
 
 def style_loss(kind: str) -> losses.FeatureLoss:
     return losses.style_loss(LAYERS, kind, "relative", "positions")
+
+
+def grids(features: dict[str, Tensor]) -> dict[str, tuple[int, int]]:
+    return {layer: (value.shape[2], value.shape[3]) for layer, value in features.items()}
 
 
 def soft_shares(styles: int) -> Tensor:
@@ -143,10 +148,10 @@ def test_blended_moments_are_those_of_the_pictures_side_by_side() -> None:
 def test_one_region_of_ones_is_no_region(kind: str, tiny_backbone: Backbone, image: Tensor, batch: Tensor) -> None:
     loss = style_loss(kind)
     canvas = tiny_backbone(image, tuple(LAYERS))
-    styles = [statistics(loss, tiny_backbone(picture[None], tuple(LAYERS)), None) for picture in batch]
+    styles = [statistics(loss, tiny_backbone, picture[None], None, None) for picture in batch]
     values = []
     for weights in (None, torch.ones(1, 1, 20, 24)):
-        chosen, target = matched(loss, [Region((0.4, 0.6), weights)], styles, canvas)
+        chosen, target = matched(loss, [Region((0.4, 0.6), weights)], styles, grids(canvas))
         values.append(chosen(canvas, target))
     torch.testing.assert_close(*values)
 
@@ -157,8 +162,8 @@ def test_a_region_is_blind_to_the_rest(kind: str, tiny_backbone: Backbone, image
     mask = torch.zeros(1, 1, 20, 24)
     mask[..., :12] = 1
     features = {layer: value.detach().requires_grad_() for layer, value in tiny_backbone(image, tuple(LAYERS)).items()}
-    style = statistics(loss, tiny_backbone(batch[:1], tuple(LAYERS)), None)
-    chosen, target = matched(loss, [Region((1.0,), mask)], [style], features)
+    style = statistics(loss, tiny_backbone, batch[:1], None, None)
+    chosen, target = matched(loss, [Region((1.0,), mask)], [style], grids(features))
     (gradient,) = torch.autograd.grad(chosen(features, target).sum(), features["relu1_1"])
     assert float(gradient[..., :12].abs().max()) > 0
     assert float(gradient[..., 12:].abs().max()) == 0
@@ -167,10 +172,9 @@ def test_a_region_is_blind_to_the_rest(kind: str, tiny_backbone: Backbone, image
 def test_a_style_s_own_transparency_is_not_its_style(tiny_backbone: Backbone, image: Tensor) -> None:
     opacity = torch.zeros(1, 1, 20, 24)
     opacity[..., :8] = 1
-    loss = style_loss("gram")
-    features = {"relu1_1": image, "relu2_1": image, "relu3_1": image}
-    for value in statistics(loss, features, opacity).values():
-        torch.testing.assert_close(value, gram(image[..., :8]))
+    loss = losses.style_loss({"pixels": 1.0}, "gram", "relative", "positions")
+    value = statistics(loss, tiny_backbone, image, opacity, None)["pixels"]
+    torch.testing.assert_close(value, gram(image[..., :8]))
 
 
 # ------------------------------------------------------------------------------------------------------- content

@@ -1,0 +1,204 @@
+"""A backbone run by hand: fused convolutions forward, the gradient to the picture backward, and nothing else.
+
+Plain autograd keeps a padded copy of every layer's input and runs ReLU as a pass of its own. Here every convolution is one
+call that adds the bias and clips, its weights packed once for the processor; the gradient to its input is the same call
+with the weights turned round. Where a network pads by mirroring or repetition, activations carry a margin of one
+position, so that no copy is needed: a convolution of the whole with zeros around it leaves garbage in the margin only,
+and the margin is then written anew.
+
+The convolutions are private operators of torch: `SEAM` is all that touches them. `fuse` tries them once, and leaves the
+backbone to autograd, which is also the reference in the tests, where they are missing.
+"""
+
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from impasto.backbones import POOLINGS, Backbone
+
+# ------------------------------------------------------------------------------------------------------- the seam
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """A 3x3 convolution of stride 1 with packed weights. Called with x, its padding, and whether ReLU follows."""
+
+    weight: Tensor
+    bias: Tensor | None
+
+    def __call__(self, x: Tensor, padding: int = 1, relu: bool = False) -> Tensor:
+        """(N, C, H, W), channels last -> (N, C', H + 2·padding - 2, ...), channels last."""
+        after = "relu" if relu else "none"
+        return torch.ops.mkldnn._convolution_pointwise(
+            x, self.weight, self.bias, [padding] * 2, [1, 1], [1, 1], 1, after, [], ""
+        )
+
+
+def packed(weight: Tensor, bias: Tensor | None) -> Convolution:
+    """Weights (C', C, 3, 3) in the order in which this processor reads them."""
+    return Convolution(torch.ops.mkldnn._reorder_convolution_weight(weight, [1, 1], [1, 1], [1, 1], 1, None), bias)
+
+
+def is_available(device: torch.device, dtype: torch.dtype) -> bool:
+    """Whether fused convolutions are to be had here, found out by one."""
+    if device.type != "cpu" or dtype not in (torch.float32, torch.bfloat16) or not torch.backends.mkldnn.is_available():
+        return False
+    try:
+        weight = torch.ones(8, 8, 3, 3, dtype=dtype)
+        x = torch.ones(1, 8, 4, 4, dtype=dtype).contiguous(memory_format=torch.channels_last)
+        return bool((packed(weight, weight[:, 0, 0, 0])(x, relu=True)[:, :, 1, 1] == 73).all())
+    except (AttributeError, RuntimeError, TypeError):  # gone, or of other arguments, in this torch
+        return False
+
+
+# ---------------------------------------------------------------------------------------------------- the backbone
+
+
+def fuse(backbone: Backbone) -> Backbone:
+    """The backbone run by hand where this machine can, otherwise as it is."""
+    return FusedBackbone(backbone) if is_available(backbone.device, backbone.dtype) else backbone
+
+
+class FusedBackbone(Backbone):
+    """A `Backbone` with the same results to rounding; `engine` says what runs it."""
+
+    engine = "fused convolutions"
+
+    def __init__(self, backbone: Backbone) -> None:
+        vars(self).update(vars(copy.copy(backbone)))
+        names = [key.removesuffix(".weight") for key in self.weights if key.endswith(".weight")]
+        self.onward, self.back = {}, {}
+        for name in names:
+            weight, bias = self.weights[f"{name}.weight"], self.weights[f"{name}.bias"]
+            self.onward[name] = packed(weight.contiguous(), bias)
+            self.back[name] = packed(weight.transpose(0, 1).flip(2, 3).contiguous(), None)
+
+    def __call__(self, images: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
+        self.check(layers)
+        found = {"pixels": images} if "pixels" in layers else {}
+        deep = tuple(layer for layer in self.layers[1:] if layer in layers)
+        return found | dict(zip(deep, Pass.apply(images, self, deep), strict=True)) if deep else found
+
+    def entrance(self, images: Tensor) -> Tensor:
+        """The images as the first convolution wants them, with a margin of one pixel unless it pads with zeros."""
+        x = (images - self.mean) / self.deviation
+        x = (x.flip(1) if self.reverse else x).to(self.dtype)
+        if self.padding != "zeros":
+            x = F.pad(x, (1, 1, 1, 1), mode=border(self.padding.removesuffix("-first"), x))
+        return x.contiguous(memory_format=torch.channels_last)
+
+    def pool(self, x: Tensor, margin: int) -> Tensor:
+        """Pooling of activations with a margin, to such with a garbage margin."""
+        if self.pooling == "average":
+            y = F.avg_pool2d(x, 2, padding=margin)  # windows begin in the margin, so that those inside begin inside
+        else:
+            y = POOLINGS[self.pooling](inside(x, margin))
+            y = F.pad(y, (margin,) * 4) if margin else y
+        return y * self.pooling_factor if self.pooling_factor != 1 else y
+
+
+def inside(x: Tensor, margin: int) -> Tensor:
+    """Activations without their margin, a view."""
+    return x[:, :, 1:-1, 1:-1] if margin else x
+
+
+def border(mode: str, x: Tensor) -> str:
+    """A reflection needs two positions; where there is but one, replication says the same. x: without margin."""
+    return "replicate" if mode == "reflect" and min(x.shape[2:]) < 2 else mode
+
+
+def sources(mode: str, length: int) -> tuple[int, int]:
+    """Which positions, counted with the margin, the margin before and after `length` positions repeats."""
+    return {"reflect": (2, length - 1), "replicate": (1, length), "circular": (length, 1)}[mode]
+
+
+def write_margin(x: Tensor, mode: str) -> None:
+    """Fill the margin from what is inside, in place: rows first, so that columns bring the corners along."""
+    for axis in (2, 3):
+        length = x.shape[axis] - 2
+        before, after = sources(border(mode, inside(x, 1)), length)
+        x.select(axis, 0).copy_(x.select(axis, before))
+        x.select(axis, length + 1).copy_(x.select(axis, after))
+
+
+def fold_margin(gradient: Tensor, mode: str) -> None:
+    """The transpose of `write_margin`, in place: what the margin has goes to where it was from, and 0 stays."""
+    for axis in (3, 2):
+        length = gradient.shape[axis] - 2
+        before, after = sources(border(mode, inside(gradient, 1)), length)
+        gradient.select(axis, before).add_(gradient.select(axis, 0))
+        gradient.select(axis, after).add_(gradient.select(axis, length + 1))
+        gradient.select(axis, 0).zero_()
+        gradient.select(axis, length + 1).zero_()
+
+
+class Pass(torch.autograd.Function):
+    """(images, backbone, layers) -> their features, whose gradient goes to the images alone."""
+
+    @staticmethod
+    def forward(ctx: Any, images: Tensor, backbone: FusedBackbone, layers: Sequence[str]) -> tuple[Tensor, ...]:
+        wanted = ctx.needs_input_grad[0]
+        margin = int(backbone.padding not in ("zeros", "replicate-first"))
+        run = backbone.layers[1 : max(backbone.layers.index(layer) for layer in layers) + 1]
+        found: dict[str, Tensor] = {}
+        kept: list[tuple[str, Any]] = []  # what each layer's gradient needs
+        pixels, x = recorded(backbone.entrance, images)
+        entered = x
+        x = x.detach()
+        for layer in run:
+            if layer.startswith("conv"):
+                above = layer.replace("conv", "relu")
+                fused = layer not in layers and above in run
+                first = layer == "conv1_1" and backbone.padding == "replicate-first"
+                x = backbone.onward[layer](x, 0 if first else 1, relu=fused)
+                kept.append((layer, None))
+            elif layer.startswith("relu"):
+                below = layer.replace("relu", "conv")
+                x = F.relu(x) if below in layers else x  # otherwise it is done
+                kept.append((layer, x))
+            else:
+                pool, y = recorded(lambda x: backbone.pool(x, margin), x)
+                kept.append((layer, (pool, y)))
+                x = y.detach()
+            if margin:
+                write_margin(x, backbone.padding)
+            if layer in layers:
+                found[layer] = inside(x, margin)
+            if not wanted:
+                kept.clear()
+        if wanted:
+            ctx.work = backbone, margin, (pixels, entered), kept, layers, x.shape
+        return tuple(found[layer] for layer in layers)
+
+    @staticmethod
+    def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor, None, None]:
+        backbone, margin, (pixels, entered), kept, layers, shape = ctx.work
+        taps = dict(zip(layers, slopes, strict=True))
+        gradient = entered.new_zeros(shape).contiguous(memory_format=torch.channels_last)
+        for layer, saved in reversed(kept):
+            if layer in taps:
+                inside(gradient, margin).add_(taps[layer])
+            if margin:
+                fold_margin(gradient, backbone.padding)
+            if layer.startswith("conv"):
+                first = layer == "conv1_1" and backbone.padding == "replicate-first"
+                gradient = backbone.back[layer](gradient, 2 if first else 1)
+            elif layer.startswith("relu"):
+                torch.ops.aten.threshold_backward.grad_input(gradient, saved, 0, grad_input=gradient)
+            else:
+                pool, y = saved
+                (gradient,) = torch.autograd.grad(y, pool, gradient)
+        (gradient,) = torch.autograd.grad(entered, pixels, gradient)
+        return gradient, None, None
+
+
+def recorded(function: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
+    """(x, function(x)) with a tape between the two of them, and to nothing else."""
+    with torch.enable_grad():
+        start = x.detach().requires_grad_()
+        return start, function(start)

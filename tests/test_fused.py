@@ -1,0 +1,107 @@
+"""The fused backbone agrees with plain autograd, in what it finds and in what it sends back."""
+
+import typing
+from collections.abc import Callable
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import Tensor
+
+from impasto import fused
+from impasto.backbones import CAFFE, POOLINGS, Architecture, Backbone
+from impasto.fused import FusedBackbone, fold_margin, fuse, write_margin
+from impasto.options import Padding
+
+MakeBackbone = Callable[..., Backbone]
+PADDINGS = [name for name in typing.get_args(Padding) if name != "auto"]
+CPU = torch.device("cpu")
+
+needs_seam = pytest.mark.skipif(
+    not fused.is_available(CPU, torch.float32), reason="no fused convolutions in this torch"
+)
+
+
+def gradient(backbone: Backbone, image: Tensor, layers: tuple[str, ...]) -> tuple[dict[str, Tensor], Tensor]:
+    image = image.clone().requires_grad_()
+    found = backbone(image, layers)
+    total = torch.stack([(value.float() ** 3).mean() for value in found.values()]).sum()
+    return {key: value.detach() for key, value in found.items()}, torch.autograd.grad(total, image)[0]
+
+
+def check(plain: Backbone, image: Tensor, layers: tuple[str, ...], tolerance: float = 1e-5) -> None:
+    quick = fuse(plain)
+    assert isinstance(quick, FusedBackbone)
+    found, slope = gradient(quick, image, layers)
+    expected, exact = gradient(plain, image, layers)
+    assert found.keys() == expected.keys()
+    for layer, value in found.items():
+        assert value.dtype == expected[layer].dtype
+        assert float((value - expected[layer]).norm()) <= tolerance * float(expected[layer].norm())
+    assert float((slope - exact).norm()) <= tolerance * float(exact.norm())
+
+
+@needs_seam
+@pytest.mark.parametrize("pooling", list(POOLINGS))
+@pytest.mark.parametrize("padding", PADDINGS)
+def test_it_agrees_with_autograd(padding: str, pooling: str, make_backbone: MakeBackbone, batch: Tensor) -> None:
+    backbone = make_backbone(padding=padding, pooling=pooling, pooling_rescale=True)
+    check(backbone, batch[..., :19, :23], ("pixels", "relu1_1", "relu2_1", "relu3_2"))
+
+
+@needs_seam
+@pytest.mark.parametrize("layers", [("conv1_1",), ("conv2_1", "relu2_1", "pool1"), ("relu1_2", "conv3_2"), ("pool2",)])
+def test_any_layers_may_be_asked_for(layers: tuple[str, ...], make_backbone: MakeBackbone, image: Tensor) -> None:
+    check(make_backbone(padding="reflect"), image, layers)
+
+
+@needs_seam
+def test_it_agrees_in_bfloat16_and_for_bgr(make_backbone: MakeBackbone, image: Tensor) -> None:
+    architecture = Architecture("bgr", ((8, 8), (16,)), CAFFE, order="bgr", pooling="average")
+    check(make_backbone(architecture, dtype=torch.bfloat16), image, ("relu1_2", "relu2_1"), 2e-2)
+
+
+@needs_seam
+def test_a_picture_of_the_smallest_size(make_backbone: MakeBackbone) -> None:
+    """In the third block there is but one position, which cannot be mirrored."""
+    check(make_backbone(padding="reflect"), torch.rand(1, 3, 6, 5), ("relu3_2",))
+
+
+@needs_seam
+def test_another_padding_shares_the_weights(make_backbone: MakeBackbone, image: Tensor) -> None:
+    plain = make_backbone(padding="zeros")
+    found = fuse(plain).padded("circular")(image, ["relu3_1"])
+    torch.testing.assert_close(found, make_backbone(padding="circular")(image, ["relu3_1"]))
+    assert fuse(plain).fingerprint == plain.fingerprint
+
+
+@needs_seam
+def test_nothing_is_kept_without_gradients(make_backbone: MakeBackbone, image: Tensor) -> None:
+    assert not fuse(make_backbone())(image, ["relu3_1"])["relu3_1"].requires_grad
+
+
+@pytest.mark.parametrize("mode", ["reflect", "replicate", "circular"])
+@pytest.mark.parametrize("shape", [(5, 4), (1, 3)])
+def test_folding_is_the_transpose_of_writing(mode: str, shape: tuple[int, int]) -> None:
+    """<write x, y> = <x, fold y>, with zeros in x's margin."""
+    height, width = shape
+    x, y = (torch.randn(1, 2, height + 2, width + 2, dtype=torch.float64) for _ in range(2))
+    written, folded = x.clone(), y.clone()
+    write_margin(written, mode)
+    fold_margin(folded, mode)
+    torch.testing.assert_close((written * y).sum(), (x * folded).sum())
+    assert float(folded[:, :, 0].abs().sum() + folded[:, :, :, -1].abs().sum()) == 0
+
+
+def test_without_the_operators_autograd_does_it(
+    make_backbone: MakeBackbone, image: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.ops, "mkldnn", SimpleNamespace())
+    backbone = make_backbone()
+    assert fuse(backbone) is backbone
+
+
+def test_other_devices_and_dtypes_are_left_to_autograd(make_backbone: MakeBackbone) -> None:
+    assert not fused.is_available(torch.device("meta"), torch.float32)
+    backbone = make_backbone(dtype=torch.float64)
+    assert fuse(backbone) is backbone
