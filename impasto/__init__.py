@@ -16,9 +16,10 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from impasto.errors import DivergenceError, ImpastoError, InputError, OptionError, OutputError, WeightsError
     from impasto.figures import figure
+    from impasto.film.filming import Frame, video
     from impasto.images import read_recipe
     from impasto.ingredients import embed
-    from impasto.options import PaintOptions, StylizeOptions
+    from impasto.options import PaintOptions, StylizeOptions, VideoOptions
     from impasto.painting import Painting, PaintStep, paint, paint_steps
     from impasto.presets import options_for
     from impasto.repeat import Comparison, Repeat, Verdict, diff, prepare, rerun, verify
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Comparison",
     "DivergenceError",
+    "Frame",
     "ImpastoError",
     "InputError",
     "OptionError",
@@ -41,6 +43,7 @@ __all__ = [
     "StylizeOptions",
     "Stylizer",
     "Verdict",
+    "VideoOptions",
     "WeightsError",
     "__version__",
     "diff",
@@ -58,15 +61,17 @@ __all__ = [
     "texture",
     "texture_steps",
     "verify",
+    "video",
 ]
 
 # module -> its public names
 _HOMES = {
     "errors": ("DivergenceError", "ImpastoError", "InputError", "OptionError", "OutputError", "WeightsError"),
     "figures": ("figure",),
+    "film.filming": ("Frame", "video"),
     "images": ("read_recipe",),
     "ingredients": ("embed",),
-    "options": ("PaintOptions", "StylizeOptions"),
+    "options": ("PaintOptions", "StylizeOptions", "VideoOptions"),
     "painting": ("PaintStep", "Painting", "paint", "paint_steps"),
     "presets": ("options_for",),
     "repeat": ("Comparison", "Repeat", "Verdict", "diff", "prepare", "rerun", "verify"),

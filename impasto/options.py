@@ -26,6 +26,8 @@ Variation = Literal["squared", "absolute", "nine-point"]
 OptimizerName = Literal["lbfgs", "adam"]
 Colors = Literal["style", "keep", "match", "match-pca", "match-cholesky", "histogram"]
 Precision = Literal["auto", "float32", "bfloat16"]
+VideoMethod = Literal["frame", "steady", "fast"]
+CodecName = Literal["auto", "h264", "hevc", "vp9", "av1", "prores", "ffv1"]
 EngineName = Literal["auto", "openvino", "compile", "torch"]
 
 STARTS = ("content", "style", "noise", "style-noise", "white", "gray")
@@ -38,22 +40,8 @@ def option(default: Any, help: str, *, least: float | None = None, most: float |
 
 
 @dataclass(frozen=True)
-class Options:
-    """What every way of painting has. Every value is checked on construction, and OptionError says what is allowed."""
-
-    size: int = option(512, "Longer side of the result in pixels.", least=SMALLEST, most=16384)
-    style_scale: float = option(1.0, "Size of the style's features against the picture's.", least=0.05, most=20)
-    colors: Colors = option(
-        "style",
-        "Whose colors: the style's; keep: the photo's own; match, match-pca, match-cholesky, histogram: the style's, "
-        "matched to the photo's before painting.",
-    )
-    color_strength: float = option(1.0, "How far --colors goes, from 0, the style's colors, to 1.", least=0, most=1)
-    mask_softness: float = option(
-        0.05, "Width of the soft edge of a mask that is a shape, as a share of the longer side.", least=0, most=1
-    )
-    precision: Precision = option("auto", "Of the network: auto is bfloat16 where the machine has it and it is safe.")
-    device: str = option("auto", "auto, cpu, cuda, cuda:1, mps, ...")
+class Checked:
+    """Options of any kind. Every value is checked on construction, and OptionError says what is allowed."""
 
     def __post_init__(self) -> None:
         for declared in fields(self):
@@ -77,6 +65,25 @@ class Options:
         return {
             key: list(value) if isinstance(value, tuple) else value for key, value in dataclasses.asdict(self).items()
         }
+
+
+@dataclass(frozen=True)
+class Options(Checked):
+    """What every way of painting has."""
+
+    size: int = option(512, "Longer side of the result in pixels.", least=SMALLEST, most=16384)
+    style_scale: float = option(1.0, "Size of the style's features against the picture's.", least=0.05, most=20)
+    colors: Colors = option(
+        "style",
+        "Whose colors: the style's; keep: the photo's own; match, match-pca, match-cholesky, histogram: the style's, "
+        "matched to the photo's before painting.",
+    )
+    color_strength: float = option(1.0, "How far --colors goes, from 0, the style's colors, to 1.", least=0, most=1)
+    mask_softness: float = option(
+        0.05, "Width of the soft edge of a mask that is a shape, as a share of the longer side.", least=0, most=1
+    )
+    precision: Precision = option("auto", "Of the network: auto is bfloat16 where the machine has it and it is safe.")
+    device: str = option("auto", "auto, cpu, cuda, cuda:1, mps, ...")
 
 
 @dataclass(frozen=True)
@@ -162,12 +169,40 @@ class StylizeOptions(Options):
     engine: EngineName = option("auto", "What runs the network; auto: OpenVINO where it is installed, else torch.")
 
 
+@dataclass(frozen=True)
+class VideoOptions(Checked):
+    """How a video is painted, whatever paints its frames."""
+
+    method: VideoMethod = option(
+        "fast",
+        "frame: every frame on its own, by the optimiser; steady: by the optimiser from the frame before; fast: by presto, "
+        "blended with the frame before.",
+    )
+    every: int = option(1, "Paint every n-th frame only.", least=1, most=10_000)
+    steadiness: float = option(
+        0.8, "Method fast: share of the frame before, moved along, in what is new; 0: none.", least=0, most=0.98
+    )
+    temporal_weight: float = option(
+        100.0, "Method steady: weight of staying with what was painted before.", least=0, most=1e6
+    )
+    later_steps: int = option(20, "Method steady: evaluations for every frame after the first.", least=1, most=10_000)
+    references: tuple[int, ...] = option((1, 8), "Method steady: how many frames back to look for what was painted.")
+    loop: int = option(0, "Frames over which the end is led into the beginning, for a loop.", least=0, most=480)
+    codec: CodecName = option("auto", "Of the result; auto: h264, in .webm vp9.")
+    crf: int = option(-1, "Quality: 0 is the best and largest; -1: what suits the codec.", least=-1, most=63)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.references or min(self.references) < 1 or max(self.references) > 240:
+            raise OptionError("--references are numbers of frames, from 1 to 240. Give one or more, such as 1 8.")
+
+
 def flag(name: str) -> str:
     """How an option is written on the command line: `style_layers` -> `--style-layers`."""
     return "--" + name.replace("_", "-")
 
 
-def reject_unknown(names: typing.Iterable[str], bundle: type[Options]) -> None:
+def reject_unknown(names: typing.Iterable[str], bundle: type[Checked]) -> None:
     """Raise OptionError for the first name that is no option of the bundle, naming the nearest one."""
     import difflib
 
@@ -255,7 +290,7 @@ def allowed(declared: dataclasses.Field[Any]) -> str:
         if typing.get_origin(kind) is Literal:
             words.append("one of " + ", ".join(typing.get_args(kind)))
         elif typing.get_origin(kind) is tuple:
-            words.append("numbers of at least 0" if typing.get_args(kind)[0] is float else "names of layers")
+            words.append("names of layers" if typing.get_args(kind)[0] is str else "numbers of at least 0")
         elif kind in (int, float):
             least, most = declared.metadata["least"], declared.metadata["most"]
             number = "a whole number" if kind is int else "a number"

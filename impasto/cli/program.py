@@ -13,7 +13,7 @@ from cyclopts import App, CycloptsError, Group, Parameter
 
 import impasto
 from impasto.errors import ImpastoError
-from impasto.options import PaintOptions, StylizeOptions
+from impasto.options import PaintOptions, StylizeOptions, VideoOptions
 from impasto.presets import PRESETS
 
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ def words(default: Any) -> str:
 Flags: TypeAlias = mirror("painting", PaintOptions)  # type: ignore[valid-type]
 StylizeFlags: TypeAlias = mirror("stylizing", StylizeOptions)  # type: ignore[valid-type]
 AnyFlags: TypeAlias = mirror("painting and stylizing", PaintOptions, StylizeOptions)  # type: ignore[valid-type]
+VideoFlags: TypeAlias = mirror("video, and of what paints its frames", VideoOptions, PaintOptions, StylizeOptions)  # type: ignore[valid-type]
 PresetName: TypeAlias = Literal[tuple(PRESETS)]  # type: ignore[valid-type]
 Options: TypeAlias = Annotated[Flags, Parameter(name="*")]
 LinearCurve: TypeAlias = Annotated[
