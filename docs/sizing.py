@@ -34,7 +34,14 @@ def stylized(size: int, count: int) -> float:
 
 def rows(price: float) -> Iterator[str]:
     """The table, line by line."""
-    heads = ["", "seconds", f"an hour on {cores()} cores", "an hour and core", "core hours for a million", f"at ${price:g}"]
+    heads = [
+        "",
+        "seconds",
+        f"an hour on {cores()} cores",
+        "an hour and core",
+        "core hours for a million",
+        f"at ${price:g}",
+    ]
     yield f"| {' | '.join(heads)} |"
     yield "| --- | --- | --- | --- | --- | --- |"
     for name, seconds in (

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from impasto.errors import DivergenceError, ImpastoError, InputError, OptionError, OutputError, WeightsError
     from impasto.exporting import export
     from impasto.figures import figure
+    from impasto.film.filming import Frame, video
     from impasto.images import read_recipe
     from impasto.ingredients import embed
-    from impasto.options import PaintOptions, StylizeOptions, TrainOptions
+    from impasto.options import PaintOptions, StylizeOptions, TrainOptions, VideoOptions
     from impasto.painting import Painting, PaintStep, paint, paint_steps
     from impasto.presets import options_for
     from impasto.repeat import Comparison, Repeat, Verdict, diff, prepare, rerun, verify
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Comparison",
     "DivergenceError",
+    "Frame",
     "ImpastoError",
     "InputError",
     "OptionError",
@@ -45,6 +47,7 @@ __all__ = [
     "TrainOptions",
     "TrainStep",
     "Verdict",
+    "VideoOptions",
     "WeightsError",
     "__version__",
     "diff",
@@ -64,6 +67,7 @@ __all__ = [
     "texture_steps",
     "train",
     "verify",
+    "video",
 ]
 
 # module -> its public names
@@ -71,9 +75,10 @@ _HOMES = {
     "errors": ("DivergenceError", "ImpastoError", "InputError", "OptionError", "OutputError", "WeightsError"),
     "exporting": ("export",),
     "figures": ("figure",),
+    "film.filming": ("Frame", "video"),
     "images": ("read_recipe",),
     "ingredients": ("embed",),
-    "options": ("PaintOptions", "StylizeOptions", "TrainOptions"),
+    "options": ("PaintOptions", "StylizeOptions", "TrainOptions", "VideoOptions"),
     "painting": ("PaintStep", "Painting", "paint", "paint_steps"),
     "presets": ("options_for",),
     "repeat": ("Comparison", "Repeat", "Verdict", "diff", "prepare", "rerun", "verify"),

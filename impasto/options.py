@@ -26,6 +26,8 @@ Variation = Literal["squared", "absolute", "nine-point"]
 OptimizerName = Literal["lbfgs", "adam"]
 Colors = Literal["style", "keep", "match", "match-pca", "match-cholesky", "histogram"]
 Precision = Literal["auto", "float32", "bfloat16"]
+VideoMethod = Literal["frame", "steady", "fast"]
+CodecName = Literal["auto", "h264", "hevc", "vp9", "av1", "prores", "ffv1"]
 EngineName = Literal["auto", "openvino", "compile", "torch"]
 NetworkName = Literal["light", "transform"]
 
@@ -221,6 +223,34 @@ class TrainOptions(Bundle):
     device: str = option("auto", "auto, cpu, cuda, cuda:1, mps, ...")
 
 
+@dataclass(frozen=True)
+class VideoOptions(Bundle):
+    """How a video is painted, whatever paints its frames."""
+
+    method: VideoMethod = option(
+        "fast",
+        "frame: every frame on its own, by the optimiser; steady: by the optimiser from the frame before; fast: by presto, "
+        "blended with the frame before.",
+    )
+    every: int = option(1, "Paint every n-th frame only.", least=1, most=10_000)
+    steadiness: float = option(
+        0.8, "Method fast: share of the frame before, moved along, in what is new; 0: none.", least=0, most=0.98
+    )
+    temporal_weight: float = option(
+        100.0, "Method steady: weight of staying with what was painted before.", least=0, most=1e6
+    )
+    later_steps: int = option(20, "Method steady: evaluations for every frame after the first.", least=1, most=10_000)
+    references: tuple[int, ...] = option((1, 8), "Method steady: how many frames back to look for what was painted.")
+    loop: int = option(0, "Frames over which the end is led into the beginning, for a loop.", least=0, most=480)
+    codec: CodecName = option("auto", "Of the result; auto: h264, in .webm vp9.")
+    crf: int = option(-1, "Quality: 0 is the best and largest; -1: what suits the codec.", least=-1, most=63)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.references or min(self.references) < 1 or max(self.references) > 240:
+            raise OptionError("--references are numbers of frames, from 1 to 240. Give one or more, such as 1 8.")
+
+
 def flag(name: str) -> str:
     """How an option is written on the command line: `style_layers` -> `--style-layers`."""
     return "--" + name.replace("_", "-")
@@ -314,7 +344,7 @@ def allowed(declared: dataclasses.Field[Any]) -> str:
         if typing.get_origin(kind) is Literal:
             words.append("one of " + ", ".join(typing.get_args(kind)))
         elif typing.get_origin(kind) is tuple:
-            words.append("numbers of at least 0" if typing.get_args(kind)[0] is float else "names of layers")
+            words.append("names of layers" if typing.get_args(kind)[0] is str else "numbers of at least 0")
         elif kind in (int, float):
             least, most = declared.metadata["least"], declared.metadata["most"]
             number = "a whole number" if kind is int else "a number"

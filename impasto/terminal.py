@@ -4,6 +4,7 @@ Everything goes to standard error, so that standard output stays free for data.
 """
 
 import time
+from pathlib import Path
 from types import TracebackType
 
 import numpy as np
@@ -13,11 +14,14 @@ from rich.live import Live
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 from rich.text import Text
 
+from impasto import images
+from impasto.film.filming import Frame
 from impasto.painting import PaintStep
 from impasto.training import TrainStep
 
 THUMBNAIL = 56, 40  # columns and rows of pixels; a character cell holds two rows
 REFRESH = 0.25  # seconds between two thumbnails
+PREVIEW = 1.0  # seconds between two preview files
 
 
 class PaintProgress:
@@ -63,6 +67,50 @@ class PaintProgress:
         if self.shown:
             self.bar.update(self.task, description="fetching weights (bytes)", completed=done, total=total)
             self.live.refresh()
+
+
+class FilmProgress:
+    """A bar with frames a second and time left, the frame itself, and a preview file, written aside now and then."""
+
+    def __init__(self, console: Console, quiet: bool, preview: Path | None) -> None:
+        self.shown, self.preview = console.is_terminal and not quiet, preview
+        self.bar = Progress(
+            TextColumn("frame {task.completed}/{task.total}"),
+            BarColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeRemainingColumn(compact=True),
+            console=console,
+        )
+        self.task = self.bar.add_task("", total=None, rate="")
+        self.live = Live(self.bar, console=console, transient=True, auto_refresh=False)
+        self.done, self.painted = 0, 0
+        self.next_preview = self.next_thumbnail = 0.0
+
+    def __enter__(self) -> "FilmProgress":
+        if self.shown:
+            self.live.start(refresh=True)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.shown:
+            self.live.stop()
+
+    def show(self, frame: Frame) -> None:
+        """One frame more."""
+        now = time.monotonic()
+        self.done += 1
+        self.painted += not frame.found
+        if self.preview is not None and frame.image is not None and now >= self.next_preview:
+            self.next_preview = now + PREVIEW
+            images.save(frame.image, self.preview, opacity=frame.opacity)
+        if self.shown and now >= self.next_thumbnail:
+            self.next_thumbnail = now + REFRESH
+            rate = self.painted / frame.seconds if self.painted else 0.0
+            self.bar.update(self.task, total=frame.total, completed=self.done, rate=f"{rate:.2f}/s")
+            picture = [] if frame.image is None else [thumbnail(images.to_picture(frame.image, frame.opacity))]
+            self.live.update(Group(*picture, self.bar), refresh=True)
 
 
 class FigureProgress(Progress):

@@ -48,6 +48,7 @@ ORDER = [
     "synthesis",
     "sheets",
     "curves",
+    "film",
     "figures",
     "folders",
     "photos",
@@ -163,7 +164,7 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 def test_importing_loads_nothing_heavy(module: str) -> None:
     program = f"import sys, {module}; print(*sorted({{name.split('.')[0] for name in sys.modules}}))"
     output = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
-    heavy = {"torch", "PIL", "numpy", "safetensors", "scipy"}
+    heavy = {"torch", "PIL", "numpy", "safetensors", "scipy", "av", "cv2"}
     if module == "impasto":
         heavy |= {"rich", "cyclopts"}
     assert heavy & set(output.stdout.split()) == set()

@@ -13,7 +13,7 @@ from cyclopts import App, CycloptsError, Group, Parameter
 
 import impasto
 from impasto.errors import ImpastoError
-from impasto.options import PaintOptions, StylizeOptions, TrainOptions
+from impasto.options import PaintOptions, StylizeOptions, TrainOptions, VideoOptions
 from impasto.presets import PRESETS, TRAINING
 
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ StylizeFlags: TypeAlias = mirror("stylizing", StylizeOptions)  # type: ignore[va
 AnyFlags: TypeAlias = mirror("painting and stylizing", PaintOptions, StylizeOptions)  # type: ignore[valid-type]
 TrainFlags: TypeAlias = mirror("training", TrainOptions)  # type: ignore[valid-type]
 TrainingPresetName: TypeAlias = Literal[tuple(TRAINING)]  # type: ignore[valid-type]
+VideoFlags: TypeAlias = mirror("video, and of what paints its frames", VideoOptions, PaintOptions, StylizeOptions)  # type: ignore[valid-type]
 PresetName: TypeAlias = Literal[tuple(PRESETS)]  # type: ignore[valid-type]
 Options: TypeAlias = Annotated[Flags, Parameter(name="*")]
 LinearCurve: TypeAlias = Annotated[

@@ -1,0 +1,317 @@
+"""video(clip, style): frames in, painted frames out, as they are finished."""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from fractions import Fraction
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+import impasto
+from impasto import images, machine, recipe, scene
+from impasto.errors import InputError, OptionError
+from impasto.film import flow as flows
+from impasto.film import methods, reading, sinks, stage, times
+from impasto.film.folder import LENGTH, Folder
+from impasto.film.methods import Method, Past
+from impasto.film.reading import Clip, Picture, Shot
+from impasto.film.sinks import Sink
+from impasto.film.stage import Stage, photo_of, picture_of
+from impasto.images import FilePath, ImageSource
+from impasto.options import Options, PaintOptions, StylizeOptions, VideoOptions, flag
+from impasto.presets import options_for
+from impasto.scene import Style, Styles
+
+OWN_SIZE = 16384  # pixels, the largest --size: stands for the video's own
+ENCORE = 500_000  # added to the numbers of frames that are painted once more, for a loop
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A painted frame: `index` from 0, of about `total`; its time and duration in the result; `seconds` spent so far.
+
+    image: (1, 3, H, W) in [0, 1]; opacity: (1, 1, H, W) or None. found: whether an earlier run had finished it; of such
+    frames only those that later ones look back to have an image. engine: what paints, in words. For a loop, the first
+    frames come once more at the end, numbered from `ENCORE`.
+    """
+
+    index: int
+    total: int
+    time: Fraction
+    duration: Fraction
+    image: Tensor | None
+    opacity: Tensor | None
+    seconds: float
+    found: bool
+    engine: str
+
+
+def video(
+    source: FilePath,
+    style: Styles,
+    target: FilePath | None = None,
+    options: VideoOptions | None = None,
+    painting: PaintOptions | StylizeOptions | None = None,
+    *,
+    preset: str | None = None,
+    begin: str | float | None = None,
+    end: str | float | None = None,
+    moments: Sequence[str | float] = (),
+    protect: ImageSource | None = None,
+    flow: flows.Flow = flows.dis,
+    on_note: Callable[[str], object] = lambda note: None,
+    **given: Any,
+) -> Iterator[Frame]:
+    """Paint a video in the manner of `style`; yields every frame when it is finished.
+
+    source: a video file. style, protect: as in `paint`. target: a video file (.mp4, .mov, .mkv, .webm), a .gif or a folder;
+    what is finished is kept beside it in TARGET.work until all is, so a video that was stopped goes on. Without target,
+    frames are only yielded. options: of the video; painting: of its pictures, PaintOptions for the methods frame and steady,
+    StylizeOptions for fast, if left out those of `preset`; single options of both go before. begin, end: the part, in
+    seconds or as "01:12.5". moments: when each style is alone, in the same form; in between one changes into the next.
+    flow: see `film.flow`. on_note: called with sentences on what the result could not keep.
+
+    Size is that of the video unless given. Raises InputError, OptionError, OutputError or WeightsError; where the video is
+    damaged, after writing what was finished before.
+    """
+    settings, painting = options_of(options, painting, preset, given)
+    clip = reading.read(source).part(moment(begin, "--from"), moment(end, "--to"), settings.every)
+    if painting.size == OWN_SIZE:
+        painting = painting.replace(size=max(clip.height, clip.width))
+    styles = scene.list_styles(style)
+    changes = times.check_moments([moment(each, "The time of a style") for each in moments], len(styles))
+    prepared = stage.prepare(
+        next(clip.shots()), styles, changes, protect, painting, machine.choose_device(painting.device)
+    )
+    film = Film(clip, prepared, painting, settings, methods.make(prepared, painting, settings), flow)
+    if target is None:
+        yield from film.frames(None)
+        return
+    target = Path(target)
+    sinks.check(target, source)
+    sink = sinks.choose(target, clip, settings)
+    notes = description(clip, styles, changes, protect, painting, settings)
+    folder = Folder.open(target.with_name(f"{target.name}.work"), notes)
+    with machine.threads(folder.threads):
+        yield from produced(film, folder, sink, target, notes, on_note)
+
+
+@dataclass(frozen=True)
+class Film:
+    """What is filmed: the part of a video, what its frames are painted from, and how."""
+
+    clip: Clip
+    stage: Stage
+    painting: Options
+    settings: VideoOptions
+    method: Method
+    flow: flows.Flow
+
+    def frames(self, folder: Folder | None, holds_alpha: bool = True) -> Iterator[Frame]:
+        """Paint every frame that the folder does not have, and put it there. Raises as `video` does."""
+        began, total = time.monotonic(), self.clip.count + self.settings.loop
+        channels = 4 if self.clip.has_alpha and holds_alpha else 3
+        memory = Memory(self.method.reach, self.flow)
+        missing = 0 if folder is None else first_missing(folder)
+        for order, (key, shot) in enumerate(self.reel()):
+            found = folder is not None and folder.has(key)
+            image = opacity = None
+            if order >= missing - memory.length:
+                content = images.resize(photo_of(shot.picture, self.stage.device).image, self.painting.size)
+                if folder is not None and found:
+                    picture = folder.picture(key)
+                else:
+                    picture = self.painted(shot, memory.past(order, content), channels)
+                    if folder is not None:
+                        folder.keep(key, picture)
+                image, opacity = photo_of(picture, self.stage.device)
+                memory.add(order, content, image)
+            moment = shot.time - self.clip.shift
+            yield Frame(
+                key, total, moment, shot.duration, image, opacity, time.monotonic() - began, found, self.method.engine
+            )
+
+    def reel(self) -> Iterator[tuple[int, Shot]]:
+        """(number, shot) of all frames; for a loop the first few follow once more, led into by the last."""
+        opening: list[Shot] = []
+        for shot in self.clip.shots():
+            if len(opening) < self.settings.loop:
+                opening.append(shot)
+            yield shot.index, shot
+        for shot in opening:
+            yield ENCORE + shot.index, shot
+
+    def painted(self, shot: Shot, past: Sequence[Past], channels: int) -> Picture:
+        """One frame, painted, in the colors that were asked for and with the photo where it stays, as bytes."""
+        scene = self.stage.at(shot, shot.time - self.clip.shift)
+        canvas = self.method(scene, past)
+        view = scene.view(self.painting.size, 0, self.stage.plain)
+        return picture_of(view.finish(canvas, self.painting), view.opacity if channels == 4 else None, channels)
+
+
+class Memory:
+    """The last frames and what was painted for them, as far back as a method looks."""
+
+    def __init__(self, reach: Sequence[int], flow: flows.Flow) -> None:
+        self.reach, self.flow, self.length = reach, flow, max(reach, default=0)
+        self.frames: dict[int, tuple[Tensor, Tensor]] = {}
+
+    def add(self, order: int, content: Tensor, image: Tensor) -> None:
+        """Remember a frame and its painting, and forget the one that is too far back now."""
+        self.frames[order] = content, image
+        self.frames.pop(order - self.length, None)
+
+    def past(self, order: int, content: Tensor) -> list[Past]:
+        """The paintings of earlier frames moved to where things are in `content`; those from before a cut are left out."""
+        found = []
+        for back in self.reach:
+            if order - back in self.frames:
+                earlier, painted = self.frames[order - back]
+                flow, trusted = flows.between(content, earlier, self.flow)
+                if not flows.is_cut(trusted):
+                    found.append(Past(flows.warp(painted, flow).clamp(0, 1), trusted))
+        return found
+
+
+def first_missing(folder: Folder) -> int:
+    """The number of the first frame that is not finished."""
+    return next(index for index in count() if not folder.has(index))
+
+
+def produced(
+    film: Film, folder: Folder, sink: Sink, target: Path, notes: dict[str, Any], on_note: Callable[[str], object]
+) -> Iterator[Frame]:
+    """Pass the frames on, encode every segment that is finished, and at the end make the file of them.
+
+    Where the video turns out to be damaged, the file is made of what was finished before, and then that is said.
+    """
+    times: list[Fraction] = []
+    loop, reach = film.settings.loop, film.method.reach
+    damage: InputError | None = None
+    last = Fraction(0)
+    frames = film.frames(folder, sink.holds_alpha)
+    while True:
+        try:
+            frame = next(frames, None)
+        except InputError as error:
+            damage = error
+            break
+        if frame is None:
+            break
+        if frame.index < ENCORE:
+            times.append(frame.time + film.clip.shift)
+            last = frame.duration
+            done = len(times)
+            if done % LENGTH == 0 and done - LENGTH >= loop:
+                encode(folder, sink, done // LENGTH - 1, done, 0)
+                folder.drop(range(done - LENGTH - max(reach, default=0), done - max(reach, default=0)))
+        yield frame
+    if not times:
+        assert damage is not None
+        raise damage
+    finished = 0 if damage else loop
+    segments = range(-(-len(times) // LENGTH))
+    for number in segments:
+        encode(folder, sink, number, len(times), finished)
+    for note in sink.finish([folder.segment(number) for number in segments], times, last, tags(notes)):
+        on_note(note)
+    folder.remove()
+    if damage is not None:
+        raise InputError(f"{damage} The {len(times)} frames before that are in {target}.") from damage
+
+
+def encode(folder: Folder, sink: Sink, number: int, count: int, loop: int) -> None:
+    """Encode a segment, if it is not there yet, of a video of `count` frames; the first `loop` are led into by the last."""
+    if folder.segment(number).exists():
+        return
+    indices = range(number * LENGTH, min(count, (number + 1) * LENGTH))
+    pictures = [led_into(folder, index, loop) if index < loop else folder.picture(index) for index in indices]
+    sink.encode(pictures, indices[0], folder.segment(number))
+
+
+def led_into(folder: Folder, index: int, loop: int) -> Picture:
+    """A frame at the beginning of a loop: from its second painting, which follows on the last frame, to its first.
+
+    Both paint the same frame, so nothing is seen double. A mean of two is paler than either: its mean and deviation are
+    brought to theirs, channel by channel, which keeps a loop from darkening.
+    """
+    first, second = (folder.picture(key).astype(np.float32) for key in (index, ENCORE + index))
+    way = (index + 1) / (loop + 1)
+    mixed = first * way + second * (1 - way)
+    mean, deviation = (
+        way * measure(first, (0, 1)) + (1 - way) * measure(second, (0, 1)) for measure in (np.mean, np.std)
+    )
+    even = (mixed - mixed.mean((0, 1))) * (deviation / np.maximum(mixed.std((0, 1)), 1e-3)) + mean
+    return even.round().clip(0, 255).astype(np.uint8)
+
+
+# ------------------------------------------------------------------------------------------------------- settings
+
+
+def options_of(
+    options: VideoOptions | None,
+    painting: PaintOptions | StylizeOptions | None,
+    preset: str | None,
+    given: Mapping[str, Any],
+) -> tuple[VideoOptions, PaintOptions | StylizeOptions]:
+    """The options of the video, and those of the method it names. Raises OptionError for one of another method."""
+    names = {declared.name for declared in fields(VideoOptions)}
+    mine = {name: value for name, value in given.items() if name in names}
+    rest = {name: value for name, value in given.items() if name not in names}
+    settings = VideoOptions.make(**mine) if options is None else options.replace(**mine)
+    fast = settings.method == "fast"
+    kind, other = (StylizeOptions, PaintOptions) if fast else (PaintOptions, StylizeOptions)
+    known, foreign = ({declared.name for declared in fields(bundle)} for bundle in (kind, other))
+    for name in rest:
+        if name not in known and name in foreign:
+            raise OptionError(
+                f"{flag(name)} says nothing to --method {settings.method}: leave it out, or choose --method "
+                f"{'steady' if fast else 'fast'}."
+            )
+    if fast and preset is not None:
+        raise OptionError("--preset is a recipe of the optimiser: leave it out, or choose --method steady.")
+    if painting is not None:
+        if not isinstance(painting, kind):
+            raise OptionError(
+                f"--method {settings.method} takes {kind.__name__}: give these, or choose another method."
+            )
+        return settings, painting.replace(**rest)
+    rest = {"size": OWN_SIZE, **rest}
+    return settings, StylizeOptions.make(**rest) if fast else options_for(preset or "default", **rest)
+
+
+def moment(value: str | float | None, name: str) -> Fraction | None:
+    """A time that was given in words or seconds. Raises OptionError."""
+    return None if value is None else times.seconds(str(value), name)
+
+
+def description(
+    clip: Clip,
+    styles: Sequence[Style],
+    changes: Sequence[Fraction] | None,
+    protect: ImageSource | None,
+    painting: Options,
+    settings: VideoOptions,
+) -> dict[str, Any]:
+    """What is made of what, as plain data: a recipe, and by which a work folder is known again."""
+    inputs = scene.fingerprints(scene.sources(clip.path, styles, protect), styles)
+    times = {"begin": clip.begin, "end": clip.end, "moments": changes}
+    words = {name: None if value is None else str(value) for name, value in times.items() if name != "moments"}
+    return {
+        "verb": "video",
+        "version": impasto.__version__,
+        "inputs": inputs,
+        "arguments": {**words, "moments": None if changes is None else [str(each) for each in changes]},
+        "video": settings.as_dict(),
+        "options": recipe.settings(painting),
+    }
+
+
+def tags(notes: dict[str, Any]) -> dict[str, str]:
+    """The recipe as a tag of the file."""
+    return {"comment": "impasto " + json.dumps(notes)}

@@ -1,0 +1,93 @@
+"""Optical flow: where every pixel of one picture is in another, and whether that can be trusted.
+
+A flow is a function of two pictures (1, 3, H, W) in [0, 1] that gives (1, 2, H, W), pixels to the right and down: what is
+at x in the first picture is at x + flow in the second. `dis` needs no weights; any other function of this form will do.
+"""
+
+from collections.abc import Callable
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from impasto.film.extra import library
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Flow: TypeAlias = Callable[[Tensor, Tensor], Tensor]
+
+FLOW_SIZE = 384  # pixels: DIS gains nothing from a longer side, and vectors scale with the picture
+RESIDUAL = 0.12  # mean difference of colors, of 1, beyond which pixels are not the same thing
+CUT = 0.4  # the share of trusted pixels below which two frames have nothing to do with each other
+
+
+def dis(first: Tensor, second: Tensor) -> Tensor:
+    """Dense inverse search by OpenCV, preset "medium", on pictures of at most `FLOW_SIZE`. Source: Kroeger et al. 2016.
+
+    Raises OutputError where OpenCV is not installed.
+    """
+    height, width = first.shape[2:]
+    factor = min(1.0, FLOW_SIZE / max(height, width))
+    small = max(16, round(height * factor)), max(16, round(width * factor))
+    found = torch.from_numpy(searcher().calc(gray(first, small), gray(second, small), None))
+    flow = F.interpolate(found.permute(2, 0, 1)[None], (height, width), mode="bilinear", align_corners=False)
+    return (flow * flow.new_tensor([width / small[1], height / small[0]]).view(1, 2, 1, 1)).to(first.device)
+
+
+@cache
+def searcher() -> Any:
+    """OpenCV's algorithm, which keeps its buffers from one pair of pictures to the next."""
+    cv2 = library("cv2")
+    return cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+
+
+def gray(image: Tensor, shape: tuple[int, int]) -> "np.ndarray[Any, Any]":
+    """Luma as bytes (H, W), reduced to the shape."""
+    luma = (image * image.new_tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(1, keepdim=True)
+    small = F.interpolate(luma, shape, mode="area") if luma.shape[2:] != shape else luma
+    return small[0, 0].mul(255).round().clamp(0, 255).to(torch.uint8).cpu().numpy()
+
+
+def warp(image: Tensor, flow: Tensor, mode: str = "bicubic") -> Tensor:
+    """`image` (1, C, H, W) as it looks after its pixels have moved: the result at x is the image at x + flow(x).
+
+    Beyond the edge the edge's pixels go on. mode: of `torch.nn.functional.grid_sample`.
+    """
+    height, width = flow.shape[2:]
+    x = torch.arange(width, device=flow.device).view(1, 1, -1) + flow[:, 0]
+    y = torch.arange(height, device=flow.device).view(1, -1, 1) + flow[:, 1]
+    grid = torch.stack([(2 * x + 1) / width - 1, (2 * y + 1) / height - 1], -1)
+    return F.grid_sample(image, grid, mode=mode, padding_mode="border", align_corners=False)
+
+
+def trust(forward: Tensor, backward: Tensor, first: Tensor, second: Tensor) -> Tensor:
+    """Where the flow from the first picture to the second holds: (1, 1, H, W), 1 or 0.
+
+    It holds where going there and back ends where it began, inside the picture, on the same colors; what was hidden in the
+    second picture fails in one of these. forward, backward: from the first to the second and back, (1, 2, H, W).
+    Source: Sundaram, Brox, Keutzer 2010, equation 5; the colors are ours, for what DIS takes across an edge.
+    """
+    back = warp(backward, forward, "bilinear")
+    length = (forward.square() + back.square()).sum(1, keepdim=True)
+    returns = (forward + back).square().sum(1, keepdim=True) <= 0.01 * length + 0.5
+    height, width = forward.shape[2:]
+    x = torch.arange(width, device=forward.device).view(1, 1, 1, -1) + forward[:, :1]
+    y = torch.arange(height, device=forward.device).view(1, 1, -1, 1) + forward[:, 1:]
+    inside = (x > -0.5) & (x < width - 0.5) & (y > -0.5) & (y < height - 0.5)
+    difference = (warp(second, forward, "bilinear") - first).abs().mean(1, keepdim=True)
+    alike = F.avg_pool2d(difference, 3, 1, 1, count_include_pad=False) < RESIDUAL
+    return (returns & inside & alike).to(forward.dtype)
+
+
+def between(first: Tensor, second: Tensor, flow: Flow = dis) -> tuple[Tensor, Tensor]:
+    """(flow from the first picture to the second, where it can be trusted)."""
+    forward = flow(first, second)
+    return forward, trust(forward, flow(second, first), first, second)
+
+
+def is_cut(trusted: Tensor) -> bool:
+    """Whether there is a cut between two pictures, by the mask of what could be followed."""
+    return float(trusted.mean()) < CUT

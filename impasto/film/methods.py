@@ -1,0 +1,139 @@
+"""Three ways to paint a frame, one interface: a scene and what came before it -> a picture.
+
+    frame     every frame on its own, by the optimiser: no memory, so it flickers
+    steady    by the optimiser from the picture before, moved along the flow, which it may leave only where it must
+    fast      by presto in one pass, blended with the picture before, moved along the flow
+
+Source of `steady`: Ruder, Dosovitskiy, Brox 2016, "Artistic style transfer for videos". What came before is several earlier
+pictures, the nearest first; a farther one counts only where no nearer one can be trusted, as in their equation 8.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from impasto.canvas import crop, pad
+from impasto.film.stage import Stage
+from impasto.optimize import LBFGS, optimize
+from impasto.options import PaintOptions, StylizeOptions, VideoOptions
+from impasto.painting import Shelf, State, last, load_backbone, make_objective, paint_scales
+from impasto.scene import Scene
+from impasto.stylizer import Stylizer
+
+
+class Past(NamedTuple):
+    """An earlier picture, moved to where its things are now, (1, 3, H, W); and how far that holds, (1, 1, H, W)."""
+
+    image: Tensor
+    trust: Tensor
+
+
+class Method(Protocol):
+    """Paints frames. engine: what does it, in words; reach: which earlier frames it wants, 1 being the last one."""
+
+    engine: str
+    reach: tuple[int, ...]
+
+    def __call__(self, scene: Scene, past: Sequence[Past]) -> Tensor:
+        """The painted picture (1, 3, H, W) in [0, 1]. past: what there is of `reach`, the nearest first; none after a cut."""
+        ...
+
+
+def merged(past: Sequence[Past]) -> Past:
+    """All earlier pictures as one: the nearest, and where it cannot be trusted, the next."""
+    image, trust = past[0]
+    for other in past[1:]:
+        added = (other.trust - trust).clamp_min(0)
+        image = torch.where(added > 0, other.image, image)
+        trust = trust + added
+    return Past(image, trust)
+
+
+class EachFrame:
+    """Every frame on its own, as system C did it."""
+
+    reach: tuple[int, ...] = ()
+
+    def __init__(self, stage: Stage, options: PaintOptions) -> None:
+        self.stage, self.options = stage, options.replace(colors="style")
+        self.shelf = Shelf()
+        self.backbone = load_backbone(options, stage.device, self.shelf)
+        self.engine = f"{options.backbone} in {str(self.backbone.dtype).removeprefix('torch.')} on {stage.device}"
+
+    def __call__(self, scene: Scene, past: Sequence[Past]) -> Tensor:
+        return self.whole(scene)
+
+    def whole(self, scene: Scene) -> Tensor:
+        """A picture painted from nothing, through all scales."""
+        steps = paint_scales(
+            scene, self.backbone, self.options, {}, State(), time.monotonic(), self.shelf, seamless=False
+        )
+        return last(steps, None).image.to(self.stage.device)
+
+
+class Steady(EachFrame):
+    """The optimiser, held to what it painted before."""
+
+    def __init__(self, stage: Stage, options: PaintOptions, video: VideoOptions) -> None:
+        super().__init__(stage, options)
+        self.video, self.reach = video, tuple(sorted(set(video.references)))
+
+    def __call__(self, scene: Scene, past: Sequence[Past]) -> Tensor:
+        if not past:
+            return self.whole(scene)
+        margin = self.options.canvas_padding
+        view = scene.view(self.options.size, margin, self.options)
+        before = merged(past)
+        image, trust = pad(before.image, margin), pad(before.trust, margin)
+        objective = held(make_objective(view, self.backbone, self.options, self.shelf), image, trust, self.video)
+        start = torch.lerp(view.content, image, trust)
+        optimizer = LBFGS(self.options.history, first_change=FIRST_CHANGE)
+        for step in optimize(start, objective, steps=self.video.later_steps, optimizer=optimizer):
+            canvas = step.image
+        return crop(canvas, margin)
+
+
+FIRST_CHANGE = 0.005  # of pixels, as the picture is nearly done
+
+
+def held(
+    objective: Callable[[Tensor], dict[str, Tensor]], image: Tensor, trust: Tensor, video: VideoOptions
+) -> Callable[[Tensor], dict[str, Tensor]]:
+    """The objective with the temporal loss: the mean squared difference to what was painted before, where it holds."""
+
+    def together(canvas: Tensor) -> dict[str, Tensor]:
+        difference = ((canvas - image).square() * trust).mean((1, 2, 3))
+        return {**objective(canvas), "temporal": video.temporal_weight * difference}
+
+    return together
+
+
+class Fast:
+    """presto, and what it painted before: as much of it as `steadiness` says where the flow holds."""
+
+    reach: tuple[int, ...] = (1,)
+
+    def __init__(self, stage: Stage, options: StylizeOptions, video: VideoOptions) -> None:
+        self.stage, self.video = stage, video
+        self.options = options.replace(colors="style")
+        self.stylizer = Stylizer(self.options)
+        self.engine = f"presto by {self.stylizer.engine}"
+        self.reach = (1,) if video.steadiness else ()
+
+    def __call__(self, scene: Scene, past: Sequence[Past]) -> Tensor:
+        view = scene.view(self.options.size, 0, self.options)
+        picture = self.stylizer.image(view)
+        if not past:
+            return picture
+        before = merged(past)
+        return torch.lerp(picture, before.image.clamp(0, 1), before.trust * self.video.steadiness)
+
+
+def make(stage: Stage, options: PaintOptions | StylizeOptions, video: VideoOptions) -> Method:
+    """The method that the options name, ready to paint."""
+    if isinstance(options, StylizeOptions):
+        return Fast(stage, options, video)
+    return Steady(stage, options, video) if video.method == "steady" else EachFrame(stage, options)

@@ -1,0 +1,428 @@
+"""Videos: what is read is what was drawn, what is written comes back, and a video that was killed is the same video."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import clips
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+import impasto
+from impasto import images
+from impasto.cli import program
+from impasto.errors import ImpastoError, InputError, OutputError
+from impasto.film import filming, reading
+from impasto.film.folder import LENGTH
+from impasto.film.reading import Shot
+
+FAST: dict[str, Any] = {"engine": "torch", "precision": "float32", "device": "cpu"}
+SLOW: dict[str, Any] = {
+    "size": 64,
+    "min_scale": 64,
+    "first_steps": 6,
+    "later_steps": 3,
+    "device": "cpu",
+    "precision": "float32",
+}
+IRREGULAR = [0, 40, 81, 133, 170, 260, 300, 333]  # milliseconds
+
+
+@pytest.fixture(scope="session")
+def pan(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eight frames of a pan, with a tone."""
+    return clips.write(tmp_path_factory.mktemp("clips") / "pan.mp4", clips.pan(8))
+
+
+@pytest.fixture(scope="session")
+def irregular(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same at a variable rate, with odd sides."""
+    return clips.write(tmp_path_factory.mktemp("clips") / "vfr.mp4", clips.pan(8, 47, 65), times=IRREGULAR)
+
+
+@pytest.fixture
+def style(tmp_path: Path) -> Path:
+    """A small painting."""
+    path = tmp_path / "style.png"
+    Image.fromarray(clips.texture(40, 40, 5)).save(path)
+    return path
+
+
+def shots(path: Path) -> list[Shot]:
+    return list(reading.read(path).shots())
+
+
+def make(source: Path, style: Any, target: Path, **given: Any) -> list[str]:
+    notes: list[str] = []
+    for _ in impasto.video(source, style, target, on_note=notes.append, **{**FAST, **given}):
+        pass
+    return notes
+
+
+def packets(path: Path, kind: str) -> list[tuple[Fraction, bytes]]:
+    with av.open(str(path)) as container:
+        streams = [stream for stream in container.streams if stream.type == kind]
+        return [(packet.pts * packet.time_base, bytes(packet)) for packet in container.demux(streams) if packet.size]
+
+
+def samples(path: Path) -> np.ndarray:
+    with av.open(str(path)) as container:
+        return np.concatenate([frame.to_ndarray() for frame in container.decode(audio=0)], 1)
+
+
+def differing(path: Path, painted: list[Tensor | None]) -> list[tuple[int, int]]:
+    """(index, largest difference) of the frames of a file that are not as they were painted."""
+    found = [shot.picture.astype(int) for shot in shots(path)]
+    assert len(found) == len(painted)
+    pictures = [np.asarray(images.to_picture(image)) for image in painted if image is not None]
+    gaps = [int(np.abs(one - other).max()) for one, other in zip(found, pictures, strict=True)]
+    return [(index, gap) for index, gap in enumerate(gaps) if gap]
+
+
+# -------------------------------------------------------------------------------------------------------- reading
+
+
+def test_frames_come_as_they_were_drawn_at_their_times(pan: Path) -> None:
+    found = shots(pan)
+    assert [shot.time for shot in found] == [Fraction(index, 24) for index in range(8)]
+    assert {shot.duration for shot in found} == {Fraction(1, 24)}
+    for shot, drawn in zip(found, clips.pan(8), strict=True):
+        assert np.abs(shot.picture.astype(int) - drawn).mean() < 1.5
+
+
+def test_a_variable_rate_is_read_to_the_millisecond(irregular: Path) -> None:
+    assert [shot.time for shot in shots(irregular)] == [Fraction(moment, 1000) for moment in IRREGULAR]
+    assert reading.read(irregular).count == 8
+
+
+def test_a_part_and_every_nth_frame(pan: Path) -> None:
+    clip = reading.read(pan).part(Fraction(2, 24), Fraction(7, 24), 2)
+    found = list(clip.shots())
+    assert [shot.time * 24 for shot in found] == [2, 4, 6]
+    assert [shot.index for shot in found] == [0, 1, 2]
+    assert clip.count == 3
+    assert [shot.duration * 24 for shot in found[:2]] == [2, 2]
+
+
+@pytest.mark.parametrize(("turn", "times"), [(90, 1), (180, 2), (-90, 3)])
+def test_a_video_is_turned_as_its_file_says(turn: int, times: int, tmp_path: Path) -> None:
+    path = clips.write(tmp_path / "turned.mp4", clips.pan(2), turn=turn, tone=False)
+    (first, _), drawn = shots(path), np.rot90(clips.pan(2)[0], times)
+    assert first.picture.shape == drawn.shape
+    assert np.abs(first.picture.astype(int) - drawn).mean() < 1.5
+
+
+@pytest.mark.parametrize("matrix", [1, 5, 9])
+@pytest.mark.parametrize("range_", [1, 2])
+def test_matrix_and_range_are_undone_and_kept(matrix: int, range_: int, tmp_path: Path, style: Path) -> None:
+    tags = {"colorspace": matrix, "color_range": range_, "color_primaries": 9, "color_trc": 14}
+    path = clips.write(tmp_path / "in.mp4", clips.pan(2), tone=False, **tags)
+    assert np.abs(shots(path)[0].picture.astype(int) - clips.pan(2)[0]).mean() < 1.5
+    make(path, style, tmp_path / "out.mp4", strength=0.0, steadiness=0.0)
+    assert reading.read(tmp_path / "out.mp4").color == reading.Color(matrix, range_, 9, 14)
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        assert container.streams.video[0].codec_context.colorspace == matrix
+
+
+@pytest.mark.parametrize("suffix", [".webm", ".mov"])
+def test_opacity_is_read_painted_around_and_written(suffix: str, tmp_path: Path, style: Path) -> None:
+    codec, pixels = {".webm": ("libvpx-vp9", "yuva420p"), ".mov": ("prores_ks", "yuva444p10le")}[suffix]
+    opacity = np.zeros((48, 64, 1), np.uint8)
+    opacity[:, :32] = 255
+    pictures = [np.concatenate([picture, opacity], 2) for picture in clips.pan(2)]
+    path = clips.write(tmp_path / f"in{suffix}", pictures, codec=codec, pixels=pixels, tone=False, options={})
+    assert reading.read(path).has_alpha
+    assert np.abs(shots(path)[0].picture[..., 3].astype(int) - opacity[..., 0]).mean() < 8
+    make(path, style, tmp_path / f"out{suffix}", codec="prores" if suffix == ".mov" else "auto")
+    found = shots(tmp_path / f"out{suffix}")[0].picture[..., 3]
+    assert np.abs(found.astype(int) - opacity[..., 0]).mean() < 8
+
+
+# -------------------------------------------------------------------------------------------------------- writing
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov"])
+def test_times_are_the_input_s_and_sound_is_copied(irregular: Path, style: Path, tmp_path: Path, suffix: str) -> None:
+    target = tmp_path / f"out{suffix}"
+    assert make(irregular, style, target) == []
+    before, after = shots(irregular), shots(target)
+    assert [shot.time for shot in after] == [shot.time for shot in before]
+    assert {shot.picture.shape for shot in after} == {(47, 65, 3)}
+    assert packets(target, "audio") == packets(irregular, "audio")
+    assert np.array_equal(samples(target), samples(irregular))
+    assert not (tmp_path / f"out{suffix}.work").exists()
+
+
+def test_matroska_and_webm_keep_milliseconds(irregular: Path, style: Path, tmp_path: Path) -> None:
+    for name in ("out.mkv", "out.webm"):
+        make(irregular, style, tmp_path / name)
+        first, *rest = [shot.time for shot in shots(tmp_path / name)]
+        assert [1000 * (moment - first) for moment in rest] == IRREGULAR[1:]
+
+
+def test_sound_that_a_container_does_not_hold_is_encoded_anew(pan: Path, style: Path, tmp_path: Path) -> None:
+    (note,) = make(pan, style, tmp_path / "out.webm")
+    assert "aac" in note
+    sound, tone = samples(tmp_path / "out.webm")[0], samples(pan)[0]
+    assert abs(len(sound) - len(tone)) < 3000
+    spectrum = np.abs(np.fft.rfft(sound))
+    assert abs(spectrum.argmax() * clips.RATE / len(sound) - clips.TONE) < 10
+
+
+def test_a_part_takes_its_sound_along(pan: Path, style: Path, tmp_path: Path) -> None:
+    make(pan, style, tmp_path / "out.mp4", begin="0.125", end=0.25)
+    assert [shot.time for shot in shots(tmp_path / "out.mp4")] == [0, Fraction(1, 24), Fraction(2, 24)]
+    kept, whole = packets(tmp_path / "out.mp4", "audio"), dict(reversed(pair) for pair in packets(pan, "audio"))
+    assert kept
+    assert all(abs(whole[data] - Fraction(1, 8) - moment) < Fraction(1, 1000) for moment, data in kept)
+
+
+def test_subtitles_are_copied_or_said_to_be_lost(pan: Path, style: Path, tmp_path: Path) -> None:
+    source = tmp_path / "in.mkv"
+    with av.open(str(pan)) as first, av.open(str(source), "w") as container:
+        picture = container.add_stream_from_template(first.streams.video[0])
+        words = container.add_mux_stream("subrip")
+        for packet in first.demux(video=0):
+            if packet.size:
+                packet.stream = picture
+                container.mux(packet)
+        line = av.Packet(b"Hello")
+        line.pts, line.dts, line.duration, line.time_base, line.stream = 100, 100, 100, Fraction(1, 1000), words
+        container.mux(line)
+    assert make(source, style, tmp_path / "out.mkv") == []
+    assert [data for _, data in packets(tmp_path / "out.mkv", "subtitle")] == [b"Hello"]
+    (note,) = make(source, style, tmp_path / "out.mov")
+    assert "srt" in note
+
+
+def test_a_gif_has_one_palette_and_the_right_times(irregular: Path, style: Path, tmp_path: Path) -> None:
+    make(irregular, style, tmp_path / "out.gif")
+    with Image.open(tmp_path / "out.gif") as picture:
+        durations, colors = [], set()
+        for index in range(picture.n_frames):
+            picture.seek(index)
+            durations.append(picture.info["duration"])
+            colors |= {tuple(color) for color in np.asarray(picture.convert("RGB")).reshape(-1, 3)}
+    assert durations[:-1] == [40, 40, 50, 40, 90, 40, 30]
+    assert len(colors) <= 256
+
+
+def test_a_folder_gets_pictures_and_their_times(pan: Path, style: Path, tmp_path: Path) -> None:
+    make(pan, style, tmp_path / "frames")
+    names = sorted(path.name for path in (tmp_path / "frames").iterdir())
+    assert names == [*(f"frame-{number:06d}.png" for number in range(1, 9)), "times.csv"]
+    painted = [frame.image for frame in impasto.video(pan, style, **FAST)]
+    for number, image in enumerate(painted, 1):
+        assert torch.equal(images.load(tmp_path / "frames" / f"frame-{number:06d}.png"), image)
+
+
+def test_segments_join_to_the_frames_that_one_file_would_have(style: Path, tmp_path: Path) -> None:
+    source = clips.write(tmp_path / "in.mp4", clips.pan(LENGTH + 3, 16, 16, 1))
+    make(source, style, tmp_path / "out.mkv", codec="ffv1")
+    painted = [frame.image for frame in impasto.video(source, style, **FAST)]
+    assert differing(tmp_path / "out.mkv", painted) == []
+
+
+# ---------------------------------------------------------------------------------------------- stopped and resumed
+
+
+def test_a_video_that_was_stopped_goes_on_and_paints_nothing_twice(
+    pan: Path, style: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = [frame.image for frame in impasto.video(pan, style, **FAST)]
+    frames = impasto.video(pan, style, tmp_path / "out.mkv", codec="ffv1", **FAST)
+    for _ in range(3):
+        next(frames)
+    frames.close()
+    painted: list[int] = []
+    real = filming.Film.painted
+    monkeypatch.setattr(
+        filming.Film, "painted", lambda film, shot, *rest: painted.append(shot.index) or real(film, shot, *rest)
+    )
+    found = list(impasto.video(pan, style, tmp_path / "out.mkv", codec="ffv1", **FAST))
+    assert painted == [3, 4, 5, 6, 7]
+    assert [frame.found for frame in found] == [True] * 3 + [False] * 5
+    assert differing(tmp_path / "out.mkv", whole) == []
+
+
+def test_a_video_that_was_killed_has_the_same_frames(style: Path, tmp_path: Path) -> None:
+    """The program is killed by a signal that it cannot answer, at any moment after its second frame."""
+    source = clips.write(tmp_path / "in.mp4", clips.pan(40, 32, 48))
+    whole = [frame.image for frame in impasto.video(source, style, **FAST)]
+    command = [sys.executable, "-m", "impasto", "video", str(source), str(style), "-o", str(tmp_path / "out.mkv")]
+    flags = ["--codec", "ffv1", "--engine", "torch", "--precision", "float32", "--device", "cpu", "--quiet"]
+    environment = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())}
+    folder = tmp_path / "out.mkv.work" / "frames"
+    with subprocess.Popen([*command, *flags], env=environment) as process:
+        while process.poll() is None and len(list(folder.glob("0*.npy"))) < 2:
+            time.sleep(0.002)
+        process.send_signal(signal.SIGKILL)
+    found = list(impasto.video(source, style, tmp_path / "out.mkv", codec="ffv1", **FAST))
+    assert 2 <= sum(frame.found for frame in found) < 40
+    assert differing(tmp_path / "out.mkv", whole) == []
+
+
+def test_the_optimiser_goes_on_with_the_same_frames(style: Path, tmp_path: Path) -> None:
+    source = clips.write(tmp_path / "in.mp4", clips.pan(5))
+    options = {**SLOW, "method": "steady", "references": (1, 2)}
+    whole = [frame.image for frame in impasto.video(source, style, **options)]
+    for count in (1, 3):
+        frames = impasto.video(source, style, tmp_path / "frames", **options)
+        for _ in range(count):
+            next(frames)
+        frames.close()
+    list(impasto.video(source, style, tmp_path / "frames", **options))
+    for number, image in enumerate(whole, 1):
+        assert torch.equal(images.load(tmp_path / "frames" / f"frame-{number:06d}.png"), image)
+
+
+def test_another_video_does_not_go_on_in_the_same_folder(pan: Path, style: Path, tmp_path: Path) -> None:
+    frames = impasto.video(pan, style, tmp_path / "out.mp4", **FAST)
+    next(frames)
+    frames.close()
+    with pytest.raises(OutputError, match=r"out\.mp4\.work holds frames of another video or other settings"):
+        make(pan, style, tmp_path / "out.mp4", strength=0.5)
+
+
+# ------------------------------------------------------------------------------------------------------ bad input
+
+
+def damaged(path: Path, pan: Path, kind: str) -> Path:
+    """A file that is no video any more, or never was."""
+    if kind == "sound alone":
+        with av.open(str(path), "w", format="mp4") as container:
+            stream: Any = container.add_stream("aac", rate=48000, layout="mono")
+            block = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+            block.sample_rate = 48000
+            container.mux(stream.encode(block))
+            container.mux(stream.encode(None))
+    elif kind == "half":
+        path.write_bytes(pan.read_bytes()[: pan.stat().st_size // 2])
+    elif kind == "no frames":
+        with av.open(str(path), "w", format="mp4") as container:
+            stream = container.add_stream("libx264", rate=24)
+            stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+            container.start_encoding()
+    else:
+        path.write_bytes({"empty": b"", "text": b"no video " * 1000}[kind])
+    return path
+
+
+@pytest.mark.parametrize("kind", ["sound alone", "half", "no frames", "empty", "text"])
+def test_what_is_no_video_is_said_in_a_sentence(
+    kind: str, pan: Path, style: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = damaged(tmp_path / "bad.mp4", pan, kind)
+    assert program.run(["video", str(source), str(style), "-o", str(tmp_path / "out.mp4")]) == 2
+    said = capsys.readouterr().err.strip()
+    assert said.startswith("impasto: ")
+    assert "bad.mp4" in said
+    assert said.count("\n") == 0
+    assert not (tmp_path / "out.mp4").exists()
+
+
+def test_one_frame_is_a_video(style: Path, tmp_path: Path) -> None:
+    source = clips.write(tmp_path / "in.mp4", clips.pan(1), tone=False)
+    make(source, style, tmp_path / "out.mp4")
+    assert len(shots(tmp_path / "out.mp4")) == 1
+
+
+def cut_short(path: Path, source: Path) -> Path:
+    """The index of a whole video and a part of its pictures, as a download that broke off."""
+    with av.open(str(source)) as first, av.open(str(path), "w", options={"movflags": "faststart"}) as container:
+        stream = container.add_stream_from_template(first.streams.video[0])
+        for packet in first.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                container.mux(packet)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+    return path
+
+
+def test_a_video_that_breaks_off_is_painted_up_to_there(
+    style: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = cut_short(tmp_path / "short.mp4", clips.write(tmp_path / "in.mp4", clips.pan(20), tone=False))
+    target = tmp_path / "out.mp4"
+    options = ["--engine", "torch", "--precision", "float32"]
+    assert program.run(["video", str(source), str(style), "-o", str(target), *options]) == 2
+    said = capsys.readouterr().err
+    assert "short.mp4" in said
+    assert 2 < len(shots(target)) < 20
+    assert f"The {len(shots(target))} frames before that are in {target}" in said
+
+
+def test_a_video_that_changes_its_size_is_painted_up_to_there(style: Path, tmp_path: Path) -> None:
+    source = tmp_path / "in.ts"
+    parts = [
+        clips.write(
+            tmp_path / f"{height}.ts", clips.pan(6, height, 64), tone=False, codec="mpeg2video", pixels="yuv420p"
+        )
+        for height in (48, 64)
+    ]
+    source.write_bytes(b"".join(part.read_bytes() for part in parts))
+    with pytest.raises(InputError, match="changes its size"):
+        make(source, style, tmp_path / "out.mp4")
+    assert 4 <= len(shots(tmp_path / "out.mp4")) <= 6
+
+
+def test_a_full_disk_costs_no_finished_frame(
+    pan: Path, style: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = np.save
+
+    def full(file: Any, picture: np.ndarray, **rest: Any) -> None:
+        if "000003" in file.name:
+            file.write(b"half of it")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(file, picture, **rest)
+
+    monkeypatch.setattr(np, "save", full)
+    with pytest.raises(OutputError, match="No space left on device.*3 finished frames are kept"):
+        make(pan, style, tmp_path / "out.mp4")
+    monkeypatch.setattr(np, "save", real)
+    found = list(impasto.video(pan, style, tmp_path / "out.mp4", **FAST))
+    assert [frame.found for frame in found] == [True] * 3 + [False] * 5
+    assert len(shots(tmp_path / "out.mp4")) == 8
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"begin": "abc"}, "--from is 'abc'; write seconds"),
+        ({"begin": 9}, "--from is 9: choose an earlier"),
+        ({"begin": 0.2, "end": 0.1}, "let --to be later"),
+        ({"steps": 3}, "--steps says nothing to --method fast"),
+        ({"method": "steady", "passes": 2}, "--passes says nothing to --method steady"),
+        ({"preset": "blog"}, "--preset is a recipe of the optimiser"),
+        ({"moments": [1, 2]}, "Give every style a time or none"),
+        ({"codec": "vp9", "target": "out.mov"}, "--codec vp9 does not go into a .mov file"),
+        ({"target": "out.xyz"}, "cannot be written with the suffix '.xyz'"),
+        ({"references": (0,)}, "from 1 to 240"),
+    ],
+)
+def test_what_does_not_fit_is_said_before_anything_is_painted(
+    given: dict[str, Any], words: str, pan: Path, style: Path, tmp_path: Path
+) -> None:
+    given = {"engine": "torch", **given} if given.get("method") is None else given
+    target = tmp_path / given.pop("target", "out.mp4")
+    with pytest.raises(ImpastoError) as caught:
+        list(impasto.video(pan, style, target, **given))
+    assert words in str(caught.value)
+
+
+def test_the_result_is_never_the_input(pan: Path, style: Path) -> None:
+    before = pan.read_bytes()
+    with pytest.raises(OutputError, match="also the input"):
+        make(pan, style, pan)
+    assert pan.read_bytes() == before
