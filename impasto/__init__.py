@@ -15,6 +15,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from impasto.errors import DivergenceError, ImpastoError, InputError, OptionError, OutputError, WeightsError
+    from impasto.evaluation import Report, evaluate
     from impasto.figures import figure
     from impasto.images import read_recipe
     from impasto.ingredients import embed
@@ -37,6 +38,7 @@ __all__ = [
     "PaintStep",
     "Painting",
     "Repeat",
+    "Report",
     "Style",
     "StylizeOptions",
     "Stylizer",
@@ -45,6 +47,7 @@ __all__ = [
     "__version__",
     "diff",
     "embed",
+    "evaluate",
     "figure",
     "options_for",
     "paint",
@@ -63,6 +66,7 @@ __all__ = [
 # module -> its public names
 _HOMES = {
     "errors": ("DivergenceError", "ImpastoError", "InputError", "OptionError", "OutputError", "WeightsError"),
+    "evaluation": ("Report", "evaluate"),
     "figures": ("figure",),
     "images": ("read_recipe",),
     "ingredients": ("embed",),

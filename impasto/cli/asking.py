@@ -2,9 +2,12 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
 
 from impasto.cli.program import PresetName, Quiet, app
+from impasto.options import BackboneName
 from impasto.presets import PRESETS, options_for
 
 if TYPE_CHECKING:
@@ -42,6 +45,40 @@ def recipe(picture: Path, /) -> int:
 
     print(json.dumps(read(picture), indent=1))
     return 0
+
+
+@app.command
+def evaluate(
+    picture: Path,
+    /,
+    *,
+    content: Path,
+    style: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative=())],
+    backbone: BackboneName = "petit",
+    output: Annotated[Path | None, Parameter(name=["-o", "--output"])] = None,
+    json_file: Annotated[Path | None, Parameter(name="--json", allow_leading_hyphen=True)] = None,
+) -> int:
+    """Measure PICTURE against the photo and the style it was painted from, and look for faults.
+
+    Parameters
+    ----------
+    picture
+        The picture to judge, painted by impasto or by anything else.
+    content
+        The photo.
+    style
+        The style, or several with weights, as in `impasto paint`.
+    backbone
+        The network that judges.
+    output
+        Draw a card to this file: .png, .pdf or .svg.
+    json_file
+        Write every figure to this file; "-" is standard output, in place of the text.
+    """
+    from impasto.cli.painting import weighed_style
+    from impasto.outputs import evaluate_picture
+
+    return evaluate_picture(picture, content, [weighed_style(text) for text in style], backbone, output, json_file)
 
 
 @app.command
