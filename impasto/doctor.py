@@ -148,11 +148,13 @@ DEEPEST = 20  # pixels from the edge, where a band has ended
 
 
 def border(case: Case) -> float:
-    """The step in color, in OKLab, where a band along all four edges ends, beyond the photo's own step there."""
+    """The step in color, in OKLab, where a band along all four edges ends, beyond the photo's own within three pixels."""
     if min(case.lab.shape[2:]) < 4 * DEEPEST:
         return 0.0
     steps = band_steps(case.lab)
-    return float((steps - band_steps(case.photo_lab).abs()).max() if case.photo_lab is not None else steps.max())
+    if case.photo_lab is not None:
+        steps = steps - F.max_pool1d(band_steps(case.photo_lab).abs().view(1, 1, -1), 7, 1, 3).view(-1)
+    return float(steps.max())
 
 
 def band_steps(lab: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 from rich.console import Console
 from rich.progress import track
 
-from impasto import cards, curves, doctor, evaluation, figures, images, machine, masks, runs, sheets
+from impasto import backbones, cards, curves, doctor, evaluation, figures, images, machine, masks, runs, sets, sheets
 from impasto.doctor import Finding
 from impasto.errors import ImpastoError, InputError, OptionError, OutputError
 from impasto.figures import Plan
@@ -388,6 +388,24 @@ def evaluate_picture(
         write_text(json_file, json.dumps(report.as_dict(), indent=1))
     if str(json_file) != "-":
         print(cards.text(report))
+    return 0
+
+
+def evaluate_folder(
+    pictures: Sequence[Path],
+    contents: Sequence[Path],
+    styles: Sequence[Path],
+    backbone: BackboneName,
+    json_file: Path | None,
+) -> int:
+    """Print the scores of many pictures together; returns the status."""
+    if json_file is not None and str(json_file) != "-":
+        check_text("--json", json_file, [*pictures, *contents, *styles])
+    scores = sets.judge_set(sets.match(pictures, contents, styles), backbones.load(backbone))
+    if json_file is not None:
+        write_text(json_file, json.dumps(scores.as_dict(), indent=1))
+    if str(json_file) != "-":
+        print(scores)
     return 0
 
 

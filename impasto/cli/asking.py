@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from impasto.cli.program import PresetName, Quiet, app
+from impasto.errors import OptionError
 from impasto.options import BackboneName
 from impasto.presets import PRESETS, options_for
 
@@ -63,11 +64,11 @@ def evaluate(
     Parameters
     ----------
     picture
-        The picture to judge, painted by impasto or by anything else.
+        The picture to judge, painted by impasto or by anything else; or a folder, whose pictures are judged together.
     content
-        The photo.
+        The photo; of a folder, the folder of its photos.
     style
-        The style, or several with weights, as in `impasto paint`.
+        The style, or several with weights, as in `impasto paint`; of a folder, the folder of its styles.
     backbone
         The network that judges.
     output
@@ -76,9 +77,18 @@ def evaluate(
         Write every figure to this file; "-" is standard output, in place of the text.
     """
     from impasto.cli.painting import weighed_style
-    from impasto.outputs import evaluate_picture
+    from impasto.folders import gather
+    from impasto.outputs import evaluate_folder, evaluate_picture
 
-    return evaluate_picture(picture, content, [weighed_style(text) for text in style], backbone, output, json_file)
+    weighed = [weighed_style(text) for text in style]
+    if not picture.is_dir():
+        return evaluate_picture(picture, content, weighed, backbone, output, json_file)
+    if output is not None:
+        raise OptionError("A card shows one picture, and a folder was given. Leave -o out, or name a picture.")
+    styles = gather([str(path) for path, _ in weighed], "style")
+    return evaluate_folder(
+        gather([str(picture)], "picture"), gather([str(content)], "photo"), styles, backbone, json_file
+    )
 
 
 @app.command
