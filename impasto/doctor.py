@@ -343,7 +343,7 @@ class Fault:
 FAULTS: dict[str, Fault] = {
     "checkerboard": Fault(checkerboard, 3.0, "a fine regular pattern lies over the picture", smoothed),
     "border": Fault(
-        border, 0.03, "a band runs along the edges", remedy(paint=("canvas_padding", scaled("canvas_padding", 2, 32, 256)))
+        border, 0.036, "a band runs along the edges", remedy(paint=("canvas_padding", scaled("canvas_padding", 2, 32, 256)))
     ),
     "haze": Fault(
         haze,
@@ -355,14 +355,14 @@ FAULTS: dict[str, Fault] = {
         ),
     ),
     "speckle": Fault(
-        speckle, 0.0019, "dots stand out all over", remedy(paint=("tv_weight", scaled("tv_weight", 4, 0.2)), stylize=WEAKER)
+        speckle, 0.0021, "dots stand out all over", remedy(paint=("tv_weight", scaled("tv_weight", 4, 0.2)), stylize=WEAKER)
     ),
     "seams": Fault(
-        seams, 2.2, "a straight seam runs through the picture", remedy(paint=SOFTER, stylize=SOFTER)
+        seams, 2.08, "a straight seam runs through the picture", remedy(paint=SOFTER, stylize=SOFTER)
     ),
     "clipping": Fault(
         clipping,
-        0.25,
+        0.3,
         "much of the picture is burnt out or drowned in black",
         remedy(paint=("range_weight", scaled("range_weight", 10, 100)), stylize=WEAKER),
     ),
