@@ -51,13 +51,12 @@ def test_every_flag_that_is_mentioned_exists(page: Path) -> None:
 
 
 def commands(page: Path) -> Iterator[str]:
-    """Every impasto command of a page: in indented or fenced blocks, alone or after &&, and whole between backticks."""
+    """Every impasto command of a page: in indented and fenced blocks, alone or after &&, and whole between backticks."""
     text = page.read_text(encoding="utf-8")
-    lines = [line for line in text.splitlines() if re.match(r"(    |\t)?(\$ )?impasto ", line)]
-    joined = re.findall(r"&& (impasto [^\n`]+)", text)
-    quoted = [" ".join(one.split()) for one in re.findall(r"(?<!`)`(impasto [^`]+)`(?!`)", text)]
-    for line in (*lines, *joined, *quoted):
-        yield line.strip().removeprefix("$ ")
+    fenced = "\n".join(re.findall(r"^```(?:\w*)\n(.*?)^```", text, re.M | re.S))
+    indented = "\n".join(re.findall(r"^    (.+)$", text, re.M))
+    yield from re.findall(r"(?:^|&& )(impasto .+)$", f"{fenced}\n{indented}", re.M)
+    yield from (" ".join(one.split()) for one in re.findall(r"(?<!`)`(impasto [^`]+)`(?!`)", text))
 
 
 # words that stand for something, and what they might stand for
