@@ -15,6 +15,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from impasto.errors import DivergenceError, ImpastoError, InputError, OptionError, OutputError, WeightsError
+    from impasto.evaluation import Report, evaluate
     from impasto.exporting import export
     from impasto.figures import figure
     from impasto.film.filming import Frame, video
@@ -41,6 +42,7 @@ __all__ = [
     "PaintStep",
     "Painting",
     "Repeat",
+    "Report",
     "Style",
     "StylizeOptions",
     "Stylizer",
@@ -52,6 +54,7 @@ __all__ = [
     "__version__",
     "diff",
     "embed",
+    "evaluate",
     "export",
     "figure",
     "options_for",
@@ -73,6 +76,7 @@ __all__ = [
 # module -> its public names
 _HOMES = {
     "errors": ("DivergenceError", "ImpastoError", "InputError", "OptionError", "OutputError", "WeightsError"),
+    "evaluation": ("Report", "evaluate"),
     "exporting": ("export",),
     "figures": ("figure",),
     "film.filming": ("Frame", "video"),

@@ -8,26 +8,31 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from statistics import median
+from typing import Any, TypeAlias
 
 from rich.console import Console
 from rich.progress import track
 
-from impasto import curves, figures, images, machine, masks, runs, sheets
+from impasto import backbones, cards, curves, doctor, evaluation, figures, images, machine, masks, runs, sets, sheets
+from impasto.doctor import Finding
 from impasto.errors import ImpastoError, InputError, OptionError, OutputError
 from impasto.figures import Plan
 from impasto.folders import Task
 from impasto.images import ImageSource
 from impasto.ingredients import embed
 from impasto.jobs import Outcome
-from impasto.options import Options, StylizeOptions
+from impasto.options import BackboneName, Options, StylizeOptions
 from impasto.painting import Painting, PaintStep, last, option_files
 from impasto.scene import PLACES
 from impasto.stylizer import Stylizer, trained_among
 from impasto.terminal import BatchProgress, FigureProgress, PaintProgress
 from impasto.trained import TrainedStylizer
+
+Mend: TypeAlias = Callable[[Mapping[str, Any]], Painting]  # changed options -> the picture, painted with them
 
 STOPPED = 130  # as shells report a program that Ctrl-C ended
 
@@ -60,10 +65,12 @@ def carry_out(
     outputs: Outputs,
     sources: Mapping[str, ImageSource],
     options: Options,
+    mend: Mend | None = None,
 ) -> int:
     """Run the steps, write the outputs, return the status: 0, or 130 when Ctrl-C stopped it and what was reached is kept.
 
-    steps: called with `on_download`. sources: the pictures that are read, by role; nothing is written over them.
+    steps: called with `on_download`. sources: the pictures that are read, by role; nothing is written over them. mend: what
+    paints again with other options where the doctor found something.
     """
     machine.keep_freed_memory()
     check(outputs, files_among(sources, options))
@@ -84,10 +91,49 @@ def carry_out(
                 write(finished(step.painting, outputs, sources), outputs)  # what was good before it went wrong
             raise
     if step is not None:
+        step = replace(step, painting=step.painting.examined()) if status else step
         write(finished(step.painting, outputs, sources), outputs)
         if not outputs.quiet:
             console.print(summary(step, outputs.target, stopped=status == STOPPED), soft_wrap=True, markup=False)
+        tell(step.painting, console, outputs.quiet)
+        if mend is not None and not status:
+            status = mend_picture(step.painting, outputs.target, mend, console, outputs.quiet, outputs.recipe)
     return status
+
+
+def tell(painting: Painting, console: Console, quiet: bool, name: str = "") -> None:
+    """What the doctor found, a line each; nothing where it found nothing."""
+    for finding in [] if quiet else findings(painting):
+        console.print(f"{name}doctor: {finding}", soft_wrap=True, markup=False)
+
+
+def findings(painting: Painting) -> list[Finding]:
+    """The doctor's findings, as the painting's recipe has them."""
+    return doctor.findings_of(painting.recipe)
+
+
+def mend_picture(
+    painting: Painting, target: Path, mend: Mend, console: Console, quiet: bool, with_recipe: bool = True
+) -> int:
+    """Paint again with the remedies of all findings, beside the first picture; returns the status.
+
+    Both stay, and both are judged: a remedy may make something else worse.
+    """
+    found = findings(painting)
+    changes = {name: value for finding in reversed(found) for name, value in finding.remedy.items()}
+    if not changes:
+        return 0
+    try:
+        mended = mend(changes)
+    except KeyboardInterrupt:
+        return STOPPED
+    place = beside(target, "mended")
+    write_picture(mended, place, with_recipe)
+    if not quiet:
+        after = ", ".join(finding.name for finding in findings(mended)) or "nothing found"
+        before = ", ".join(finding.name for finding in found)
+        console.print(f"{place}: {before}; now {after}", soft_wrap=True, markup=False)
+    return 0
 
 
 def draw(laid: Plan, targets: Sequence[Path], curve: Path | None, linear_curve: bool, quiet: bool) -> int:
@@ -119,10 +165,13 @@ def draw(laid: Plan, targets: Sequence[Path], curve: Path | None, linear_curve: 
     return 0
 
 
-def stylize_files(tasks: Sequence[Task], protect: str | None, options: StylizeOptions, quiet: bool) -> int:
+def stylize_files(
+    tasks: Sequence[Task], protect: str | None, options: StylizeOptions, quiet: bool, fix: bool = False
+) -> int:
     """Carry out the tasks one after the other and write the results; returns the status.
 
-    Of several photos one that cannot be read is named at the end, with status 2, and costs no other.
+    Of several photos one that cannot be read is named at the end, with status 2, and costs no other. fix: what the doctor
+    finds is mended in a second picture.
     """
     machine.keep_freed_memory()
     check_tasks(tasks)
@@ -136,6 +185,9 @@ def stylize_files(tasks: Sequence[Task], protect: str | None, options: StylizeOp
             failures.append(str(error))
             continue
         write_picture(painting, task.target)
+        tell(painting, console, quiet, f"{task.target}: " if len(tasks) > 1 else "")
+        if fix:
+            mend_picture(painting, task.target, partial(again, task, protect, options), console, quiet)
         seconds.append(painting.recipe["seconds"])
     if seconds:
         place = str(tasks[0].target) if len(tasks) == 1 else f"{len(seconds)} pictures in {tasks[0].target.parent}"
@@ -162,6 +214,11 @@ class Painter:
         if isinstance(stylizer, Stylizer):
             return stylizer.paint(task.content, list(task.styles), protect)
         return stylizer.paint(task.content, protect)
+
+
+def again(task: Task, protect: str | None, options: StylizeOptions, changes: Mapping[str, Any]) -> Painting:
+    """A task with other options."""
+    return Painter(options.replace(**changes)).paint(task, protect)
 
 
 def check_tasks(tasks: Sequence[Task]) -> None:
@@ -323,6 +380,51 @@ def summary(step: "PaintStep", target: Path, stopped: bool) -> str:
         f"{target}: {width} x {height}, {reached}, {step.seconds:.1f} s, "
         f"{recipe['options'].get('backbone', 'presto')} in {recipe['precision']} on {recipe['device']}"
     )
+
+
+def evaluate_picture(
+    picture: Path,
+    content: Path,
+    styles: Sequence[tuple[Path, float]],
+    backbone: BackboneName,
+    card: Path | None,
+    json_file: Path | None,
+) -> int:
+    """Print the report card of one picture, or as JSON, and draw it where asked to; returns the status."""
+    sources = [picture, content, *(path for path, _ in styles)]
+    for path in sources:
+        check_source(path)
+    if card is not None:
+        cards.check_output(card)
+        check_text("-o", card, sources)
+    if json_file is not None and str(json_file) != "-":
+        check_text("--json", json_file, [*sources, *([card] if card else [])])
+    report = evaluation.evaluate(picture, content, list(styles), backbone=backbone)
+    if card is not None:
+        cards.save(report, card, picture.name)
+    if json_file is not None:
+        write_text(json_file, json.dumps(report.as_dict(), indent=1))
+    if str(json_file) != "-":
+        print(cards.text(report))
+    return 0
+
+
+def evaluate_folder(
+    pictures: Sequence[Path],
+    contents: Sequence[Path],
+    styles: Sequence[Path],
+    backbone: BackboneName,
+    json_file: Path | None,
+) -> int:
+    """Print the scores of many pictures together; returns the status."""
+    if json_file is not None and str(json_file) != "-":
+        check_text("--json", json_file, [*pictures, *contents, *styles])
+    scores = sets.judge_set(sets.match(pictures, contents, styles), backbones.load(backbone))
+    if json_file is not None:
+        write_text(json_file, json.dumps(scores.as_dict(), indent=1))
+    if str(json_file) != "-":
+        print(scores)
+    return 0
 
 
 def beside(source: Path, suffix: str) -> Path:

@@ -11,27 +11,52 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from PIL import Image
 from torch import Tensor
 
-from impasto import backbones, images, losses, machine, recipe, regions, scales, scene, tiling
+from impasto import backbones, doctor, evaluation, images, losses, machine, recipe, regions, scales, scene, tiling
 from impasto.backbones import Backbone
 from impasto.canvas import crop, pad, resized, start
 from impasto.conventions import layer_weights
 from impasto.errors import InputError
+from impasto.evaluation import Report
 from impasto.fused import fuse
 from impasto.images import ImageSource
 from impasto.losses import Term
 from impasto.optimize import LBFGS, Adam, Optimizer, Step, optimize
-from impasto.options import SMALLEST, STARTS, Options, PaintOptions
+from impasto.options import SMALLEST, STARTS, BackboneName, Options, PaintOptions
 from impasto.presets import options_for
 from impasto.scene import Picture, Scene, Styles, View
+
+
+class Origins(NamedTuple):
+    """What a picture is judged against: photo (1, 3, H, W) and styles at its size, the styles' shares of it.
+
+    protected: the photo stays in some places.
+    """
+
+    photo: Tensor
+    styles: tuple[Tensor, ...]
+    shares: tuple[float, ...]
+    protected: bool = False
+
+    @classmethod
+    def of(cls, view: View, margin: int) -> "Origins":
+        """Those of a view at the picture's size."""
+        extents = [1.0 if region.weights is None else float(region.weights.mean()) for region in view.regions]
+        shares = [
+            sum(region.shares[index] * extent for region, extent in zip(view.regions, extents, strict=True))
+            for index in range(len(view.styles))
+        ]
+        styles = tuple(style.image.cpu() for style, share in zip(view.styles, shares, strict=True) if share)
+        used = tuple(share for share in shares if share)
+        return cls(crop(view.content, margin).cpu(), styles, used, view.kept is not None)
 
 
 @dataclass(frozen=True)
@@ -45,6 +70,7 @@ class Painting:
     recipe: dict[str, Any]
     history: list[dict[str, Any]] = field(repr=False)
     opacity: Tensor | None = field(default=None, repr=False)
+    origins: Origins | None = field(default=None, repr=False)
 
     @property
     def picture(self) -> Image.Image:
@@ -60,6 +86,30 @@ class Painting:
         notes = {**self.recipe, "quality": quality} if images.is_lossy(path.suffix) else self.recipe
         images.save(self.image, path, recipe=notes if with_recipe else None, quality=quality, opacity=self.opacity)
         return path
+
+    def report(self, backbone: BackboneName = "petit") -> Report:
+        """The report card: see `impasto.evaluate`. backbone: the network that judges. Raises InputError, WeightsError."""
+        if self.origins is None:
+            raise InputError(
+                "A report compares with photo and style, and this picture has not both: use impasto.evaluate."
+            )
+        judge = backbones.load(backbone)
+        photo, styles, shares, _ = self.origins
+        return evaluation.judged(self.image, photo, styles, shares, judge, self.recipe)
+
+    def examined(self) -> "Painting":
+        """The same painting with what the artefact doctor says of it in its recipe, under "doctor"."""
+        if self.origins is None:
+            return self
+        found = doctor.examine(
+            self.image,
+            self.origins.photo,
+            self.origins.styles,
+            verb=self.recipe["verb"],
+            options=self.recipe["options"],
+            skip=("under-stylized",) if self.origins.protected else (),
+        )
+        return replace(self, recipe={**self.recipe, "doctor": found.as_dict()})
 
     def _repr_png_(self) -> bytes:
         """Notebooks show a painting as what it is."""
@@ -266,7 +316,9 @@ def paint_step(
     facts = {"steps": index, "loss": loss, "losses": parts, "seconds": round(seconds, 2)}
     shown = crop(view.finish(canvas, options), margin).cpu()
     opacity = None if view.opacity is None else crop(view.opacity, margin).cpu()
-    painting = Painting(shown, {**notes, **facts}, history.copy(), opacity)
+    origins = Origins.of(view, margin) if notes["verb"] == "paint" else None
+    painting = Painting(shown, {**notes, **facts}, history.copy(), opacity, origins)
+    painting = painting.examined() if index == total else painting
     return PaintStep(index, total, size, loss, parts, seconds, painting, canvas, state)
 
 

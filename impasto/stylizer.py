@@ -20,7 +20,7 @@ from impasto.images import ImageSource
 from impasto.losses import Moments, blend
 from impasto.networks import MULTIPLE, TAPS, Decode, Encode, carry, style_of
 from impasto.options import StylizeOptions
-from impasto.painting import Painting, PaintStep, State
+from impasto.painting import Origins, Painting, PaintStep, State
 from impasto.scene import Styles, View
 from impasto.trained import TrainedStylizer
 from impasto.transform import is_network
@@ -119,7 +119,8 @@ class Stylizer:
         )
         shown = view.finish(picture, self.options).cpu()
         opacity = None if view.opacity is None else view.opacity.cpu()
-        return Painting(shown, {**notes, "engine": self.engine, "seconds": seconds}, [], opacity)
+        origins = Origins.of(view, 0)
+        return Painting(shown, {**notes, "engine": self.engine, "seconds": seconds}, [], opacity, origins).examined()
 
     def image(self, view: View) -> Tensor:
         """What a view shows, painted: (1, 3, H, W) in [0, 1]. Every pass goes over the picture of the one before."""

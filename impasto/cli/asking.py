@@ -2,9 +2,13 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
 
 from impasto.cli.program import PresetName, Quiet, app
+from impasto.errors import OptionError
+from impasto.options import BackboneName
 from impasto.presets import PRESETS, options_for
 
 if TYPE_CHECKING:
@@ -42,6 +46,49 @@ def recipe(picture: Path, /) -> int:
 
     print(json.dumps(read(picture), indent=1))
     return 0
+
+
+@app.command
+def evaluate(
+    picture: Path,
+    /,
+    *,
+    content: Path,
+    style: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative=())],
+    backbone: BackboneName = "petit",
+    output: Annotated[Path | None, Parameter(name=["-o", "--output"])] = None,
+    json_file: Annotated[Path | None, Parameter(name="--json", allow_leading_hyphen=True)] = None,
+) -> int:
+    """Measure PICTURE against the photo and the style it was painted from, and look for faults.
+
+    Parameters
+    ----------
+    picture
+        The picture to judge, painted by impasto or by anything else; or a folder, whose pictures are judged together.
+    content
+        The photo; of a folder, the folder of its photos.
+    style
+        The style, or several with weights, as in `impasto paint`; of a folder, the folder of its styles.
+    backbone
+        The network that judges.
+    output
+        Draw a card to this file: .png, .pdf or .svg.
+    json_file
+        Write every figure to this file; "-" is standard output, in place of the text.
+    """
+    from impasto.cli.painting import weighed_style
+    from impasto.folders import gather
+    from impasto.outputs import evaluate_folder, evaluate_picture
+
+    weighed = [weighed_style(text) for text in style]
+    if not picture.is_dir():
+        return evaluate_picture(picture, content, weighed, backbone, output, json_file)
+    if output is not None:
+        raise OptionError("A card shows one picture, and a folder was given. Leave -o out, or name a picture.")
+    styles = gather([str(path) for path, _ in weighed], "style")
+    return evaluate_folder(
+        gather([str(picture)], "picture"), gather([str(content)], "photo"), styles, backbone, json_file
+    )
 
 
 @app.command

@@ -1,14 +1,12 @@
 """Verbs that set pictures side by side."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from cyclopts import Parameter
 
 from impasto.cli.program import Flags, LinearCurve, Options, PresetName, Quiet, app, given
-
-if TYPE_CHECKING:
-    pass
+from impasto.options import BackboneName, EngineName, StyleLoss
 
 
 @app.command
@@ -56,3 +54,52 @@ def figure(
         return 0
     laid = figures.plan(name, contents, styles, preset=preset, values=values, **given(options))
     return draw(laid, output or (Path(f"impasto-{name}.png"),), curve, linear_curve, quiet)
+
+
+@app.command
+def compare(
+    content: Path,
+    style: Path,
+    /,
+    *,
+    presets: Annotated[tuple[PresetName, ...], Parameter(consume_multiple=True, negative=())] = (),
+    backbones: Annotated[tuple[BackboneName, ...], Parameter(consume_multiple=True, negative=())] = (),
+    losses: Annotated[tuple[StyleLoss, ...], Parameter(consume_multiple=True, negative=())] = (),
+    engines: Annotated[tuple[EngineName, ...], Parameter(consume_multiple=True, negative=())] = (),
+    output: Annotated[tuple[Path, ...], Parameter(name=["-o", "--output"], negative=())] = (),
+    curve: Path | None = None,
+    linear_curve: LinearCurve = False,
+    quiet: Quiet = False,
+    options: Options = Flags(),
+) -> int:
+    """Paint the same pair in several ways, side by side with figures and times.
+
+    With nothing named, the three style losses and presto. The finished pictures stay in a folder beside the sheet, so a
+    comparison that was stopped continues.
+
+    Parameters
+    ----------
+    content
+        The photo.
+    style
+        The style.
+    presets
+        Recipes to paint by; `impasto presets` lists them.
+    backbones
+        Networks to paint by, all else by the default recipe.
+    losses
+        Style losses to paint by, all else by the default recipe.
+    engines
+        What runs presto, as in `impasto stylize`.
+    output
+        Where the sheet goes: .png, .pdf or .html; may be given several times. impasto-compare.png if left out.
+    curve
+        Draw the losses of all pictures to this file: .png, .pdf, .svg or .csv.
+    """
+    from impasto import comparison
+    from impasto.outputs import draw
+
+    laid = comparison.plan(
+        content, style, presets=presets, backbones=backbones, losses=losses, engines=engines, **given(options)
+    )
+    return draw(laid, output or (Path("impasto-compare.png"),), curve, linear_curve, quiet)

@@ -12,6 +12,7 @@ from cyclopts import Parameter
 
 import impasto
 from impasto.cli.program import (
+    Doctor,
     Flags,
     NoRecipe,
     Options,
@@ -41,6 +42,7 @@ def paint(
     protect: str | None = None,
     preset: PresetName = "default",
     run: RunFolder = None,
+    doctor: Doctor = "tell",
     results: Results = Results(),
     options: Options = Flags(),
 ) -> int:
@@ -68,14 +70,22 @@ def paint(
     """
     from impasto import scene
     from impasto.outputs import beside, carry_out
-    from impasto.painting import paint_steps
+    from impasto.painting import last, paint_steps
 
     chosen = options_for(preset, **given(options))
     weighed = [weighed_style(text) for text in (style, *styles)]
     together = masked_styles(weighed, mask)
     steps = partial(paint_steps, content, together, chosen, protect=protect, preset=preset)
-    target = beside(content, "-".join(path.stem for path, _ in weighed))
-    return carry_out(steps, results.outputs(target, run), scene.sources(content, together, protect), chosen)
+    outputs = results.outputs(beside(content, "-".join(path.stem for path, _ in weighed)), run)
+    check_doctor(doctor, outputs.target)
+    mend = (lambda changes: last(steps(**changes), None)) if doctor == "fix" else None
+    return carry_out(steps, outputs, scene.sources(content, together, protect), chosen, mend)
+
+
+def check_doctor(doctor: str, target: Path) -> None:
+    """Raise OptionError where a second picture is asked for and has no place."""
+    if doctor == "fix" and str(target) == "-":
+        raise OptionError("--doctor fix writes a second picture, and -o - is standard output. Name a file with -o.")
 
 
 def masked_styles(weighed: Sequence[tuple[Path, float]], places: Sequence[str]) -> "list[Style]":
@@ -105,6 +115,7 @@ def stylize(
     mask: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative=())] = (),
     protect: str | None = None,
     output: Annotated[Path | None, Parameter(name=["-o", "--output"], allow_leading_hyphen=True)] = None,
+    doctor: Doctor = "tell",
     quiet: Quiet = False,
     options: Annotated[StylizeFlags, Parameter(name="*")] = StylizeFlags(),
 ) -> int:
@@ -138,7 +149,8 @@ def stylize(
         (task,) = work
         target = output or beside(task.content, "-".join(path.stem for path, _ in styles))
         work = [Task(task.content, task.styles, target)]
-    return stylize_files(work, protect, StylizeOptions(**given(options)), quiet)
+        check_doctor(doctor, target)
+    return stylize_files(work, protect, StylizeOptions(**given(options)), quiet, doctor == "fix")
 
 
 @app.command

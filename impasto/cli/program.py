@@ -86,6 +86,13 @@ RunFolder: TypeAlias = Annotated[
     Path | None,
     Parameter(name="--run", help="Keep the state in this folder, for `impasto resume` and `impasto branch`."),
 ]
+Doctor: TypeAlias = Annotated[
+    Literal["tell", "fix"],
+    Parameter(
+        help="Every picture is looked at for faults. tell: say what was found and the flag to try; fix: also try it, in a "
+        "second picture beside the first."
+    ),
+]
 Quiet: TypeAlias = Annotated[bool, Parameter(name=["-q", "--quiet"], help="Say nothing but errors.", negative=())]
 
 

@@ -1,0 +1,70 @@
+"""Draw the pictures of docs/report.md from the shipped pictures, with the commands that stand there.
+
+python docs/report.py        writes docs/images/report/card.jpg, doctor.jpg and compare.jpg
+"""
+
+import runpy
+import shlex
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import torch
+from PIL import Image
+
+from impasto import images, sheets
+from impasto.doctor import examine
+from impasto.sheets import Cell, Sheet
+
+HERE = Path(__file__).parent
+DEMO = HERE.parent / "impasto" / "assets" / "demo"
+OUT = HERE / "images" / "report"
+
+PAINT = "impasto paint valley.jpg swirl.jpg -o out.png"
+EVALUATE = "impasto evaluate out.png --content valley.jpg --style swirl.jpg -o card.png"
+COMPARE = "impasto compare valley.jpg swirl.jpg --size 256 -o compare.png"
+
+
+def run(command: str, folder: Path) -> None:
+    """A command of the page, where the demo pictures and its own are."""
+    subprocess.run([sys.executable, "-m", "impasto", *shlex.split(command)[1:]], cwd=folder, check=True)
+
+
+def keep(path: Path, name: str) -> None:
+    """A picture as a small JPEG beside the page."""
+    with Image.open(path) as picture:
+        small = picture.convert("RGB")
+    small.thumbnail((1400, 1400))
+    small.save(OUT / f"{name}.jpg", quality=86, optimize=True)
+
+
+def faults(folder: Path) -> None:
+    """The doctor's five planted faults, at medium severity, with what it says."""
+    planted = runpy.run_path(str(HERE.parent / "benchmarks" / "faults.py"))
+    image = images.load(folder / "out.png")
+    photo, style = (images.load(folder / name) for name in ("valley.jpg", "swirl.jpg"))
+    photo, style = images.resize_to(photo, (image.shape[2], image.shape[3])), images.resize(style, 512)
+    shown = [Cell(image[:, :, 200:360, 300:500], "as painted")]
+    for name in planted["FAULTS"]:
+        faulty = planted["plant"](name, "medium", image, torch.Generator().manual_seed(1))
+        score = examine(faulty, photo, [style]).scores[name]
+        # the corner of the border, the middle of the others
+        part = faulty[:, :, -160:, -200:] if name == "border" else faulty[:, :, 200:360, 300:500]
+        shown.append(Cell(part, f"{name}, score {score:.1f}"))
+    sheet = Sheet("Planted faults, medium severity", "A score of 1 counts as found.", ["", ""], [""] * 3,
+                  [shown[:3], shown[3:]])  # fmt: skip
+    sheets.save(sheet, folder / "doctor.png")
+
+
+if __name__ == "__main__":
+    OUT.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for path in DEMO.glob("*.jpg"):
+            (folder / path.name).write_bytes(path.read_bytes())
+        for command in (PAINT, EVALUATE, COMPARE):
+            run(command, folder)
+        faults(folder)
+        for picture in ("card", "compare", "doctor"):
+            keep(folder / f"{picture}.png", picture)

@@ -1,0 +1,376 @@
+"""The artefact doctor: looks at a finished picture for the faults that style transfer is known for.
+
+It needs no network and takes a fraction of the time of any painting, so it looks at every one. A fault is a row of
+`FAULTS`: a score, the score from which it counts, what to say, and which options mend it. Where photo and style are at
+hand they excuse what they have themselves: a dark style is no haze, a horizon is no seam.
+
+The thresholds were chosen on pictures with planted faults, and checked on others: docs/report.md has the figures, and
+`benchmarks/doctor.py` measures them.
+"""
+
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from impasto import measures
+from impasto.options import flag
+
+# ------------------------------------------------------------------------------------------------------ what it says
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A fault: its name, its score against the threshold (1 just counts), a sentence, and the options that may mend it.
+
+    remedy: option -> value; empty where no option does.
+    """
+
+    name: str
+    severity: float
+    sentence: str
+    remedy: Mapping[str, Any]
+
+    @property
+    def grade(self) -> str:
+        """The severity in a word."""
+        return "slight" if self.severity < 1.5 else "plain" if self.severity < 3 else "severe"
+
+    @property
+    def flags(self) -> str:
+        """The remedy as it is typed: "--tv-weight 0.2", or nothing."""
+        return " ".join(f"{flag(name)} {value:g}" if isinstance(value, float) else f"{flag(name)} {value}"
+                        for name, value in self.remedy.items())  # fmt: skip
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data, for a recipe."""
+        return {
+            "name": self.name,
+            "severity": round(self.severity, 2),
+            "sentence": self.sentence,
+            "remedy": dict(self.remedy),
+        }
+
+    def __str__(self) -> str:
+        """One line: what was found, how grave it is, and what to try."""
+        return f"{self.sentence} ({self.grade})" + (f": try {self.flags}" if self.remedy else "")
+
+
+class Examination(NamedTuple):
+    """Every fault's score against its threshold, and the findings, the gravest first."""
+
+    scores: dict[str, float]
+    findings: list[Finding]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The entry "doctor" of a recipe."""
+        return {
+            "scores": {name: round(score, 3) for name, score in self.scores.items()},
+            "findings": [finding.as_dict() for finding in self.findings],
+        }
+
+
+def findings_of(recipe: Mapping[str, Any]) -> list[Finding]:
+    """The findings that a recipe holds under "doctor"."""
+    return [Finding(**found) for found in recipe.get("doctor", {}).get("findings", ())]
+
+
+@torch.no_grad()
+def examine(
+    image: Tensor,
+    photo: Tensor | None = None,
+    styles: Sequence[Tensor] = (),
+    *,
+    verb: str = "paint",
+    options: Mapping[str, Any] | None = None,
+    skip: Collection[str] = (),
+) -> Examination:
+    """Look for every fault. image: (1, 3, H, W) in [0, 1]; photo of the same shape; styles of about the same longer side.
+
+    verb, options: what made the picture, from its recipe, so that a remedy starts from there. skip: faults that are meant.
+    What cannot be told without photo or style scores 0, and so does everything in a picture of less than 64 pixels.
+    """
+    if min(image.shape[2:]) < TILE:
+        return Examination(dict.fromkeys(FAULTS, 0.0), [])
+    case = Case(image, measures.oklab(image), photo, None if photo is None else measures.oklab(photo), styles)
+    scores = {
+        name: 0.0 if name in skip else max(0.0, fault.score(case)) / fault.threshold for name, fault in FAULTS.items()
+    }
+    findings = [
+        Finding(name, score, FAULTS[name].sentence, FAULTS[name].remedy(verb, options or {}))
+        for name, score in scores.items()
+        if score >= 1
+    ]
+    return Examination(scores, sorted(findings, key=lambda finding: -finding.severity))
+
+
+class Case(NamedTuple):
+    """The pictures in sRGB and OKLab."""
+
+    image: Tensor
+    lab: Tensor
+    photo: Tensor | None
+    photo_lab: Tensor | None
+    styles: Sequence[Tensor]
+
+
+# ---------------------------------------------------------------------------------------------------- the scores
+
+TILE = 64  # pixels: a spectrum's side
+MOST_TILES = 256
+LATTICE = [(i, j) for i in range(0, TILE, TILE // 8) for j in range(0, TILE // 2 + 1, TILE // 8) if (i, j) != (0, 0)]
+
+
+def checkerboard(case: Case) -> float:
+    """How far the spectrum stands out at periods of 2, 4 and 8 pixels, as the log of a ratio of powers.
+
+    A mean spectrum of overlapping windowed tiles, so that a pattern may be stronger here than there. The floor is the
+    larger of the means of neighbours down and across: straight edges make ridges along both axes.
+    """
+    tiles = case.lab[0].unfold(1, TILE, TILE // 2).unfold(2, TILE, TILE // 2).flatten(1, 2)
+    tiles = tiles[:, :: math.ceil(tiles.shape[1] / MOST_TILES)]
+    window = torch.hann_window(TILE, device=tiles.device)
+    spectra = torch.fft.rfft2((tiles - tiles.mean((2, 3), keepdim=True)) * window * window.unsqueeze(1))
+    power = spectra.abs().square().mean(1).sum(0).clamp_min(1e-5).log()  # 1e-5: what rounding to 8 bits makes
+    power = torch.cat(
+        [power, power[:, 1:-1].flip(1).flip(0).roll(1, 0)], 1
+    )  # the other half of a real picture's spectrum
+    around = [torch.stack([power.roll(step, axis) for step in (-4, -3, 3, 4)]).mean(0) for axis in (0, 1)]
+    above = power - torch.maximum(*around)
+    return max(float(above[place]) for place in LATTICE)
+
+
+DEEPEST = 20  # pixels from the edge, where a band has ended
+
+
+def border(case: Case) -> float:
+    """The step in color, in OKLab, where a band along all four edges ends, beyond the photo's own within three pixels."""
+    if min(case.lab.shape[2:]) < 4 * DEEPEST:
+        return 0.0
+    steps = band_steps(case.lab)
+    if case.photo_lab is not None:
+        steps = steps - F.max_pool1d(band_steps(case.photo_lab).abs().view(1, 1, -1), 7, 1, 3).view(-1)
+    return float(steps.max())
+
+
+def band_steps(lab: Tensor) -> Tensor:
+    """For every depth: the difference of outer and inner mean color, three rows each, that the four sides have in common.
+
+    In the direction of the sides' mean, as a length. The two sides with the most count at most twice what the next one
+    has: a band runs around, while a sky may end near one edge.
+    """
+    picture = lab[0]
+    sides = (picture, picture.flip(1), picture.transpose(1, 2), picture.transpose(1, 2).flip(1))
+    rows = torch.stack([side[:, :DEEPEST, DEEPEST:-DEEPEST].mean(2) for side in sides])
+    steps = torch.stack(
+        [
+            rows[:, :, max(0, depth - 3) : depth].mean(2) - rows[:, :, depth + 1 : depth + 4].mean(2)
+            for depth in range(1, DEEPEST - 4)
+        ]
+    )
+    lengths = (steps * F.normalize(steps.mean(1, keepdim=True), dim=2)).sum(2).sort(1).values
+    return torch.minimum(lengths, 2 * lengths[:, 1:2]).mean(1)
+
+
+def haze(case: Case) -> float:
+    """How far the darkest value lies above photo's and style's, and how far less of the range is used than by either."""
+    if case.photo is None or not case.styles:
+        return 0.0
+    (darkest, span), *others = (extremes(one) for one in (case.image, case.photo, *case.styles))
+    lifted = darkest - max(dark for dark, _ in others)
+    narrowed = math.log(max(min(width for _, width in others), 1e-3) / max(span, 1e-3))
+    return lifted + 0.4 * narrowed
+
+
+def extremes(image: Tensor) -> tuple[float, float]:
+    """The darkest value of any channel and the range to the brightest, but for the outermost 0.3 % of the pixels."""
+    values = measures.palette(image).T.contiguous().sort().values
+    cut = round(0.003 * values.shape[1])
+    darkest = float(values[:, cut].min())
+    return darkest, float(values[:, -1 - cut].max()) - darkest
+
+
+APART = 0.2  # in OKLab: a dot that far from everything around it is seen
+
+
+def speckle(case: Case) -> float:
+    """Share of pixels that differ from every pixel of the ring around their 3 x 3 neighbourhood: dots, but no lines."""
+    picture, reach = case.lab[0], 2
+    height, width = picture.shape[1:]
+    center = picture[:, reach:-reach, reach:-reach]
+    nearest = torch.full_like(center[0], math.inf)
+    span = range(2 * reach + 1)
+    for i, j in ((i, j) for i in span for j in span if i in (0, 2 * reach) or j in (0, 2 * reach)):
+        other = picture[:, i : height - 2 * reach + i, j : width - 2 * reach + j]
+        nearest = torch.minimum(nearest, (center - other).square().sum(0))
+    return float((nearest > APART**2).float().mean())
+
+
+SEGMENT = 32  # pixels of a line that are averaged
+AHEAD = 6  # lines on either side from which a line's difference is predicted
+NEARBY = 16  # lines on either side that say what is usual there
+EDGE = 24  # lines at either end where a step is a border's
+
+
+def seams(case: Case) -> float:
+    """How far the difference between two rows or columns exceeds what the lines beside it predict, along all of it.
+
+    A seam is a step at one line for most of its length. What is drawn never is: its edges take several pixels, and
+    where they lie is foretold by the lines beside. Where the photo has such a line, within three pixels, it is excused.
+    """
+    worst = 0.0
+    for axis in (1, 2):
+        found = unpredicted(case.lab[0].transpose(1, axis))
+        if found is None:
+            return 0.0
+        own = None if case.photo_lab is None else unpredicted(case.photo_lab[0].transpose(1, axis))
+        if own is not None:
+            own = F.max_pool1d(own.view(1, 1, -1), 7, 1, 3).view(-1)
+            found = found.where(own < FAULTS["seams"].threshold, 0 * found)
+        worst = max(worst, float(found[EDGE:-EDGE].max()))
+    return worst
+
+
+def unpredicted(picture: Tensor) -> Tensor | None:
+    """(3, H, W) -> for every line down: the surprise in its difference to the next, which 70 % of its segments exceed.
+
+    None where the picture is too small.
+    """
+    count = picture.shape[2] // SEGMENT
+    if count < 2 or picture.shape[1] < 2 * (AHEAD + NEARBY + EDGE):
+        return None
+    steps = picture.diff(dim=1)[:, :, : count * SEGMENT].unflatten(2, (count, SEGMENT)).mean(3).transpose(1, 2)
+    windows = steps.unfold(2, 2 * AHEAD + 1, 1)  # (3, segments, lines, 13)
+    beside = torch.cat([windows[..., :AHEAD], windows[..., AHEAD + 1 :]], 3)
+    middle = windows[..., AHEAD]
+    # least squares, every place counted by how quiet it is
+    quiet = 1 / (beside.square().mean(3, keepdim=True).sqrt() + 2e-3)
+    known, wanted = (beside * quiet).flatten(1, 2), (middle.unsqueeze(3) * quiet).flatten(1, 2)
+    normal = known.transpose(1, 2) @ known
+    normal += 1e-4 * normal.diagonal(dim1=1, dim2=2).mean(1).clamp_min(1e-9).view(-1, 1, 1) * torch.eye(2 * AHEAD)
+    weights = torch.linalg.solve(normal, known.transpose(1, 2) @ wanted)
+    surprise = (middle - (beside @ weights.unsqueeze(1)).squeeze(3)).square()
+    around = torch.ones(1, 1, 2 * NEARBY + 1)
+    around[..., NEARBY - 1 : NEARBY + 2] = 0
+    usual = F.conv1d(
+        F.pad(surprise, (NEARBY, NEARBY), mode="reflect").flatten(0, 1).unsqueeze(1), around / around.sum()
+    )
+    usual = (usual.view_as(surprise).sqrt() + 1e-3).square()
+    return (surprise.sum(0) / usual.sum(0)).sqrt().quantile(0.3, dim=0)
+
+
+def clipping(case: Case) -> float:
+    """Share of pixels with a channel at its end, beyond photo and styles."""
+    others = [measures.clipping(one) for one in (*([] if case.photo is None else [case.photo]), *case.styles)]
+    return measures.clipping(case.image) - max(others, default=0)
+
+
+def dead_content(case: Case) -> float:
+    """One part in how many of the photo's contours is kept."""
+    return 0.0 if case.photo_lab is None else 1 / max(measures.contours_kept(case.lab, case.photo_lab), 0.02)
+
+
+def under_stylized(case: Case) -> float:
+    """One part in how many of the photo's structure has changed."""
+    return 0.0 if case.photo is None else 1 / max(1 - measures.ssim(case.image, case.photo), 0.02)
+
+
+# ------------------------------------------------------------------------------------------------- the remedies
+
+Remedy = Callable[[str, Mapping[str, Any]], dict[str, Any]]
+
+
+def scaled(name: str, factor: float, least: float = 0.0, most: float = math.inf) -> Callable[[Mapping[str, Any]], Any]:
+    """An option's value times a factor, within bounds; whole where it was whole."""
+
+    def change(options: Mapping[str, Any]) -> Any:
+        value = options.get(name, 0.0)
+        changed = min(max(value * factor, least), most)
+        return round(changed) if isinstance(value, int) else float(f"{changed:.3g}")
+
+    return change
+
+
+def remedy(**verbs: tuple[str, Callable[[Mapping[str, Any]], Any]] | None) -> Remedy:
+    """A remedy by verb: (option, options -> its new value). A verb that is not named has none."""
+
+    def changes(verb: str, options: Mapping[str, Any]) -> dict[str, Any]:
+        chosen = verbs.get(verb)
+        if chosen is None:
+            return {}
+        name, change = chosen
+        value = change(options)
+        return {} if options.get(name) == value else {name: value}
+
+    return changes
+
+
+def smoothed(verb: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Against patterns: average pooling where there is none, else more total variation."""
+    if verb == "paint" and options.get("pooling") == "max":
+        return {"pooling": "average"}
+    return remedy(paint=("tv_weight", scaled("tv_weight", 4, 0.2)), stylize=("strength", scaled("strength", 0.7)))(
+        verb, options
+    )
+
+
+def bolder(verb: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Against a picture that is hardly painted: less content, all the strength, one pass more."""
+    if verb == "stylize":
+        weak = options.get("strength", 1.0) < 1
+        return {"strength": 1.0} if weak else {"passes": min(options.get("passes", 1) + 1, 8)}
+    return {"content_weight": scaled("content_weight", 0.25)(options or {"content_weight": 0.015})}
+
+
+WEAKER = ("strength", scaled("strength", 0.7))
+SOFTER = ("mask_softness", scaled("mask_softness", 2, 0.1, 1))
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A row: the score of a case, from which score on it counts, what is said, and (verb, options) -> what to change."""
+
+    score: Callable[[Case], float]
+    threshold: float
+    sentence: str
+    remedy: Remedy
+
+
+FAULTS: dict[str, Fault] = {
+    "checkerboard": Fault(checkerboard, 3.0, "a fine regular pattern lies over the picture", smoothed),
+    "border": Fault(
+        border, 0.036, "a band runs along the edges", remedy(paint=("canvas_padding", scaled("canvas_padding", 2, 32, 256)))
+    ),
+    "haze": Fault(
+        haze,
+        0.15,
+        "a gray veil lies over the picture",
+        remedy(
+            paint=("steps", scaled("steps", 2, 128)),
+            stylize=("passes", lambda options: min(options.get("passes", 1) + 1, 8)),
+        ),
+    ),
+    "speckle": Fault(
+        speckle, 0.0021, "dots stand out all over", remedy(paint=("tv_weight", scaled("tv_weight", 4, 0.2)), stylize=WEAKER)
+    ),
+    "seams": Fault(
+        seams, 2.08, "a straight seam runs through the picture", remedy(paint=SOFTER, stylize=SOFTER)
+    ),
+    "clipping": Fault(
+        clipping,
+        0.3,
+        "much of the picture is burnt out or drowned in black",
+        remedy(paint=("range_weight", scaled("range_weight", 10, 100)), stylize=WEAKER),
+    ),
+    "dead content": Fault(
+        dead_content,
+        7.0,
+        "of the photo's contours hardly anything is left",
+        remedy(paint=("content_weight", scaled("content_weight", 4, 0.06)), stylize=WEAKER),
+    ),
+    "under-stylized": Fault(under_stylized, 5.0, "the picture is still the photo", bolder),
+}  # fmt: skip

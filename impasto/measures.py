@@ -1,0 +1,141 @@
+"""Measures of pictures by their pixels alone: structure, contours, colors, sharpness, saturation, clipping.
+
+Every picture is (1, 3, H, W), sRGB in [0, 1]. Lightness and colors are OKLab's. What needs a network is in `evaluation`.
+"""
+
+import math
+from functools import cache
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from impasto.colors import to_oklab
+
+ENOUGH = 1 << 14  # pixels: more hardly change a distribution of colors
+DIRECTIONS = 13  # in which colors are compared: those of a cube's edges, faces' diagonals and space diagonals
+QUANTILES = 512
+STEP = 1 / 255  # of 8 bits
+
+
+def gaussian(deviation: float, radius: int) -> Tensor:
+    """A normal distribution's weights at -radius ... radius, adding up to 1."""
+    weights = torch.exp(-torch.arange(-radius, radius + 1).square() / (2 * deviation**2))
+    return weights / weights.sum()
+
+
+def blurred(planes: Tensor, kernel: Tensor) -> Tensor:
+    """(N, C, H, W) with the kernel (2R + 1) along both axes, where it fits wholly: (N, C, H - 2R, W - 2R).
+
+    Sums of shifted pictures: for a few planes that is several times faster than a convolution.
+    """
+    for axis in (2, 3):
+        length = planes.shape[axis] - len(kernel) + 1
+        total = torch.zeros_like(planes.narrow(axis, 0, length))
+        for shift, weight in enumerate(kernel.tolist()):
+            total.add_(planes.narrow(axis, shift, length), alpha=weight)
+        planes = total
+    return planes
+
+
+# ------------------------------------------------------------------------------------------------------- structure
+
+
+def ssim(picture: Tensor, photo: Tensor) -> float:
+    """Structural similarity of two pictures' gray values: 1 for the same picture, about 0 for unrelated ones.
+
+    Source: Wang, Bovik, Sheikh, Simoncelli, "Image quality assessment" (2004): 11 x 11 Gaussian windows of deviation 1.5,
+    K₁ = 0.01, K₂ = 0.03, mean over the windows that fit; a picture of less than 11 pixels gets smaller windows.
+    """
+    radius = min(5, (min(picture.shape[2:]) - 1) // 2)
+    kernel = gaussian(1.5, radius)
+    x, y = gray(picture), gray(photo)
+    planes = blurred(torch.cat([x, y, x * x, y * y, x * y], 1), kernel)
+    mean_x, mean_y, xx, yy, xy = planes.unbind(1)
+    variances, covariance = xx + yy - mean_x**2 - mean_y**2, xy - mean_x * mean_y
+    k1, k2 = 0.01**2, 0.03**2
+    similarity = (2 * mean_x * mean_y + k1) * (2 * covariance + k2)
+    return float((similarity / ((mean_x**2 + mean_y**2 + k1) * (variances + k2))).mean())
+
+
+def gray(image: Tensor) -> Tensor:
+    """Luma after Rec. 601, (1, 1, H, W), in which structural similarity is usually measured."""
+    return torch.einsum("nchw,c->nhw", image, image.new_tensor([0.299, 0.587, 0.114])).unsqueeze(1)
+
+
+def contours_kept(lab: Tensor, photo: Tensor) -> float:
+    """How far the contours of a picture are where the photo's are: 1 all, 0 none.
+
+    lab, photo: (1, 3, H, W) in OKLab. The correlation of the lengths of lightness' gradients, after a blur of 1/80 of the
+    longer side, so that contours count and neither grain nor strokes. Which side is the lighter one does not matter.
+    """
+    deviation = max(lab.shape[2:]) / 80
+    radius = max(1, min(math.ceil(2.5 * deviation), (min(lab.shape[2:]) - 3) // 2))
+    both = blurred(torch.cat([lab[:, :1], photo[:, :1]]), gaussian(deviation, radius))
+    slopes = torch.hypot(both.diff(dim=2)[..., :-1], both.diff(dim=3)[..., :-1, :]).flatten(1)
+    centered = slopes - slopes.mean(1, keepdim=True)
+    if float(slopes[1].max()) < 1e-4:  # a photo of one color has no contours to lose
+        return 1.0
+    return float(F.cosine_similarity(centered[:1], centered[1:], eps=1e-12))
+
+
+# ---------------------------------------------------------------------------------------------------------- colors
+
+
+def palette(lab: Tensor) -> Tensor:
+    """The colors of (1, 3, H, W) in OKLab: (P, 3), where it is large an even part of the pixels.
+
+    The stride is odd, so that it does not fall in step with the rows.
+    """
+    pixels = lab.flatten(2)[0].T
+    return pixels[:: pixels.shape[0] // ENOUGH | 1]
+
+
+@cache
+def directions() -> Tensor:
+    """The 13 directions of a cube's neighbours, of unit length: (13, 3)."""
+    axes = [(x, y, z) for x in (-1, 0, 1) for y in (-1, 0, 1) for z in (-1, 0, 1)]
+    return F.normalize(torch.tensor(axes[len(axes) // 2 + 1 :], dtype=torch.float32))
+
+
+def color_distance(colors: Tensor, others: Tensor) -> float:
+    """Distance between two distributions of colors, (P, 3) and (Q, 3) in OKLab: 0 for the same; 0.02 is just visible.
+
+    The earth mover's distance between their histograms, in one dimension the mean distance of equal ranks, averaged over
+    `directions` ("sliced": Rabin, Peyré, Delon, Bernot 2011). Where the pixels are does not matter.
+    """
+    quantiles = [ranked(some @ directions().to(some).T) for some in (colors, others)]
+    return float((quantiles[0] - quantiles[1]).abs().mean())
+
+
+def ranked(values: Tensor) -> Tensor:
+    """Columns (P, D) -> their values at `QUANTILES` evenly spaced ranks, (QUANTILES, D)."""
+    ranks = torch.linspace(0, len(values) - 1, QUANTILES, device=values.device)
+    levels, low = values.T.contiguous().sort().values.T, ranks.long()  # sorting along memory is several times faster
+    return torch.lerp(levels[low], levels[(low + 1).clamp_max(len(values) - 1)], (ranks - low).unsqueeze(1))
+
+
+# ---------------------------------------------------------------------------------------------------------- quality
+
+
+def sharpness(lab: Tensor) -> float:
+    """Mean absolute difference of a pixel's lightness to the mean of its four neighbours. (1, 3, H, W) in OKLab -> >= 0"""
+    x = lab[:, :1]
+    inside = x[..., 1:-1, 1:-1]
+    around = (x[..., :-2, 1:-1] + x[..., 2:, 1:-1] + x[..., 1:-1, :-2] + x[..., 1:-1, 2:]) / 4
+    return float((inside - around).abs().mean())
+
+
+def saturation(lab: Tensor) -> float:
+    """Mean chroma: 0 is gray, sRGB's blue, the most colorful, is 0.31. (1, 3, H, W) in OKLab"""
+    return float(lab[:, 1:].square().sum(1).sqrt().mean())
+
+
+def clipping(image: Tensor) -> float:
+    """Share of pixels of which some channel is at an end of its range, to half a step of 8 bits. sRGB in [0, 1]"""
+    return float(((image < STEP / 2) | (image > 1 - STEP / 2)).any(1).float().mean())
+
+
+def oklab(image: Tensor) -> Tensor:
+    """sRGB -> OKLab, of values that may lie a little outside [0, 1]."""
+    return to_oklab(image.clamp(0, 1))
