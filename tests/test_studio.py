@@ -27,7 +27,7 @@ from impasto.presets import PRESETS, options_for
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # what other packages warn of while they are imported
     pytest.importorskip("gradio", reason="the studio needs Gradio: pip install 'impasto[studio]'")
-    from impasto.studio import forms, history, limits, look, painting, server, service, shelf, single, stage
+    from impasto.studio import forms, history, limits, look, painting, server, service, shelf, single, stage, videos
     from impasto.studio.easel import Area, known
     from impasto.studio.worker import RUN, Order, Report
     from impasto.studio.workshop import Job, LineFull, Workshop
@@ -98,7 +98,11 @@ def test_every_option_is_asked_once_or_withheld_for_a_reason(verb: Any) -> None:
 
 
 def test_the_tables_name_no_option_that_is_gone() -> None:
-    known = {declared.name for kind in (PaintOptions, StylizeOptions) for declared in dataclasses.fields(kind)}
+    known = {
+        declared.name
+        for kind in (PaintOptions, StylizeOptions, videos.VideoOptions)
+        for declared in dataclasses.fields(kind)
+    }
     named = {
         *forms.LABELS,
         *forms.SLIDERS,
@@ -125,6 +129,13 @@ def test_a_form_that_is_left_alone_gives_the_preset(preset: str) -> None:
     answers = {name: forms.answer(asked, forms.entered(asked)) for name, asked in forms.controls(options).items()}
     assert options_for("default").replace(**answers) == options
     assert forms.bundle(PaintOptions, answers) == options
+
+
+def test_a_list_of_whole_numbers_stays_one() -> None:
+    asked = forms.controls(videos.VideoOptions())["references"]
+    assert forms.answer(asked, forms.entered(asked)) == videos.VideoOptions().references
+    with pytest.raises(OptionError, match=r"'1\.5' is no number"):
+        forms.answer(asked, "1 1.5")
 
 
 def test_what_gradio_makes_of_numbers_is_taken() -> None:
@@ -316,6 +327,21 @@ def test_one_can_go_back_to_a_kept_step_and_paint_on_otherwise(workshop: Worksho
     missing = wait(workshop.submit(dataclasses.replace(order, arguments=(first.order.folder / RUN, 51, {}))))
     assert "25, 50, 60" in str(missing.error)
     assert "/" not in str(missing.error)
+
+
+def test_a_video_is_painted_frame_by_frame(workshop: Workshop, picture: Path, tmp_path: Path) -> None:
+    clip = tmp_path / "clip.gif"
+    frames = [Image.new("RGB", (48, 40), (40 * n, 80, 120)) for n in range(3)]
+    frames[0].save(clip, save_all=True, append_images=frames[1:], duration=100)
+    job = wait(workshop.submit(videos.video_order(videos.VideoOptions(), "default", str(clip), str(picture), 128)))
+    assert (job.state, job.error) == ("done", None)
+    assert [file.name for file in job.files] == ["clip-photo.gif"]
+    with Image.open(job.files[0]) as painted:
+        assert (getattr(painted, "n_frames", 1), max(painted.size)) == (3, 128)
+    assert job.report is not None
+    assert (job.report.unit, job.report.index) == ("frame", 3)
+    with pytest.raises(InputError, match="no video yet"):
+        videos.video_order(videos.VideoOptions(), "default", None, str(picture), 128)
 
 
 def test_a_stop_does_not_wait_for_a_long_evaluation_and_the_next_order_finds_a_worker(

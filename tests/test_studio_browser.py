@@ -27,7 +27,7 @@ QUIET = [
     "--disable-sync", "--disable-default-apps", "--disable-extensions", "--disable-domain-reliability",
     "--disable-client-side-phishing-detection", "--disable-features=Translate,OptimizationHints,MediaRouter",
 ]  # fmt: skip
-TABS = ("Paint", "Stylize", "Texture", "Reconstruct", "Gallery")
+TABS = ("Paint", "Stylize", "Texture", "Reconstruct", "Video", "Gallery")
 SIZES = {"wide": {"width": 1360, "height": 860}, "phone": {"width": 390, "height": 844}}
 
 pytestmark = pytest.mark.browser

@@ -9,8 +9,9 @@
     fields     a form as Gradio's components
     easel      what the tabs share that optimise a picture
     pictures   places to put a picture, and those that come with the package
-    painting, instant, single, shelf
-               the tabs: Paint; Stylize; Texture and Reconstruct; Gallery
+    history    going back to a kept step of a painting
+    painting, instant, single, videos, shelf
+               the tabs: Paint; Stylize; Texture and Reconstruct; Video; Gallery
     service    the same verbs for programs
     server     the page and its address
 

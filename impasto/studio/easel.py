@@ -14,7 +14,7 @@ from gradio.components import Component
 
 from impasto import images
 from impasto.errors import ImpastoError
-from impasto.options import PaintOptions
+from impasto.options import Bundle
 from impasto.presets import PRESETS
 from impasto.studio import stage
 from impasto.studio.fields import Fields
@@ -39,7 +39,7 @@ class Verb:
 
     name: str
     button: str
-    options: Callable[[str], PaintOptions]
+    options: Callable[[str], Bundle]
     front: tuple[str, ...]
     invitation: tuple[str, str]
     without: tuple[str, ...] = ()
@@ -56,8 +56,8 @@ class Area:
         self.workshop, self.verb, self.tickets = workshop, verb, tickets
         self.fields = Fields(verb.options("default"), verb.front, verb.without)
 
-    def form(self, whole: bool = True) -> None:
-        """The button, and options; whole: all of them."""
+    def form(self, whole: bool = True, presets: bool = True) -> None:
+        """The button, and options; whole: all of them; presets: whether there are any."""
         self.begin = gr.Button(self.verb.button, variant="primary", elem_classes="begin")
         self.stop = gr.Button("Stop and keep", visible=False, elem_classes="begin stop")
         self.forecast = gr.HTML(elem_classes="forecast")
@@ -65,9 +65,9 @@ class Area:
         with gr.Accordion("All options", open=False, elem_classes="all-options", visible=whole):
             self.preset = gr.Dropdown(
                 list(PRESETS), value="default", label="Preset", filterable=False,
-                info="A published recipe to start from. It sets every option below, and those above.",
+                info="A published recipe to start from. It sets every option below, and those above.", visible=presets,
             )  # fmt: skip
-            self.story = gr.HTML(story("default"), elem_classes="story")
+            self.story = gr.HTML(story("default"), elem_classes="story", visible=presets)
             self.fields.show_the_rest()
 
     def show(self) -> None:
@@ -87,7 +87,7 @@ class Area:
         def made(preset: str, *values: Any) -> Order:
             entered, rest = values[: len(form) - 1], values[len(form) - 1 :]
             options = self.verb.options(preset).replace(**self.fields.answers(entered))
-            check_size(options.size)
+            check_size(getattr(options, "size", 0))
             return order(options, preset, *rest)
 
         async def rejoin(tickets: Any) -> AsyncIterator[list[Any]]:

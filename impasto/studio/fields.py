@@ -6,14 +6,14 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from impasto.options import Options
+from impasto.options import Bundle
 from impasto.studio.forms import Control, answer, controls, entered, sections
 
 
 class Fields:
     """The components of a form. `names` and `components` go together; call it inside a `gr.Blocks`."""
 
-    def __init__(self, options: Options, front: Sequence[str], without: Sequence[str] = ()) -> None:
+    def __init__(self, options: Bundle, front: Sequence[str], without: Sequence[str] = ()) -> None:
         self.controls = {name: asked for name, asked in controls(options).items() if name not in without}
         self.made: dict[str, Component] = {}
         self.front = front
@@ -43,7 +43,7 @@ class Fields:
         """What was entered, by name and as options want it. Raises OptionError."""
         return {name: answer(self.controls[name], value) for name, value in zip(self.made, values, strict=True)}
 
-    def showing(self, options: Options) -> list[Any]:
+    def showing(self, options: Bundle) -> list[Any]:
         """What the components show for these options; a slider reaches as far as it must."""
         asked = controls(options)
         return [update(asked[name]) for name in self.made]

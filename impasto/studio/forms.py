@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeAlias
 
 from impasto.backbones import BACKBONES
 from impasto.errors import OptionError
-from impasto.options import STARTS, Options, alternatives
+from impasto.options import STARTS, Bundle, alternatives
 from impasto.studio.limits import undashed
 
 Kind: TypeAlias = Literal["choice", "flag", "whole", "number", "names", "numbers", "text"]
@@ -47,6 +47,7 @@ SLIDERS: Mapping[str, tuple[float, float, float]] = {
     "start_noise": (0, 1, 0.05),
     "strength": (0, 1, 0.01),
     "passes": (1, 4, 1),
+    "steadiness": (0, 0.98, 0.02),
 }
 
 SECTIONS: Mapping[str, tuple[str, ...]] = {
@@ -66,7 +67,10 @@ FURTHER = "Further"
 
 @dataclass(frozen=True)
 class Control:
-    """One question of a form. least and most: of a number, None where there is no limit; slider: its range and step."""
+    """One question of a form. least and most: of a number, None where there is no limit; slider: its range and step.
+
+    optional: no answer is one, too. whole: the numbers of a list have no fractions.
+    """
 
     name: str
     label: str
@@ -78,6 +82,7 @@ class Control:
     most: float | None = None
     slider: tuple[float, float, float] | None = None
     optional: bool = False
+    whole: bool = False
 
 
 def control(declared: Field[Any], default: Any) -> Control:
@@ -100,6 +105,7 @@ def control(declared: Field[Any], default: Any) -> Control:
         most,
         SLIDERS.get(name),
         optional=len(kinds) < len(alternatives(declared.type)),
+        whole=typing.get_args(kinds[0])[:1] == (int,),
     )
 
 
@@ -108,7 +114,7 @@ def kind_of(kind: Any) -> tuple[Kind, tuple[str, ...]]:
     if typing.get_origin(kind) is Literal:
         return "choice", typing.get_args(kind)
     if typing.get_origin(kind) is tuple:
-        return ("numbers", ()) if typing.get_args(kind)[0] is float else ("names", ())
+        return ("names", ()) if typing.get_args(kind)[0] is str else ("numbers", ())
     plain: dict[Any, Kind] = {bool: "flag", int: "whole", float: "number", str: "text"}
     return plain[kind], ()
 
@@ -123,7 +129,7 @@ def for_the_page(help: str) -> str:
     return undashed(help.replace(", or the path of a picture.", "."))
 
 
-def controls(options: Options) -> dict[str, Control]:
+def controls(options: Bundle) -> dict[str, Control]:
     """Every question about such options, with these as the answers, in the order of their declaration."""
     return {
         declared.name: control(declared, getattr(options, declared.name))
@@ -156,7 +162,7 @@ def answer(asked: Control, value: Any) -> Any:
 def number(text: Any, asked: Control) -> float:
     """A number of a list. Raises OptionError."""
     try:
-        return float(text)
+        return int(text) if asked.whole else float(text)
     except (TypeError, ValueError):
         raise OptionError(
             f"{asked.label}: {str(text)[:40]!r} is no number. Write numbers with spaces between."
@@ -170,7 +176,7 @@ def entered(asked: Control) -> Any:
     return list(asked.default) if asked.kind == "names" else asked.default
 
 
-def bundle(kind: type[Options], given: Mapping[str, Any], base: Options | None = None) -> Options:
+def bundle(kind: type[Bundle], given: Mapping[str, Any], base: Bundle | None = None) -> Bundle:
     """Options of the kind from what was entered or sent, over `base`. Raises OptionError.
 
     What a browser may not decide is refused, a path for `start` too.

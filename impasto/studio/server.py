@@ -10,6 +10,7 @@ import gradio as gr
 
 from impasto import machine
 from impasto.errors import OptionError
+from impasto.figures import DEMO
 from impasto.studio import look
 from impasto.studio.instant import stylize_tab
 from impasto.studio.limits import UPLOAD_BYTES
@@ -17,6 +18,7 @@ from impasto.studio.painting import paint_tab
 from impasto.studio.service import serve
 from impasto.studio.shelf import gallery_tab
 from impasto.studio.single import reconstruct_tab, texture_tab
+from impasto.studio.videos import video_tab
 from impasto.studio.workshop import Workshop
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -28,6 +30,7 @@ TABS: dict[str, Callable[[Workshop, gr.BrowserState, gr.Blocks, gr.Tab], None]] 
     "Stylize": stylize_tab,
     "Texture": texture_tab,
     "Reconstruct": reconstruct_tab,
+    "Video": video_tab,
     "Gallery": gallery_tab,
 }
 HEADER = """
@@ -94,6 +97,7 @@ def launch(
             state_session_capacity=1000,
             theme=look.theme(),
             css_paths=[look.CSS],
+            allowed_paths=[str(DEMO)],
             favicon_path=str(Path(__file__).with_name("icon.svg")),
         )
     except OSError as error:

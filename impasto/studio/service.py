@@ -122,6 +122,7 @@ def as_mapping(options: Any) -> dict[str, Any]:
 def checked(options: Mapping[str, Any], base: Options) -> Any:
     """The base with what was sent in its place. Raises OptionError."""
     made = bundle(type(base), options, base)
+    assert isinstance(made, Options)
     check_size(made.size)
     return made
 

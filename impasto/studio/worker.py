@@ -11,7 +11,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -19,8 +19,9 @@ from typing import Any
 
 from PIL import Image
 
-from impasto import figures, machine, runs, scene, sheets
+from impasto import figures, images, machine, runs, scene, sheets
 from impasto.errors import ImpastoError
+from impasto.film.filming import video
 from impasto.options import PaintOptions
 from impasto.painting import Painting, PaintStep, paint_steps
 from impasto.runs import KEPT_EVERY
@@ -126,11 +127,16 @@ class Easel:
 
     def report(self, step: PaintStep, index: int, total: int, unit: str) -> None:
         """Show a step as number `index` of `total`. Raises Stopped where somebody has asked for that."""
-        preview = None
-        if time.monotonic() - self.shown > PREVIEW_EVERY or index % KEPT_EVERY == 0 or index == total:
+        report = Report(index, total, step.size, step.loss, step.parts, step.seconds, None, unit)
+        self.show(step.painting.picture, report)
+
+    def show(self, picture: Image.Image, report: Report) -> None:
+        """Send a report, now and then with the picture. Raises Stopped where somebody has asked for that."""
+        due = time.monotonic() - self.shown > PREVIEW_EVERY
+        if due or report.index % KEPT_EVERY == 0 or report.index == report.total:
             self.shown = time.monotonic()
-            preview = jpeg(step.painting.picture)
-        self.send(Report(index, total, step.size, step.loss, step.parts, step.seconds, preview, unit))
+            report = replace(report, preview=jpeg(picture))
+        self.send(report)
         if self.stopped.is_set():
             raise Stopped
 
@@ -230,12 +236,26 @@ def draw(order: Order, easel: Easel) -> None:
     easel.ended.set()
 
 
+def film(order: Order, easel: Easel) -> None:
+    """A video, frame by frame; it is a file when the last one is finished."""
+    source, styles, target, options = order.arguments
+    for frame in video(source, styles, order.folder / target, options, **order.keywords):
+        if frame.image is not None:
+            picture = images.to_picture(frame.image, frame.opacity)
+            easel.show(
+                picture, Report(frame.index + 1, frame.total, max(picture.size), 0.0, {}, frame.seconds, None, "frame")
+            )
+    easel.send(Finished((order.folder / target,)))
+    easel.ended.set()
+
+
 VERBS: Mapping[str, Callable[[Order, Easel], None]] = {
     "paint": paint,
     "branch": paint_on,
     "texture": steps_of(texture_steps),
     "reconstruct": steps_of(reconstruct_steps),
     "stylize": stylize,
+    "video": film,
     "figure": draw,
 }
 

@@ -227,7 +227,11 @@ class Workshop:
             if message.unit == "step":
                 job.history.append((message.size, message.loss))
             job.preview = message.preview or job.preview
-            if message.preview and (message.index % KEPT_EVERY == 0 or message.index == message.total):
+            if (
+                message.preview
+                and message.unit == "step"
+                and (message.index % KEPT_EVERY == 0 or message.index == message.total)
+            ):
                 job.kept[message.index] = message.preview
         elif isinstance(message, Fetching):
             job.fetching = message
