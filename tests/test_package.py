@@ -72,6 +72,7 @@ ORDER = [
     "terminal",
     "outputs",
     "lessons",
+    "studio",
     "cli",
     "__main__",
 ]
@@ -202,7 +203,7 @@ def test_the_mathematics_knows_nothing_of_impasto_but_its_errors(module: str) ->
     assert ARROWS[module] <= {"errors"}
 
 
-@pytest.mark.parametrize("front_end", ["cli", "outputs", "terminal", "lessons"])
+@pytest.mark.parametrize("front_end", ["cli", "outputs", "studio", "terminal", "lessons"])
 def test_no_library_module_imports_a_front_end(front_end: str) -> None:
     assert {module for module, arrows in ARROWS.items() if front_end in arrows} <= {
         "outputs",

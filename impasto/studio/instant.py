@@ -1,0 +1,115 @@
+"""The Stylize tab: any style in one pass of presto, painted anew whenever something moves."""
+
+import threading
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import gradio as gr
+
+from impasto import images
+from impasto.errors import ImpastoError
+from impasto.figures import DEMO
+from impasto.options import StylizeOptions
+from impasto.painting import Painting
+from impasto.studio import stage
+from impasto.studio.easel import PRIVATE, name_of
+from impasto.studio.fields import Fields
+from impasto.studio.forms import bundle
+from impasto.studio.limits import check_picture, check_size, sentence
+from impasto.studio.pictures import chosen_style, shipped_styles, upload
+from impasto.studio.worker import jpeg
+from impasto.studio.workshop import Workshop
+from impasto.stylizer import Stylizer
+
+FRONT = ("strength", "style_scale", "colors", "color_strength", "passes", "size")
+WITHOUT = ("mask_softness", "precision")
+CLICK = "() => document.querySelector('#stylize-file button, button#stylize-file, a#stylize-file').click()"
+
+
+class Studio:
+    """One network for all who ask, made when it is first needed; one picture at a time."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.stylizer: Stylizer | None = None
+
+    def paint(self, photo: Path, styles: Sequence[tuple[Path, float]], options: StylizeOptions) -> Painting:
+        """As `Stylizer.paint`."""
+        with self.lock:
+            self.stylizer = self.stylizer or Stylizer(options)
+            self.stylizer.options = options
+            return self.stylizer.paint(photo, list(styles))
+
+
+def stylize_tab(workshop: Workshop, tickets: gr.BrowserState, page: gr.Blocks, tab: gr.Tab) -> None:
+    """Build the tab."""
+    studio = Studio()
+    fields = Fields(StylizeOptions(), FRONT, WITHOUT)
+    with gr.Row(elem_classes="tab live"):
+        with gr.Column(elem_classes="side", min_width=320, scale=4):
+            with gr.Row(elem_classes="pictures"):
+                photo = upload("Photo", DEMO / "valley.jpg")
+                style = upload("Style", DEMO / "woodcut.jpg")
+            thumbnails = shipped_styles()
+            with gr.Accordion("Mix in a second style", open=False, elem_classes="section"):
+                second = upload("Second style", height=140)
+                share = gr.Slider(0, 1, value=0.5, step=0.05, label="How much of it")
+            fields.show(FRONT)
+        with gr.Column(elem_classes="main", min_width=320, scale=7):
+            shown = gr.HTML(
+                stage.empty("Your picture appears here", "It follows the sliders."), elem_classes="stage-place"
+            )
+            with gr.Row(elem_classes="after"):
+                save = gr.Button("Download", elem_classes="download", size="md")
+                file = gr.DownloadButton("File", elem_id="stylize-file", elem_classes="out-of-sight")
+
+    inputs = [photo, style, second, share, *fields.components]
+
+    def order(*values: Any) -> tuple[Path, list[tuple[Path, float]], StylizeOptions]:
+        content, first, other, mixed = values[:4]
+        options = bundle(StylizeOptions, fields.answers(values[4:]))
+        assert isinstance(options, StylizeOptions)
+        check_size(options.size)
+        styles = [(check_picture(first, "style"), 1.0 - mixed if other else 1.0)]
+        if other:
+            styles.append((check_picture(other, "second style"), mixed))
+        return check_picture(content, "photo"), [(path, weight) for path, weight in styles if weight > 0], options
+
+    def answer(*values: Any) -> str:
+        try:
+            content, styles, options = order(*values)
+            painting = studio.paint(content, styles, options)
+        except ImpastoError as error:
+            return stage.trouble(sentence(error, [value for value in values if isinstance(value, str)]))
+        facts = [f"{painting.picture.width} × {painting.picture.height}", f"{painting.recipe['seconds']:.2f} s",
+                 painting.recipe["engine"]]  # fmt: skip
+        return stage.answered(photo_before(str(content), options.size), jpeg(painting.picture, quality=90), facts)
+
+    def written(*values: Any) -> Any:
+        try:
+            content, styles, options = order(*values)
+            folder = workshop.folder / uuid4().hex
+            folder.mkdir()
+            path = studio.paint(content, styles, options).save(
+                folder / f"{name_of(content, *(path for path, _ in styles))}.png"
+            )
+        except ImpastoError as error:
+            raise gr.Error(sentence(error, [value for value in values if isinstance(value, str)])) from None
+        return gr.update(value=str(path))
+
+    moved = [part.change for part in (photo, style, second)]
+    moved += [part.input for part in (share, *fields.components)]  # type: ignore[attr-defined]
+    gr.on([page.load, *moved], answer, inputs, shown, trigger_mode="always_last", concurrency_limit=1, **PRIVATE)
+    save.click(written, inputs, file, **PRIVATE).success(None, js=CLICK)
+    thumbnails.select(chosen_style, None, style, **PRIVATE, queue=False)
+
+
+@lru_cache(maxsize=32)
+def photo_before(path: str, size: int) -> bytes:
+    """The photo as a JPEG of about that size."""
+    picture = images.load_picture(path)
+    picture.thumbnail((size, size))
+    return jpeg(picture)

@@ -1,0 +1,44 @@
+"""Pictures on the page: places to put one, and those that come with the package."""
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from impasto import recipe
+from impasto.figures import DEMO, STYLES
+
+
+def upload(label: str, path: Path | None = None, height: int = 190) -> gr.Image:
+    """A place for a picture: dropped, pasted, chosen or taken by the camera. Gives the path of what arrived, unread.
+
+    Gradio by itself would open it, and say in its own words what is wrong with it.
+    """
+    place = gr.Image(
+        None if path is None else str(path), label=label, type="filepath", image_mode=None, buttons=[], height=height,
+        min_width=120, placeholder="Drop, paste or click",
+    )  # fmt: skip
+    place.preprocess = lambda payload: None if payload is None else payload.path  # type: ignore[method-assign]
+    return place
+
+
+def shipped_styles() -> gr.Gallery:
+    """The styles, to be had at a click."""
+    return gr.Gallery(
+        [(str(DEMO / f"{name}.jpg"), name) for name in STYLES], label="Styles that come along", columns=len(STYLES),
+        height=84, allow_preview=False, show_label=False, buttons=[], object_fit="cover", elem_classes="shipped",
+        interactive=False,
+    )  # fmt: skip
+
+
+def chosen_style(event: gr.SelectData) -> str:
+    """The file of the thumbnail that was clicked."""
+    return str(DEMO / f"{STYLES[event.index]}.jpg")
+
+
+def found_again(entry: Any) -> str | None:
+    """The shipped picture of a recipe's fingerprint, if it is one."""
+    wanted = entry.get("sha256") if isinstance(entry, dict) else None
+    return next(
+        (str(path) for path in sorted(DEMO.glob("*.jpg")) if recipe.fingerprint(path)["sha256"] == wanted), None
+    )

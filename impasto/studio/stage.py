@@ -1,0 +1,162 @@
+"""What is seen of a painting, as HTML: the preview with its losses and the time left, then before and after.
+
+One element for all states, so that nothing jumps. Pictures are inside it, so that a preview leaves no file anywhere.
+"""
+
+import html
+import math
+from base64 import b64encode
+from collections.abc import Sequence
+
+from impasto.studio.workshop import Job
+
+CURVE = 240, 44  # width and height of the loss curve in its own units
+POINTS = 120  # that the curve is drawn with, at most
+
+
+def show(job: Job, ahead: int = 0, before: bytes | None = None) -> str:
+    """A job as it stands. ahead: how many go before it; before: a JPEG to compare the result with."""
+    if job.state == "waiting":
+        place = "You are next in line." if ahead == 0 else f"{ahead} before you in the line."
+        return frame("waiting", note("Waiting for its turn", place))
+    if job.ended:
+        return result(job, before)
+    if job.preview is None or job.report is None:
+        if job.fetching is not None:
+            share = job.fetching.done / max(1, job.fetching.total)
+            told = f"{job.fetching.done / 1e6:.0f} of {job.fetching.total / 1e6:.0f} MB, once"
+            return frame("waiting", note("Fetching the network", told) + bar(share))
+        return frame("waiting", note("Looking at the pictures", "The first preview comes in a moment.") + bar(None))
+    report = job.report
+    left = "" if job.left is None else f"{duration(job.left)} left"
+    facts = [f"{report.size} px", f"{report.unit} {report.index} of {report.total}", left]
+    caption = line(facts, curve(job.history))
+    picture = image(job.preview, f"The painting at {report.unit} {report.index} of {report.total}")
+    return frame("working", picture + bar(report.index / report.total) + caption)
+
+
+def result(job: Job, before: bytes | None) -> str:
+    """What an ended job leaves: the picture, compared with `before` if there is one, and how it went."""
+    words = "" if job.error is None else f'<p class="said" role="alert">{html.escape(job.error)}</p>'
+    if job.preview is None:
+        return frame("ended", words or note("Stopped", "Before there was anything to see."))
+    picture = compare(before, job.preview) if before else image(job.preview, "The finished picture")
+    report = job.report
+    facts = []
+    if report is not None:
+        reached = (
+            f"stopped at step {report.index} of {report.total}" if job.state != "done" else f"{report.index} steps"
+        )
+        facts = [f"{report.size} px", reached, duration(report.seconds)]
+    return frame("ended", words + picture + line(facts, curve(job.history)))
+
+
+def answered(before: bytes | None, after: bytes, facts: Sequence[str]) -> str:
+    """A picture that was there at once."""
+    return frame("ended", (compare(before, after) if before else image(after, "The picture")) + line(facts, ""))
+
+
+def empty(title: str, text: str) -> str:
+    """A stage on which nothing has been shown yet."""
+    return frame("empty", note(title, text))
+
+
+def trouble(text: str) -> str:
+    """A stage that says what was wrong."""
+    return frame("ended", f'<p class="said" role="alert">{html.escape(text)}</p>')
+
+
+# ---------------------------------------------------------------------------------------------------------- parts
+
+
+def frame(state: str, inside: str) -> str:
+    """The stage in a state: empty, waiting, working or ended."""
+    return f'<section class="stage {state}" data-state="{state}" aria-label="The painting">{inside}</section>'
+
+
+def note(title: str, text: str) -> str:
+    """Two lines in the middle of an empty stage."""
+    return f'<div class="note"><p class="title">{html.escape(title)}</p><p>{html.escape(text)}</p></div>'
+
+
+def image(data: bytes, alternative: str) -> str:
+    """A JPEG."""
+    return f'<div class="canvas"><img src="{source(data)}" alt="{html.escape(alternative)}"></div>'
+
+
+def source(data: bytes) -> str:
+    """A JPEG as the address of a picture."""
+    return f"data:image/jpeg;base64,{b64encode(data).decode()}"
+
+
+def compare(before: bytes, after: bytes) -> str:
+    """Two pictures of one shape with a handle between them, which the arrow keys move too."""
+    return (
+        '<div class="canvas compare" style="--at:0%">'
+        f'<img src="{source(after)}" alt="The finished picture">'
+        f'<img class="before" src="{source(before)}" alt="The photo before">'
+        '<input type="range" min="0" max="100" value="0" step="1" aria-label="Photo against painting" '
+        "oninput=\"this.parentElement.style.setProperty('--at', this.value + '%')\">"
+        '<span class="handle" aria-hidden="true"></span></div>'
+    )
+
+
+def bar(share: float | None) -> str:
+    """How far it is, from 0 to 1; None where nobody knows."""
+    if share is None:
+        return '<div class="bar unknown" role="progressbar" aria-label="Progress"><span></span></div>'
+    percent = round(100 * min(1.0, share), 1)
+    return (
+        f'<div class="bar" role="progressbar" aria-label="Progress" aria-valuemin="0" aria-valuemax="100" '
+        f'aria-valuenow="{percent:g}"><span style="width:{percent:g}%"></span></div>'
+    )
+
+
+def line(facts: Sequence[str], drawing: str) -> str:
+    """Facts in a row, and a drawing at its end."""
+    words = "".join(f"<span>{html.escape(fact)}</span>" for fact in facts if fact)
+    return f'<footer><div class="facts">{words}</div>{drawing}</footer>' if words or drawing else ""
+
+
+def curve(history: Sequence[tuple[int, float]]) -> str:
+    """The losses as a line, logarithmic; each scale by itself, for their losses cannot be compared."""
+    if len(history) < 3:
+        return ""
+    width, height = CURVE
+    lines, marks, start = [], [], 0
+    for index in range(1, len(history) + 1):
+        if index == len(history) or history[index][0] != history[start][0]:
+            lines.append(polyline([loss for _, loss in history[start:index]], start, len(history)))
+            if index < len(history):
+                x = width * index / (len(history) - 1)
+                marks.append(f'<line class="scale" x1="{x:.1f}" x2="{x:.1f}" y1="0" y2="{height}"/>')
+            start = index
+    return (
+        f'<svg class="curve" viewBox="0 -2 {width} {height + 4}" preserveAspectRatio="none" role="img" '
+        f'aria-label="Loss, now {history[-1][1]:.3g}">{"".join(marks)}{"".join(lines)}</svg>'
+    )
+
+
+def polyline(losses: Sequence[float], first: int, total: int) -> str:
+    """One scale's losses between their own least and most."""
+    width, height = CURVE
+    logs = [math.log(max(loss, 1e-12)) for loss in losses]
+    low, high = min(logs), max(logs)
+    span = (high - low) or 1.0
+    every = max(1, len(logs) // POINTS)
+    points = [
+        f"{width * (first + index) / max(1, total - 1):.1f},{height * (1 - (value - low) / span):.1f}"
+        for index, value in enumerate(logs)
+        if index % every == 0 or index == len(logs) - 1
+    ]
+    return f'<polyline points="{" ".join(points)}"/>'
+
+
+def duration(seconds: float) -> str:
+    """8 s, 1 min 20 s, 2 h 5 min."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

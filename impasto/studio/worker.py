@@ -1,0 +1,319 @@
+"""A process that paints, one order after the other, and tells how it goes through a pipe.
+
+It is a process of its own so that stopping frees the machine at once, whatever the network is at, and so that a picture
+that is too much for the machine costs nobody else's.
+"""
+
+import logging
+import os
+import queue
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from io import BytesIO
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from impasto import figures, images, machine, runs, scene, sheets
+from impasto.errors import ImpastoError
+from impasto.film.filming import video
+from impasto.options import PaintOptions
+from impasto.painting import Painting, PaintStep, paint_steps
+from impasto.runs import KEPT_EVERY
+from impasto.studio.limits import sentence
+from impasto.stylizer import Stylizer
+from impasto.synthesis import reconstruct_steps, texture_steps
+
+RUN = "run"  # folder in an order's folder, for the steps that are kept
+PATIENCE = 0.5  # seconds that a stop waits for the evaluation in hand
+PREVIEW_EVERY = 0.2  # seconds
+PREVIEW_SIZE = 1024  # pixels
+
+log = logging.getLogger("impasto.studio")
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be made: a verb with its arguments, and the folder and name of the result's files.
+
+    Arguments are plain data, options and paths. photo: what the result is compared with, if anything.
+    planned: the options, where the arguments only name changes.
+    """
+
+    verb: str
+    folder: Path
+    name: str
+    arguments: tuple[Any, ...] = ()
+    keywords: Mapping[str, Any] = field(default_factory=dict)
+    photo: Path | None = None
+    planned: PaintOptions | None = None
+
+    @property
+    def paths(self) -> list[Path]:
+        """Every path in it, none of which is for the browser."""
+        return [self.folder, *found_paths([*self.arguments, *self.keywords.values()])]
+
+
+@dataclass(frozen=True)
+class Report:
+    """One evaluation as the page shows it. preview: a JPEG, now and then. unit: what `index` counts."""
+
+    index: int
+    total: int
+    size: int
+    loss: float
+    parts: Mapping[str, float]
+    seconds: float
+    preview: bytes | None
+    unit: str = "step"
+
+
+@dataclass(frozen=True)
+class Ready:
+    """The worker waits for an order. rate: seconds for an evaluation of a pixel, None where it is not known."""
+
+    rate: float | None = None
+
+
+@dataclass(frozen=True)
+class Fetching:
+    """Weights are being downloaded: bytes, of how many."""
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The order is done, or was stopped: files of the result, its preview, or what went wrong."""
+
+    files: tuple[Path, ...] = ()
+    preview: bytes | None = None
+    error: str | None = None
+    stopped: bool = False
+
+
+class Stopped(Exception):
+    """Raised where an order is left because somebody stopped it."""
+
+
+def found_paths(values: Any) -> list[Path]:
+    """Every path in nested lists and tuples."""
+    if isinstance(values, list | tuple):
+        return [path for value in values for path in found_paths(value)]
+    return [values] if isinstance(values, Path) else []
+
+
+class Easel:
+    """What the worker has in hand: it reports steps, remembers the last, and writes it when it ends or is stopped."""
+
+    def __init__(self, order: Order, send: Callable[[Any], None]) -> None:
+        self.order, self.send = order, send
+        self.latest: Painting | None = None
+        self.stopped = threading.Event()
+        self.ended = threading.Event()
+        self.closing = threading.Lock()
+        self.shown = 0.0
+
+    def step(self, step: PaintStep) -> None:
+        """Show a step of the painting, which is kept. Raises Stopped where somebody has asked for that."""
+        self.latest = step.painting
+        self.report(step, step.index, step.total, "step")
+
+    def report(self, step: PaintStep, index: int, total: int, unit: str) -> None:
+        """Show a step as number `index` of `total`. Raises Stopped where somebody has asked for that."""
+        report = Report(index, total, step.size, step.loss, step.parts, step.seconds, None, unit)
+        self.show(step.painting.picture, report)
+
+    def show(self, picture: Image.Image, report: Report) -> None:
+        """Send a report, now and then with the picture. Raises Stopped where somebody has asked for that."""
+        due = time.monotonic() - self.shown > PREVIEW_EVERY
+        if due or report.index % KEPT_EVERY == 0 or report.index == report.total:
+            self.shown = time.monotonic()
+            report = replace(report, preview=jpeg(picture))
+        self.send(report)
+        if self.stopped.is_set():
+            raise Stopped
+
+    def download(self, done: int, total: int) -> None:
+        """Show how far a download is."""
+        self.send(Fetching(done, total))
+        if self.stopped.is_set():
+            raise Stopped
+
+    def follow(self, steps: Iterator[PaintStep]) -> None:
+        """Show every step and write what stands at the end."""
+        for step in steps:
+            self.step(step)
+        self.finish()
+
+    def finish(self) -> None:
+        """Write the painting as it stands, once, and say so."""
+        with self.closing:
+            if self.ended.is_set():
+                return
+            files: tuple[Path, ...] = ()
+            preview = None
+            if self.latest is not None:
+                files = (self.latest.save(self.order.folder / f"{self.order.name}.png"),)
+                preview = jpeg(self.latest.picture, quality=92)
+            self.send(Finished(files, preview, stopped=self.stopped.is_set()))
+            self.ended.set()
+
+    def fail(self, error: BaseException) -> None:
+        """Say what went wrong; what was reached before is kept."""
+        files = () if self.latest is None else (self.latest.save(self.order.folder / f"{self.order.name}.png"),)
+        self.send(Finished(files, error=sentence(error, self.order.paths)))
+        self.ended.set()
+
+
+def jpeg(picture: Image.Image, quality: int = 85) -> bytes:
+    """A picture as one sees it on a screen; transparent parts on white."""
+    small = picture.convert("RGBA") if picture.mode == "RGBA" else picture
+    small.thumbnail((PREVIEW_SIZE, PREVIEW_SIZE), Image.Resampling.LANCZOS)
+    if small.mode == "RGBA":
+        ground = Image.new("RGBA", small.size, "white")
+        small = Image.alpha_composite(ground, small).convert("RGB")
+    data = BytesIO()
+    small.save(data, "JPEG", quality=quality)
+    return data.getvalue()
+
+
+# --------------------------------------------------------------------------------------------------------- orders
+
+
+def steps_of(verb: Callable[..., Iterator[PaintStep]]) -> Callable[[Order, Easel], None]:
+    """How an order for a verb that yields steps is carried out."""
+
+    def carry_out(order: Order, easel: Easel) -> None:
+        easel.follow(verb(*order.arguments, on_download=easel.download, **order.keywords))
+
+    return carry_out
+
+
+def paint(order: Order, easel: Easel) -> None:
+    """A painting whose steps are kept, so that one can go back to them."""
+    content, styles, _ = order.arguments
+    sources = scene.sources(content, scene.list_styles(styles), order.keywords.get("protect"))
+    steps = paint_steps(*order.arguments, on_download=easel.download, **order.keywords)
+    easel.follow(runs.keep(steps, order.folder / RUN, sources))
+
+
+def paint_on(order: Order, easel: Easel) -> None:
+    """From a kept step of another order on, with some options changed; its steps are kept, too."""
+    run, at, changes = order.arguments
+    repeat, state = runs.branch(run, at, **changes)
+    easel.follow(runs.keep(repeat.steps(easel.download, state), order.folder / RUN, repeat.sources))
+
+
+def stylize(order: Order, easel: Easel) -> None:
+    """One pass of the network."""
+    content, styles, options = order.arguments
+    easel.latest = Stylizer(options).paint(content, styles)
+    easel.finish()
+
+
+def draw(order: Order, easel: Easel) -> None:
+    """A figure: its cells one after the other, then the sheet as a picture and as a page."""
+    laid = figures.plan(*order.arguments, **order.keywords)
+    made: list[figures.Made] = []
+
+    def show(step: PaintStep) -> None:
+        easel.report(step, len(made) + 1, len(laid.cells), "picture")
+
+    for one in figures.cells(laid, order.folder / "cells", on_step=show):
+        made.append(one)
+    sheet = figures.sheet(laid, made)
+    files = [sheets.save(sheet, order.folder / f"{order.name}{suffix}") for suffix in (".png", ".html")]
+    with Image.open(files[0]) as picture:
+        preview = jpeg(picture.convert("RGB"), quality=92)
+    easel.send(Finished(tuple(reversed(files)) if laid.slider else tuple(files), preview))  # a page can slide
+    easel.ended.set()
+
+
+def film(order: Order, easel: Easel) -> None:
+    """A video, frame by frame; it is a file when the last one is finished."""
+    source, styles, target, options = order.arguments
+    for frame in video(source, styles, order.folder / target, options, **order.keywords):
+        if frame.image is not None:
+            picture = images.to_picture(frame.image, frame.opacity)
+            easel.show(
+                picture, Report(frame.index + 1, frame.total, max(picture.size), 0.0, {}, frame.seconds, None, "frame")
+            )
+    easel.send(Finished((order.folder / target,)))
+    easel.ended.set()
+
+
+VERBS: Mapping[str, Callable[[Order, Easel], None]] = {
+    "paint": paint,
+    "branch": paint_on,
+    "texture": steps_of(texture_steps),
+    "reconstruct": steps_of(reconstruct_steps),
+    "stylize": stylize,
+    "video": film,
+    "figure": draw,
+}
+
+
+# -------------------------------------------------------------------------------------------------------- process
+
+
+def serve(pipe: Connection) -> None:
+    """Carry out the orders that come through the pipe until it closes. "stop" is about the order in hand."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the studio, which then ends this process
+    machine.keep_freed_memory()
+    sending = threading.Lock()
+    orders: queue.Queue[Easel | None] = queue.Queue()
+
+    def send(message: Any) -> None:
+        with sending:
+            pipe.send(message)
+
+    threading.Thread(target=listen, args=(pipe, orders, send), daemon=True).start()
+    send(Ready(warm_up()))
+    while (easel := orders.get()) is not None:
+        try:
+            VERBS[easel.order.verb](easel.order, easel)
+        except Stopped:
+            easel.finish()
+        except Exception as error:
+            if not easel.ended.is_set():
+                if not isinstance(error, ImpastoError):
+                    log.error("An order failed", exc_info=True)
+                easel.fail(error)
+        send(Ready())
+
+
+def listen(pipe: Connection, orders: "queue.Queue[Easel | None]", send: Callable[[Any], None]) -> None:
+    """Take orders and stops from the pipe. A stop that the evaluation in hand outlasts ends the process."""
+    easel = None
+    while True:
+        try:
+            message = pipe.recv()
+        except (EOFError, OSError):
+            os.kill(os.getpid(), signal.SIGTERM)  # the studio has gone
+            return
+        if isinstance(message, Order):
+            easel = Easel(message, send)
+            orders.put(easel)
+        elif easel is not None and not easel.ended.is_set():
+            easel.stopped.set()
+            if not easel.ended.wait(PATIENCE):
+                easel.finish()
+                os.kill(os.getpid(), signal.SIGTERM)
+                return
+
+
+def warm_up() -> float:
+    """Paint a little, so that the first order finds everything loaded; returns seconds for an evaluation of a pixel."""
+    content, style = (figures.DEMO / f"{name}.jpg" for name in ("valley", "swirl"))
+    options = PaintOptions(size=256, min_scale=256, first_steps=3)
+    seconds = [step.seconds for step in paint_steps(content, style, options)]
+    with Image.open(content) as picture:
+        pixels = options.size**2 * min(picture.size) / max(picture.size)
+    return (seconds[-1] - seconds[0]) / (len(seconds) - 1) / pixels

@@ -1,0 +1,637 @@
+"""The studio without a browser: its forms, its sentences, its line, its workers, and what its buttons do."""
+
+import asyncio
+import dataclasses
+import json
+import multiprocessing
+import re
+import time
+import urllib.error
+import urllib.request
+import warnings
+from collections.abc import Callable, Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from impasto import images
+from impasto.errors import ImpastoError, InputError, OptionError
+from impasto.options import PaintOptions, StylizeOptions, option
+from impasto.presets import PRESETS, options_for
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # what other packages warn of while they are imported
+    pytest.importorskip("gradio", reason="the studio needs Gradio: pip install 'impasto[studio]'")
+    from impasto.studio import forms, history, limits, look, painting, server, service, shelf, single, stage, videos
+    from impasto.studio.easel import Area, known
+    from impasto.studio.worker import RUN, Order, Report
+    from impasto.studio.workshop import Job, LineFull, Workshop
+
+VERBS = [painting.PAINT, single.TEXTURE, single.RECONSTRUCT]
+TINY = PaintOptions(size=32, min_scale=32, first_steps=3, canvas_padding=0)
+ENDLESS = TINY.replace(first_steps=100_000)
+
+
+def within_a_loop(build: Callable[[], Any]) -> Any:
+    """What Gradio builds outside a running loop makes loops of its own, which it never closes."""
+
+    async def call() -> Any:
+        return build()
+
+    return asyncio.run(call())
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    """A small picture in a folder whose name nobody is to learn."""
+    folder = tmp_path / "secret-folder"
+    folder.mkdir()
+    path = folder / "photo.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (40, 48, 3), dtype=np.uint8)).save(path)
+    return path
+
+
+@pytest.fixture
+def line() -> Iterator[Workshop]:
+    """A workshop where nobody works: orders wait."""
+    workshop = Workshop(workers=0, waiting=5)
+    yield workshop
+    workshop.close()
+
+
+@pytest.fixture(scope="module")
+def workshop() -> Iterator[Workshop]:
+    """One worker, a process of its own."""
+    with warnings.catch_warnings():
+        workshop = Workshop()
+        yield workshop
+        workshop.close()
+
+
+def paint(path: Path, options: PaintOptions = TINY, name: str = "result") -> Order:
+    return Order("paint", Path(), name, (path, [path], options), {"preset": "default"}, photo=path)
+
+
+def wait(job: Job, until: str = "ended") -> Job:
+    end = time.monotonic() + 60
+    while not (job.ended if until == "ended" else job.report is not None):
+        assert time.monotonic() < end, f"still {job.state}"
+        time.sleep(0.01)
+    return job
+
+
+# ---------------------------------------------------------------------------------------------------------- forms
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
+def test_every_option_is_asked_once_or_withheld_for_a_reason(verb: Any) -> None:
+    asked = [name for name in forms.controls(verb.options("default")) if name not in verb.without]
+    shown = [*verb.front, *(name for names in forms.sections(asked, verb.front).values() for name in names)]
+    assert sorted(shown) == sorted(asked)
+    everything = {declared.name for declared in dataclasses.fields(PaintOptions)}
+    assert everything == set(asked) | set(verb.without) | (everything & set(forms.WITHHELD))
+
+
+def test_the_tables_name_no_option_that_is_gone() -> None:
+    known = {
+        declared.name
+        for kind in (PaintOptions, StylizeOptions, videos.VideoOptions)
+        for declared in dataclasses.fields(kind)
+    }
+    named = {
+        *forms.LABELS,
+        *forms.SLIDERS,
+        *forms.WITHHELD,
+        *(name for names in forms.SECTIONS.values() for name in names),
+    }
+    assert named <= known
+
+
+def test_an_option_that_is_new_is_asked_among_the_further_ones() -> None:
+    @dataclasses.dataclass(frozen=True)
+    class More(PaintOptions):
+        gloss: float = option(0.25, "How shiny; see --size.", least=0, most=1)
+
+    asked = forms.controls(More())
+    assert forms.sections(asked, ())[forms.FURTHER][-1] == "gloss"
+    assert (asked["gloss"].default, asked["gloss"].least, asked["gloss"].most) == (0.25, 0, 1)
+    assert asked["gloss"].help == "How shiny; see size."
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_form_that_is_left_alone_gives_the_preset(preset: str) -> None:
+    options = options_for(preset)
+    answers = {name: forms.answer(asked, forms.entered(asked)) for name, asked in forms.controls(options).items()}
+    assert options_for("default").replace(**answers) == options
+    assert forms.bundle(PaintOptions, answers) == options
+
+
+def test_a_list_of_whole_numbers_stays_one() -> None:
+    asked = forms.controls(videos.VideoOptions())["references"]
+    assert forms.answer(asked, forms.entered(asked)) == videos.VideoOptions().references
+    with pytest.raises(OptionError, match=r"'1\.5' is no number"):
+        forms.answer(asked, "1 1.5")
+
+
+def test_what_gradio_makes_of_numbers_is_taken() -> None:
+    asked = forms.controls(PaintOptions())
+    assert forms.answer(asked["size"], 640.0) == 640
+    assert forms.answer(asked["style_layer_weights"], "1, 0.5 .25") == (1.0, 0.5, 0.25)
+    with pytest.raises(OptionError, match="'x' is no number"):
+        forms.answer(asked["style_layer_weights"], "1 x")
+
+
+@pytest.mark.parametrize("name", forms.WITHHELD)
+def test_a_browser_does_not_decide_about_the_machine(name: str) -> None:
+    with pytest.raises(OptionError, match=name):
+        forms.bundle(PaintOptions, {name: "/etc/passwd"})
+
+
+@pytest.mark.parametrize("given", [{"start": "/etc/passwd"}, {"start": "../photo.png"}, {"size": 1}, {"sise": 64}])
+def test_what_is_no_option_is_refused(given: dict[str, Any]) -> None:
+    with pytest.raises(OptionError):
+        forms.bundle(PaintOptions, given)
+
+
+# ----------------------------------------------------------------------------------------------- limits, sentences
+
+
+def test_sentences_name_no_folder(picture: Path) -> None:
+    picture.write_text("not a picture")
+    for failing in (images.load_picture, lambda path: limits.check_picture(path, "photo")):
+        with pytest.raises(InputError) as caught:
+            failing(picture)
+        told = limits.sentence(caught.value, [picture])
+        assert "photo.png" in told
+        assert "secret" not in told
+        assert "/" not in told
+
+
+def test_of_a_fault_only_the_kind_is_told() -> None:
+    told = limits.sentence(KeyError("/srv/secret"))
+    assert "KeyError" in told
+    assert "secret" not in told
+
+
+def test_uploads_have_limits(picture: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert limits.check_picture(str(picture), "photo") == picture
+    with pytest.raises(InputError, match="no photo yet"):
+        limits.check_picture(None, "photo")
+    monkeypatch.setattr(limits, "UPLOAD_PIXELS", 40 * 48 - 1)
+    with pytest.raises(InputError, match="pixels"):
+        limits.check_picture(picture, "photo")
+    monkeypatch.setattr(limits, "UPLOAD_BYTES", 100)
+    with pytest.raises(InputError, match="MB"):
+        limits.check_picture(picture, "photo")
+
+
+def test_options_are_named_without_dashes() -> None:
+    assert (
+        limits.undashed("--style-layers names none; give -1 or x--y --size.")
+        == "style layers names none; give -1 or xy size."
+    )
+
+
+# ---------------------------------------------------------------------------------------------------------- stage
+
+
+def report(index: int, total: int = 20, size: int = 32) -> Report:
+    return Report(index, total, size, 1 / index, {}, 0.5 * index, b"jpeg")
+
+
+def test_the_stage_tells_each_state() -> None:
+    job = Job(Order("paint", Path(), "x", (ENDLESS.replace(first_steps=20),)))
+    assert "2 before you" in stage.show(job, 2)
+    assert "next in line" in stage.show(job, 0)
+    job.state = "working"
+    assert "first preview" in stage.show(job)
+    job.report, job.preview, job.history = report(5), b"jpeg", [(32, 1 / n) for n in range(1, 6)]
+    job.began = time.monotonic() - 2.5
+    told = stage.show(job)
+    assert "step 5 of 20" in told
+    assert 'aria-valuenow="25"' in told
+    assert job.left == pytest.approx(7.5, rel=0.05)  # 5 of 20 equal evaluations took 2.5 s
+    assert "8 s left" in told
+    job.state = "stopped"
+    assert "stopped at step 5 of 20" in stage.show(job)
+    assert 'type="range"' in stage.show(job, before=b"photo")
+
+
+def test_time_left_goes_by_pixels() -> None:
+    options = PaintOptions(size=64, min_scale=32, first_steps=8, steps=4)  # 8 at 32 and 4 at 64: as 8 + 16
+    job = Job(Order("paint", Path(), "x", (options,)), state="working")
+    job.report, job.history = report(8, total=12), [(32, 1.0)] * 8
+    job.began = time.monotonic() - 4
+    assert job.left == pytest.approx(8, rel=0.05)
+    job.history = job.history[4:]  # of a painting that goes on from step 4
+    assert job.left == pytest.approx(16, rel=0.05)
+
+
+def test_nothing_that_somebody_wrote_becomes_html() -> None:
+    job = Job(Order("paint", Path(), "x"), state="failed", error="<script>alert(1)</script>")
+    for told in (stage.show(job), stage.trouble(job.error), stage.empty(job.error, job.error)):
+        assert "<script" not in told
+        assert "&lt;script" in told
+
+
+def test_the_curve_falls_with_the_loss_and_starts_anew_at_each_scale() -> None:
+    drawn = stage.curve([(32, 4.0), (32, 2.0), (32, 1.0), (64, 9.0), (64, 3.0)])
+    first, second = (
+        [tuple(map(float, point.split(","))) for point in points.split()]
+        for points in re.findall(r'points="([^"]+)"', drawn)
+    )
+    _, height = stage.CURVE
+    assert [y for _, y in first] == pytest.approx([0, height / 2, height], abs=0.1)  # halves are equal steps down
+    assert [y for _, y in second] == pytest.approx([0, height], abs=0.1)
+    assert first[-1][0] < second[0][0]
+    assert drawn.count('class="scale"') == 1
+    assert stage.curve([(32, 1.0)] * 2) == ""
+    assert "nan" not in stage.curve([(32, 0.0)] * 5)
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(0.4, "0 s"), (59.4, "59 s"), (80, "1 min 20 s"), (7500, "2 h 5 min")])
+def test_durations_are_words(seconds: float, words: str) -> None:
+    assert stage.duration(seconds) == words
+
+
+# ------------------------------------------------------------------------------------------------------- the line
+
+
+def test_orders_wait_in_line_and_leave_it(line: Workshop, picture: Path) -> None:
+    jobs = [line.submit(paint(picture)) for _ in range(5)]
+    assert [line.place(job) for job in jobs] == [0, 1, 2, 3, 4]
+    with pytest.raises(LineFull, match="Try again"):
+        line.submit(paint(picture))
+    line.stop(jobs[1])
+    assert jobs[1].state == "stopped"
+    assert [line.place(job) for job in jobs] == [0, 0, 1, 2, 3]
+    assert len({job.ticket for job in jobs}) == 5
+    assert line.find(jobs[0].ticket) is jobs[0]
+    assert [line.find(ticket) for ticket in ("", "nonsense", None, 5, ["x"])] == [None] * 5
+
+
+def test_closing_removes_what_was_made(picture: Path) -> None:
+    workshop = Workshop(workers=0)
+    job = workshop.submit(paint(picture))
+    assert job.order.folder.is_dir()
+    workshop.close()
+    assert not workshop.folder.exists()
+
+
+def test_everyone_gets_their_own_picture_and_a_bad_one_costs_no_other(workshop: Workshop, picture: Path) -> None:
+    (broken := picture.with_name("broken.png")).write_bytes(picture.read_bytes()[:200])
+    orders = [paint(broken if index == 1 else picture, TINY.replace(seed=index), f"name-{index}") for index in range(4)]
+    jobs = [wait(job) for job in [workshop.submit(order) for order in orders]]
+    assert [job.state for job in jobs] == ["done", "failed", "done", "done"]
+    assert "broken.png" in str(jobs[1].error)
+    assert "secret" not in str(jobs[1].error)
+    for index in (0, 2, 3):
+        (file,) = jobs[index].files
+        found = images.read_recipe(file)
+        assert found is not None
+        assert (file.name, found["options"]["seed"], found["steps"]) == (f"name-{index}.png", index, 3)
+    assert workshop.rates["petit"] > 0
+    assert workshop.forecast(TINY, 1.0) == pytest.approx(workshop.rates["petit"] * 3 * 32**2)
+    assert workshop.forecast(TINY.replace(backbone="vgg19"), 1.0) is None
+
+
+def test_stopping_keeps_what_was_reached(workshop: Workshop, picture: Path) -> None:
+    job = wait(workshop.submit(paint(picture, ENDLESS)), "first report")
+    workshop.stop(job)
+    wait(job)
+    assert (job.state, job.error) == ("stopped", None)
+    found = images.read_recipe(job.files[0])
+    assert found is not None
+    assert 1 <= found["steps"] < 100_000
+
+
+def test_one_can_go_back_to_a_kept_step_and_paint_on_otherwise(workshop: Workshop, picture: Path) -> None:
+    first = wait(workshop.submit(paint(picture, TINY.replace(first_steps=60))))
+    assert sorted(first.kept) == [25, 50, 60]
+    assert history.nearest(first, 44) == 50
+    wanted = history.lengthened(TINY.replace(first_steps=60, colors="keep"), 10)
+    changes = history.changed(TINY.replace(first_steps=60), wanted)
+    assert changes == {"first_steps": 70, "colors": "keep"}
+    order = Order("branch", Path(), "result", (first.order.folder / RUN, 50, changes), planned=wanted)
+    second = wait(workshop.submit(order))
+    assert (second.state, second.error) == ("done", None)
+    found = images.read_recipe(second.files[0])
+    assert found is not None
+    assert (found["steps"], found["options"]["colors"]) == (70, "keep")
+    assert max(second.kept) == 70
+    missing = wait(workshop.submit(dataclasses.replace(order, arguments=(first.order.folder / RUN, 51, {}))))
+    assert "25, 50, 60" in str(missing.error)
+    assert "/" not in str(missing.error)
+
+
+def test_a_video_is_painted_frame_by_frame(workshop: Workshop, picture: Path, tmp_path: Path) -> None:
+    clip = tmp_path / "clip.gif"
+    frames = [Image.new("RGB", (48, 40), (40 * n, 80, 120)) for n in range(3)]
+    frames[0].save(clip, save_all=True, append_images=frames[1:], duration=100)
+    job = wait(workshop.submit(videos.video_order(videos.VideoOptions(), "default", str(clip), str(picture), 128)))
+    assert (job.state, job.error) == ("done", None)
+    assert [file.name for file in job.files] == ["clip-photo.gif"]
+    with Image.open(job.files[0]) as painted:
+        assert (getattr(painted, "n_frames", 1), max(painted.size)) == (3, 128)
+    assert job.report is not None
+    assert (job.report.unit, job.report.index) == ("frame", 3)
+    with pytest.raises(InputError, match="no video yet"):
+        videos.video_order(videos.VideoOptions(), "default", None, str(picture), 128)
+
+
+def test_a_stop_does_not_wait_for_a_long_evaluation_and_the_next_order_finds_a_worker(
+    workshop: Workshop, picture: Path
+) -> None:
+    job = workshop.submit(paint(picture, ENDLESS.replace(size=1600, min_scale=1600)))
+    while job.state == "waiting":
+        time.sleep(0.01)
+    time.sleep(0.5)  # inside the first evaluations, each of which outlasts the worker's patience
+    workshop.stop(job)
+    assert wait(job).state in ("stopped", "failed")
+    assert wait(workshop.submit(paint(picture))).state == "done"
+
+
+def test_a_worker_that_dies_is_replaced(workshop: Workshop, picture: Path) -> None:
+    job = wait(workshop.submit(paint(picture, ENDLESS)), "first report")
+    for process in multiprocessing.active_children():
+        process.kill()
+    assert "smaller size" in str(wait(job).error)
+    assert wait(workshop.submit(paint(picture))).state == "done"
+
+
+# ------------------------------------------------------------------------------------------------ what buttons do
+
+
+def order_from(
+    options: PaintOptions, picture: Path, *, style: Any = "same", where: str = painting.EVERYWHERE, drawn: Any = None
+) -> Order:
+    styles = [str(picture) if style == "same" else style, None, str(picture)]
+    return painting.order(options, "default", str(picture), *styles, 1.0, 0.5, 0.25, where, drawn)
+
+
+def layer(opaque: bool) -> dict[str, Any]:
+    drawing = Image.new("RGBA", (48, 40))
+    if opaque:
+        drawing.paste((207, 90, 53, 255), (0, 0, 24, 40))
+    return {"background": None, "layers": [drawing], "composite": None}
+
+
+def test_styles_and_their_weights_reach_the_verb(picture: Path) -> None:
+    order = order_from(TINY, picture)
+    content, styles, options = order.arguments
+    assert (content, options, order.photo) == (picture, TINY, picture)
+    assert styles == [(picture, 1.0, None), (picture, 0.25, None)]
+    assert order.name == "photo-photo-photo"
+    with pytest.raises(InputError, match="no style"):
+        order_from(TINY, picture, style=None)
+
+
+def test_what_is_drawn_is_painted_or_left(picture: Path) -> None:
+    only = order_from(TINY, picture, where=painting.ONLY, drawn=layer(True))
+    mask = Image.open(BytesIO(only.arguments[1][0][2]))
+    assert np.asarray(mask)[:, :24].min() == 255
+    assert np.asarray(mask)[:, 24:].max() == 0
+    assert only.keywords["protect"] is None
+    protecting = order_from(TINY, picture, where=painting.NOT, drawn=layer(True))
+    assert protecting.keywords["protect"] is not None
+    assert [place for _, _, place in protecting.arguments[1]] == [None, None]
+    for drawn in (None, {}, layer(False)):
+        with pytest.raises(InputError, match="Nothing is drawn"):
+            order_from(TINY, picture, where=painting.ONLY, drawn=drawn)
+
+
+@pytest.fixture
+def area(line: Workshop) -> Area:
+    """The Paint tab's area, with its fields."""
+
+    def build() -> Area:
+        with server.gr.Blocks():
+            area = Area(line, painting.PAINT, server.gr.BrowserState([]))
+            area.form()
+        return area
+
+    return within_a_loop(build)
+
+
+def test_settings_return_from_a_picture(area: Area, picture: Path) -> None:
+    chosen = TINY.replace(colors="keep", style_layer_weights=(1.0, 0.5, 0.25, 0.2, 0.1), seed=7)
+    made = {
+        "options": chosen.as_dict(),
+        "preset": "default",
+        "inputs": {"content": {"name": "<b>a.jpg", "sha256": "0"}},
+    }
+    images.save(images.load(picture), picture, recipe=made)
+    back = painting.reopened(area, str(picture))
+    assert "&lt;b&gt;a.jpg" in back[4]
+    shown = dict(zip(area.fields.names, (update["value"] for update in back[5:]), strict=True))
+    answers = area.fields.answers(list(shown.values()))
+    assert painting.options_for().replace(**answers) == chosen
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        None, {}, {"options": 5}, {"options": {"size": "large"}}, {"options": {"start": "/etc/passwd"}},
+        {"options": {"size": 1e9}}, {"options": {"colors": ["keep"]}}, {"options": {"seed": None}},
+    ],
+)  # fmt: skip
+def test_a_strange_recipe_is_a_sentence(area: Area, picture: Path, recipe: Any) -> None:
+    images.save(images.load(picture), picture, recipe=recipe)
+    back = painting.reopened(area, str(picture))
+    assert 'role="alert"' in back[4]
+    assert "secret" not in back[4]
+    assert len(back) == 5 + len(area.fields.names)
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        {"options": {}, "inputs": 5, "preset": []},
+        {"options": {"new": 1}, "inputs": {"content": "x", "style": {"sha256": []}}},
+    ],
+)
+def test_what_a_recipe_holds_besides_options_may_be_anything(area: Area, picture: Path, recipe: Any) -> None:
+    images.save(images.load(picture), picture, recipe=recipe)
+    assert "Settings returned" in painting.reopened(area, str(picture))[4]
+
+
+async def watched(area: Area, job: Job) -> str:
+    """The first that is seen of a job, by somebody who then closes the page."""
+    watching = area.watch(job)
+    first = await anext(watching)
+    await watching.aclose()
+    return first[0]
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_closing_the_page_stops_the_work_unless_it_is_to_go_on(area: Area, picture: Path, keep: bool) -> None:
+    job = area.workshop.submit(paint(picture))
+    area.kept(job.ticket, keep)
+    assert "next in line" in asyncio.run(watched(area, job))
+    assert job.state == ("waiting" if keep else "stopped")
+
+
+def test_a_stop_by_somebody_else_s_guess_does_nothing(area: Area, picture: Path) -> None:
+    job = area.workshop.submit(paint(picture))
+    for guess in ("", "x", None, [job.ticket], {"ticket": job.ticket}):
+        area.stopped(guess)
+    assert job.state == "waiting"
+    area.stopped(job.ticket)
+    assert job.state == "stopped"
+
+
+def test_what_a_browser_remembers_may_be_anything() -> None:
+    assert [known(one) for one in (None, 5, "abc", {"a": 1}, ["t", 5, None])] == [[], [], [], [], ["t"]]
+
+
+def test_an_order_beyond_the_limits_is_refused(picture: Path) -> None:
+    with pytest.raises(OptionError, match="command line"):
+        limits.check_size(limits.SIZE + 1)
+    with pytest.raises(ImpastoError):
+        single.texture_order(single.TEXTURE.options("default"), "default", str(picture), 64, 0, False)
+    shaped = single.texture_order(single.TEXTURE.options("default"), "default", str(picture), 128, 64, True)
+    assert shaped.arguments[1].size == 128
+    assert shaped.keywords == {"preset": "default", "width": 128, "height": 64, "seamless": True}
+
+
+def test_a_reconstruction_is_of_features_or_of_statistics(picture: Path) -> None:
+    options = single.RECONSTRUCT.options("default")
+    for kept, weights in ((single.FEATURES, (1.0, 0.0)), (single.STATISTICS, (0.0, 1.0))):
+        made = single.reconstruct_order(options, "default", str(picture), kept).arguments[1]
+        assert (made.content_weight, made.style_weight) == weights
+
+
+def test_sheets_are_those_of_the_table(picture: Path) -> None:
+    order = shelf.figure_order(TINY, "default", "seeds", [str(picture)], None)
+    assert order.arguments == ("seeds", [picture], [])
+    with pytest.raises(OptionError, match="no such sheet"):
+        shelf.figure_order(TINY, "default", "../../etc/passwd", None, None)
+
+
+# --------------------------------------------------------------------------------------------------- for programs
+
+
+def test_programs_give_options_by_name(picture: Path) -> None:
+    order = service.paint_order({"size": 64, "colors": "keep"}, "default", str(picture), [str(picture)])
+    assert order.arguments[2] == options_for(size=64, colors="keep")
+    order = service.reconstruct_order({"layer": "relu2_1"}, "default", str(picture))
+    assert order.arguments[1].content_layers == ("relu2_1",)
+    order = service.reconstruct_order({"style_layers": ["relu1_1"]}, "default", str(picture))
+    assert (order.arguments[1].content_weight, order.arguments[1].style_weight) == (0.0, 1.0)
+    order = service.texture_order({"width": 64, "height": 64, "seamless": True}, "default", str(picture))
+    assert order.keywords == {"preset": "default", "width": 64, "height": 64, "seamless": True}
+
+
+@pytest.mark.parametrize("options", ["nonsense", [1], 5, '"text"', {"preset": "nonsense"}, {"weights": "/etc/passwd"}])
+def test_what_a_program_sends_amiss_is_a_sentence(line: Workshop, picture: Path, options: Any) -> None:
+    async def call() -> None:
+        async for _ in service.endpoint(line, service.paint_order)(str(picture), [str(picture)], options):
+            pass
+
+    with pytest.raises(server.gr.Error) as caught:
+        asyncio.run(call())
+    assert "secret" not in str(caught.value)
+    assert not line.jobs
+
+
+# --------------------------------------------------------------------------------------------------------- server
+
+
+def test_the_page_can_be_built_and_offers_programs_the_verbs_alone(line: Workshop) -> None:
+    page = within_a_loop(lambda: server.page(line))
+    public = {event.api_name for event in page.fns.values() if event.api_visibility != "private"}
+    assert public == set(service.ENDPOINTS)
+    kinds = ("Image", "Slider", "Dropdown", "Number", "Textbox", "Checkbox", "Radio", "ImageEditor", "File")
+    asking = [block for block in page.blocks.values() if type(block).__name__ in kinds]
+    assert len(asking) > 60
+    assert all(block.label for block in asking)
+
+
+@pytest.mark.parametrize(
+    ("host", "user", "password", "allowed"),
+    [
+        ("127.0.0.1", None, None, True), ("::1", None, None, True), ("localhost", "me", "pass", True),
+        ("0.0.0.0", None, None, False), ("192.168.1.2", "me", None, False), ("0.0.0.0", None, "pass", False),
+        ("0.0.0.0", "me", "pass", True), ("127.0.0.1", "me", None, False), ("", None, None, False),
+    ],
+)  # fmt: skip
+def test_whoever_lets_others_in_asks_who_they_are(host: str, user: Any, password: Any, allowed: bool) -> None:
+    if allowed:
+        server.check_access(host, user, password)
+    else:
+        with pytest.raises(OptionError, match="IMPASTO_STUDIO_PASSWORD"):
+            server.check_access(host, user, password)
+
+
+def test_the_page_is_made_of_what_is_here() -> None:
+    assert not re.search(r"https?:|//|@import|url\(", look.CSS.read_text(encoding="utf-8"))
+    assert not [font for font in look.theme()._font if "Google" in type(font).__name__]
+    assert re.findall(r"https?://[^\"]+", server.HEADER) == []
+
+
+@pytest.fixture(scope="module")
+def opened() -> Iterator[Callable[..., str]]:
+    """Opens a studio where nobody works; gives its address."""
+    closing: list[Callable[[], Any]] = []
+
+    def open_it(**access: str) -> str:
+        workshop = Workshop(workers=0)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            page, address = within_a_loop(lambda: server.launch(workshop, port=None, **access))
+        closing.extend((lambda: page.close(verbose=False), workshop.close))
+        return str(address)
+
+    yield open_it
+    for close in closing:
+        close()
+
+
+def ask(address: str, data: bytes | None = None) -> tuple[int, str]:
+    """(status, text) of an address."""
+    request = urllib.request.Request(address, data, {"Content-Type": "application/json"})
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return answer.status, answer.read().decode(errors="replace")
+    except urllib.error.HTTPError as refused:
+        return refused.code, refused.read().decode(errors="replace")
+
+
+@pytest.mark.filterwarnings("ignore")  # what Gradio and pandas warn of in threads of their own
+def test_reading_files_of_the_machine_is_refused(opened: Callable[..., str]) -> None:
+    address = opened()
+    own = str(Path(__file__).parent.parent / "pyproject.toml")
+    places = ("/etc/passwd", "../../../../etc/passwd", "%2e%2e/%2e%2e/etc/passwd", "..%2f..%2f..%2f..%2fetc%2fpasswd",
+              "//etc/passwd", "%00/etc/passwd", "file%3A///etc/passwd", own, "pyproject.toml", quote(own, safe=""),
+    )  # fmt: skip
+    doors = ("file=", "gradio_api/file=", "gradio_api/file/", "static/", "assets/", "svelte/", "gradio_api/stream/")
+    for door in doors:
+        for place in places:
+            status, told = ask(f"{address}{door}{place}")
+            assert "root:" not in told
+            assert "build-backend" not in told
+            assert status >= 400, f"{door}{place}"
+    sent = {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}
+    call = json.dumps({"data": [sent, [sent], {}]}).encode()
+    status, told = ask(f"{address}gradio_api/call/paint", call)
+    if status == 200:  # taken into the line of requests, and refused when it is its turn
+        _, told = ask(f"{address}gradio_api/call/paint/{json.loads(told)['event_id']}")
+        assert "event: error" in told
+    assert "root:" not in told
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_with_a_user_strangers_get_nothing(opened: Callable[..., str]) -> None:
+    address = opened(user="me", password="a secret")
+    for door in ("config", "gradio_api/info", "gradio_api/file=/etc/passwd"):
+        assert ask(f"{address}{door}")[0] in (401, 403), door
+    for door in ("gradio_api/upload", "gradio_api/queue/join", "gradio_api/call/paint", "gradio_api/run/predict"):
+        assert ask(f"{address}{door}", b"{}")[0] in (401, 403), door
+    _, told = ask(address)
+    assert "valley" not in told
+    assert '"components":[]' in told
