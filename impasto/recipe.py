@@ -33,7 +33,7 @@ OPTIONS: dict[str, type[Options]] = {  # of the verbs that can be repeated
 }
 ROLES = re.compile(r"content|(style|mask)(-[1-9][0-9]{0,3})?|protect|start|weights")
 ARGUMENTS = ("height", "width", "seamless")
-RESULTS = ("steps", "loss", "losses", "seconds", "quality", "engine")  # what `understand` need not follow
+RESULTS = ("steps", "loss", "losses", "seconds", "quality", "engine", "doctor")  # what `understand` need not follow
 KEYS = (
     "schema",
     "verb",
