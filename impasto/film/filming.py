@@ -69,7 +69,7 @@ def video(
 ) -> Iterator[Frame]:
     """Paint a video in the manner of `style`; yields every frame when it is finished.
 
-    source: a video file. style, protect: as in `paint`. target: a video file (.mp4, .mov, .mkv, .webm), a .gif or a folder;
+    source: a video file. style, protect: as in `paint`. target: a video file (.mp4, .mov, .mkv, .webm), .gif or a folder;
     what is finished is kept beside it in TARGET.work until all is, so a video that was stopped goes on. Without target,
     frames are only yielded. options: of the video; painting: of its pictures, PaintOptions for the methods frame and steady,
     StylizeOptions for fast, if left out those of `preset`; single options of both go before. begin, end: the part, in

@@ -5,7 +5,6 @@ at x in the first picture is at x + flow in the second. `dis` needs no weights; 
 """
 
 from collections.abc import Callable
-from functools import cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
@@ -29,19 +28,16 @@ def dis(first: Tensor, second: Tensor) -> Tensor:
 
     Raises OutputError where OpenCV is not installed.
     """
+    cv2 = library("cv2")
+    search = cv2.DISOpticalFlow_create(
+        cv2.DISOPTICAL_FLOW_PRESET_MEDIUM
+    )  # anew: one that has seen a small picture changes
     height, width = first.shape[2:]
     factor = min(1.0, FLOW_SIZE / max(height, width))
     small = max(16, round(height * factor)), max(16, round(width * factor))
-    found = torch.from_numpy(searcher().calc(gray(first, small), gray(second, small), None))
+    found = torch.from_numpy(search.calc(gray(first, small), gray(second, small), None))
     flow = F.interpolate(found.permute(2, 0, 1)[None], (height, width), mode="bilinear", align_corners=False)
     return (flow * flow.new_tensor([width / small[1], height / small[0]]).view(1, 2, 1, 1)).to(first.device)
-
-
-@cache
-def searcher() -> Any:
-    """OpenCV's algorithm, which keeps its buffers from one pair of pictures to the next."""
-    cv2 = library("cv2")
-    return cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
 
 
 def gray(image: Tensor, shape: tuple[int, int]) -> "np.ndarray[Any, Any]":

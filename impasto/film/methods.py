@@ -38,7 +38,7 @@ class Method(Protocol):
     reach: tuple[int, ...]
 
     def __call__(self, scene: Scene, past: Sequence[Past]) -> Tensor:
-        """The painted picture (1, 3, H, W) in [0, 1]. past: what there is of `reach`, the nearest first; none after a cut."""
+        """The painted picture (1, 3, H, W) in [0, 1]. past: what there is of `reach`, nearest first; none after a cut."""
         ...
 
 
