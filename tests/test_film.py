@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -27,7 +28,7 @@ from impasto.film import filming, flicker, flow, methods, reading, times
 from impasto.film.folder import LENGTH
 from impasto.film.reading import Shot
 
-FAST: dict[str, Any] = {"engine": "torch", "precision": "float32", "device": "cpu"}
+FAST: dict[str, Any] = {"engine": "torch", "precision": "float32", "device": "cpu", "repaint": 1}
 SLOW: dict[str, Any] = {
     "size": 64,
     "min_scale": 64,
@@ -261,7 +262,19 @@ def test_a_video_that_was_killed_has_the_same_frames(style: Path, tmp_path: Path
     source = clips.write(tmp_path / "in.mp4", clips.pan(40, 32, 48))
     whole = [frame.image for frame in impasto.video(source, style, **FAST)]
     command = [sys.executable, "-m", "impasto", "video", str(source), str(style), "-o", str(tmp_path / "out.mkv")]
-    flags = ["--codec", "ffv1", "--engine", "torch", "--precision", "float32", "--device", "cpu", "--quiet"]
+    flags = [
+        "--codec",
+        "ffv1",
+        "--engine",
+        "torch",
+        "--precision",
+        "float32",
+        "--device",
+        "cpu",
+        "--quiet",
+        "--repaint",
+        "1",
+    ]
     environment = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())}
     folder = tmp_path / "out.mkv.work" / "frames"
     with subprocess.Popen([*command, *flags], env=environment) as process:
@@ -582,6 +595,35 @@ def test_a_cut_is_no_flicker(tmp_path: Path) -> None:
     assert [error is None for error in found.errors] == [False, False, True, False, False]
     flicker.save_plot({"input": found}, tmp_path / "curve.csv")
     assert (tmp_path / "curve.csv").read_text().count("\n") == 5
+
+
+def test_a_flat_style_is_calm_and_noise_is_restless(tmp_path: Path) -> None:
+    flat = torch.full((1, 3, 40, 40), 0.5)
+    noise = torch.rand(1, 3, 160, 160, generator=torch.Generator().manual_seed(0)).round()
+    assert flicker.restlessness(flat) < flicker.restlessness(noise)
+    assert "calm" in flicker.advice(flat)
+    assert "restless" in flicker.advice(noise)
+
+
+def test_presto_runs_for_every_nth_frame_and_at_once_where_much_is_new(
+    style: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    painted: list[int] = []
+    real = methods.Stylizer.image
+    monkeypatch.setattr(methods.Stylizer, "image", lambda *given: painted.append(len(asked)) or real(*given))
+    asked: list[int] = []
+    source = clips.write(tmp_path / "in.mp4", clips.cut(10, 96, 128), tone=False)
+    for frame in impasto.video(source, style, **{**FAST, "repaint": 3}):
+        asked.append(frame.index)
+    assert painted == [0, 3, 5, 6, 9]  # the cut is at 5
+
+
+def test_the_command_prints_mean_and_worst(pan: Path, style: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert program.run(["flicker", str(pan), str(pan), "--style", str(style)]) == 0
+    first, second, third = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r"input +mean +\d\.\d\d +worst +\d\.\d\d at 0\.\d\d s", first)
+    assert second.split()[1:] == first.split()[1:]
+    assert "trace" in third
 
 
 # ------------------------------------------------------------------------------------------------------------ times

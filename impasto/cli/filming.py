@@ -124,7 +124,7 @@ def beside(clip: Path, suffix: str) -> Path:
 @app.command
 def flicker(
     clip: Path,
-    painted: tuple[Path, ...],
+    painted: tuple[Path, ...] = (),
     /,
     *,
     begin: Annotated[str | None, Parameter(name="--from")] = None,
@@ -164,7 +164,7 @@ def flicker(
         time, error = one.worst
         print(f"{name:32} mean {255 * one.mean**0.5:6.2f}   worst {255 * error**0.5:6.2f} at {time:.2f} s")
     for path in style:
-        print(f"{path.name:32} {measuring.prediction(path)}")
+        print(f"{path.name:32} {measuring.advice(path)}")
     if curve is not None:
         measuring.save_plot(found, curve)
     return 0

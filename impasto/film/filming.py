@@ -71,7 +71,7 @@ def video(
 ) -> Iterator[Frame]:
     """Paint a video in the manner of `style`; yields every frame when it is finished.
 
-    source: a video file. style, protect: as in `paint`. target: a video (.mp4, .mov, .mkv, .webm), .gif or a folder;
+    source: a video file. style, protect: as in `paint`. target: .mp4, .mov, .mkv, .webm, .gif or a folder;
     what is finished is kept beside it in TARGET.work until all is, so a video that was stopped goes on. Without target,
     frames are only yielded. options: of the video; painting: of its pictures, PaintOptions for the methods frame and steady,
     StylizeOptions for fast, if left out those of `preset`; single options of both go before. begin, end: the part, in
@@ -151,7 +151,7 @@ class Film:
     def painted(self, shot: Shot, past: Sequence[Past], channels: int) -> Picture:
         """One frame, painted, in the colors that were asked for and with the photo where it stays, as bytes."""
         scene = self.stage.at(shot, shot.time - self.clip.shift)
-        canvas = self.method(scene, past)
+        canvas = self.method(scene, past, shot.index)
         view = scene.view(self.painting.size, 0, self.stage.plain)
         return picture_of(view.finish(canvas, self.painting), view.opacity if channels == 4 else None, channels)
 

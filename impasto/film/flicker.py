@@ -5,6 +5,7 @@ the frame before, moved along the input's flow, to the frame itself. Source: Lai
 consistency", equation 10. A video that is not painted has one too, of its grain and of what the flow misses.
 """
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -18,8 +19,17 @@ from impasto.film import flow as flows
 from impasto.film import reading
 from impasto.film.reading import Clip
 from impasto.film.stage import photo_of
-from impasto.images import FilePath
+from impasto.images import FilePath, ImageSource
+from impasto.options import PaintOptions
+from impasto.painting import Shelf, load_backbone
 
+PREDICTED_AT = 160  # pixels
+# up to this trace -> what the style is, and what to do; see docs/video.md for the flicker that was measured at each
+KINDS = (
+    (4.0, "a calm style", "any method holds it"),
+    (10.0, "a style like most", "--method fast or steady holds it, frame flickers"),
+    (math.inf, "a restless style", "--method steady, or fast with --steadiness 0.9"),
+)
 SAME = Fraction(1, 100)  # seconds: frames whose times are nearer belong together
 
 
@@ -52,8 +62,8 @@ def measure(
 ) -> dict[str, Flicker]:
     """The flicker of videos that were painted from `source`, by their names; that of the source itself is "input".
 
-    Frames are matched by their times, so a video of every n-th frame is compared as well, against the
-    motion between the frames that it has. Raises InputError where a video cannot be read or has no two frames of the source.
+    Frames are matched by their times, so a video of every n-th frame is compared as well, against
+    the motion between the frames that it has. Raises InputError where a video cannot be read or has no two frames of the source.
     """
     clip = source if isinstance(source, Clip) else reading.read(source)
     made = {name: reading.read(path) for name, path in painted.items()}
@@ -107,6 +117,26 @@ def warping_error(image: Tensor, earlier: Tensor, flow: Tensor, trusted: Tensor)
     """
     difference = (image - flows.warp(earlier, flow)).square().mean(1, keepdim=True)
     return float((difference * trusted).sum() / trusted.sum().clamp_min(1))
+
+
+def restlessness(style: ImageSource) -> float:
+    """How much a style flickers where every frame is painted on its own: the trace of petit's Gram matrix at relu3_1.
+
+    It is divided by the numbers of channels and positions, at a longer side of `PREDICTED_AT` pixels. Source: Gupta et al.
+    2017, "Characterizing and improving stability in neural style transfer": the larger the trace, the more the solutions for
+    two nearly equal frames may differ. Raises InputError.
+    """
+    image = images.resize(images.load(style), PREDICTED_AT)
+    backbone = load_backbone(PaintOptions(device="cpu", precision="float32"), image.device, Shelf())
+    with torch.no_grad():
+        return float(backbone(image, ("relu3_1",))["relu3_1"].square().mean())
+
+
+def advice(style: ImageSource) -> str:
+    """What `restlessness` means, in words, with what to do. Raises InputError."""
+    trace = restlessness(style)
+    kind, remedy = next((kind, remedy) for most, kind, remedy in KINDS if trace < most)
+    return f"trace {trace:.1f}: {kind}; {remedy}"
 
 
 def save_plot(found: Mapping[str, Flicker], path: FilePath) -> None:
