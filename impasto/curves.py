@@ -52,17 +52,23 @@ def save_curve(history: History, path: FilePath, *, logarithmic: bool = True) ->
     return _save(path, history, curves, _scales([history]), logarithmic)
 
 
-def save_curves(histories: Mapping[str, History], path: FilePath, *, logarithmic: bool = True) -> Path:
+def save_curves(
+    histories: Mapping[str, History],
+    path: FilePath,
+    *,
+    logarithmic: bool = True,
+    labels: tuple[str, str] = ("step", "loss"),
+) -> Path:
     """Write the losses of several runs, such as one for each optimizer, into one plot, or all columns into one table.
 
-    Raises as `save_curve` does.
+    labels: of the axes, where "step" and "loss" stand for something else. Raises as `save_curve` does.
     """
     curves = [
         _curve(name, history, "loss", color, strong=True)
         for (name, history), color in zip(histories.items(), cycle(COLORS))
     ]
     rows = [{"run": name, **row} for name, history in histories.items() for row in history]
-    return _save(path, rows, curves, _scales(histories.values()), logarithmic)
+    return _save(path, rows, curves, _scales(histories.values()), logarithmic, labels)
 
 
 def check_output(path: FilePath) -> None:
@@ -117,12 +123,17 @@ def _names(rows: History) -> list[str]:
 
 
 def _save(
-    path: FilePath, rows: History, curves: list[_Curve], scales: list[tuple[int, int]], logarithmic: bool
+    path: FilePath,
+    rows: History,
+    curves: list[_Curve],
+    scales: list[tuple[int, int]],
+    logarithmic: bool,
+    labels: tuple[str, str] = ("step", "loss"),
 ) -> Path:
     suffix = _suffix(path)
     if not rows:
         raise OptionError("A curve needs at least one step, and there is none: paint first.")
-    data = _csv(rows) if suffix == ".csv" else _drawing(suffix, curves, scales, logarithmic)
+    data = _csv(rows) if suffix == ".csv" else _drawing(suffix, curves, scales, logarithmic, labels)
     images.write(data, path)
     return Path(path)
 
@@ -142,10 +153,12 @@ def _csv(rows: History) -> bytes:
     return text.getvalue().encode(errors="replace")
 
 
-def _drawing(suffix: str, curves: list[_Curve], scales: list[tuple[int, int]], logarithmic: bool) -> bytes:
+def _drawing(
+    suffix: str, curves: list[_Curve], scales: list[tuple[int, int]], logarithmic: bool, labels: tuple[str, str]
+) -> bytes:
     buffer = BytesIO()
     with plotting("Curves"):
-        figure = _figure(curves, scales, logarithmic)
+        figure = _figure(curves, scales, logarithmic, labels)
         figure.savefig(buffer, format=suffix[1:], dpi=DENSITY, metadata=_DRAWN[suffix])
     return buffer.getvalue()
 
@@ -153,13 +166,18 @@ def _drawing(suffix: str, curves: list[_Curve], scales: list[tuple[int, int]], l
 # ---------------------------------------------------------------------------------------------------------- drawing
 
 
-def _figure(curves: list[_Curve], scales: list[tuple[int, int]], logarithmic: bool) -> "Figure":
+def _figure(
+    curves: list[_Curve],
+    scales: list[tuple[int, int]],
+    logarithmic: bool,
+    labels: tuple[str, str] = ("step", "loss"),
+) -> "Figure":
     from matplotlib.figure import Figure
 
     figure = Figure(SIZE, facecolor="white", layout="constrained")
     figure.get_layout_engine().set(w_pad=0.12, h_pad=0.12)  # type: ignore[union-attr, call-arg]
     axes = figure.add_subplot()
-    _frame(axes)
+    _frame(axes, labels)
     for curve in curves:
         marker = "o" if len(curve.steps) == 1 else None  # a line through one point is none
         width = 1.8 if curve.strong else 1
@@ -170,7 +188,7 @@ def _figure(curves: list[_Curve], scales: list[tuple[int, int]], logarithmic: bo
     return figure
 
 
-def _frame(axes: "Axes") -> None:
+def _frame(axes: "Axes", labels: tuple[str, str]) -> None:
     """Light lines to read values from, and words instead of boxes."""
     from matplotlib.ticker import MaxNLocator
 
@@ -179,9 +197,9 @@ def _frame(axes: "Axes") -> None:
     axes.tick_params(which="both", length=0, pad=5, labelsize=TEXT_SIZE, labelcolor=GRAY)
     axes.grid(axis="y", color=FAINT, linewidth=0.5)
     axes.set_axisbelow(True)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set_xlabel("step", fontsize=TEXT_SIZE, color=GRAY)
-    axes.set_ylabel("loss", fontsize=TEXT_SIZE, color=GRAY)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=labels[0] == "step"))
+    axes.set_xlabel(labels[0], fontsize=TEXT_SIZE, color=GRAY)
+    axes.set_ylabel(labels[1], fontsize=TEXT_SIZE, color=GRAY)
 
 
 def _limit(axes: "Axes", curves: list[_Curve], logarithmic: bool) -> None:

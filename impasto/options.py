@@ -236,6 +236,9 @@ class VideoOptions(Bundle):
     steadiness: float = option(
         0.8, "Method fast: share of the frame before, moved along, in what is new; 0: none.", least=0, most=0.98
     )
+    repaint: int = option(
+        2, "Method fast: run presto for every n-th frame; in between what it painted moves along.", least=1, most=100
+    )
     temporal_weight: float = option(
         100.0, "Method steady: weight of staying with what was painted before.", least=0, most=1e6
     )

@@ -59,14 +59,13 @@ def write(
     rate: int = 24,
     times: Sequence[int] | None = None,
     tone: bool = True,
-    subtitle: str | None = None,
     turn: float = 0,
     codec: str = "libx264",
     pixels: str = "yuv444p",
     options: dict[str, str] | None = None,
     **tags: Any,
 ) -> Path:
-    """Write a clip; times: of every frame, in milliseconds, for a variable rate. tags: of the codec context, as colorspace."""
+    """Write a clip; times: of every frame, in milliseconds, for a variable rate; tags: of the codec, as colorspace."""
     pictures = list(pictures)
     base = Fraction(1, 1000) if times else Fraction(1, rate)
     moments = times or range(len(pictures))

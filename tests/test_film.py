@@ -2,11 +2,13 @@
 
 import errno
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +23,12 @@ from torch import Tensor
 import impasto
 from impasto import images
 from impasto.cli import program
-from impasto.errors import ImpastoError, InputError, OutputError
-from impasto.film import filming, reading
+from impasto.errors import ImpastoError, InputError, OptionError, OutputError
+from impasto.film import filming, flicker, flow, methods, reading, times
 from impasto.film.folder import LENGTH
 from impasto.film.reading import Shot
 
-FAST: dict[str, Any] = {"engine": "torch", "precision": "float32", "device": "cpu"}
+FAST: dict[str, Any] = {"engine": "torch", "precision": "float32", "device": "cpu", "repaint": 1}
 SLOW: dict[str, Any] = {
     "size": 64,
     "min_scale": 64,
@@ -114,10 +116,10 @@ def test_a_part_and_every_nth_frame(pan: Path) -> None:
     assert [shot.duration * 24 for shot in found[:2]] == [2, 2]
 
 
-@pytest.mark.parametrize(("turn", "times"), [(90, 1), (180, 2), (-90, 3)])
-def test_a_video_is_turned_as_its_file_says(turn: int, times: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("turn", "quarters"), [(90, 1), (180, 2), (-90, 3)])
+def test_a_video_is_turned_as_its_file_says(turn: int, quarters: int, tmp_path: Path) -> None:
     path = clips.write(tmp_path / "turned.mp4", clips.pan(2), turn=turn, tone=False)
-    (first, _), drawn = shots(path), np.rot90(clips.pan(2)[0], times)
+    (first, _), drawn = shots(path), np.rot90(clips.pan(2)[0], quarters)
     assert first.picture.shape == drawn.shape
     assert np.abs(first.picture.astype(int) - drawn).mean() < 1.5
 
@@ -260,7 +262,19 @@ def test_a_video_that_was_killed_has_the_same_frames(style: Path, tmp_path: Path
     source = clips.write(tmp_path / "in.mp4", clips.pan(40, 32, 48))
     whole = [frame.image for frame in impasto.video(source, style, **FAST)]
     command = [sys.executable, "-m", "impasto", "video", str(source), str(style), "-o", str(tmp_path / "out.mkv")]
-    flags = ["--codec", "ffv1", "--engine", "torch", "--precision", "float32", "--device", "cpu", "--quiet"]
+    flags = [
+        "--codec",
+        "ffv1",
+        "--engine",
+        "torch",
+        "--precision",
+        "float32",
+        "--device",
+        "cpu",
+        "--quiet",
+        "--repaint",
+        "1",
+    ]
     environment = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())}
     folder = tmp_path / "out.mkv.work" / "frames"
     with subprocess.Popen([*command, *flags], env=environment) as process:
@@ -388,7 +402,7 @@ def test_a_full_disk_costs_no_finished_frame(
         real(file, picture, **rest)
 
     monkeypatch.setattr(np, "save", full)
-    with pytest.raises(OutputError, match="No space left on device.*3 finished frames are kept"):
+    with pytest.raises(OutputError, match=r"No space left on device.*3 finished frames are kept"):
         make(pan, style, tmp_path / "out.mp4")
     monkeypatch.setattr(np, "save", real)
     found = list(impasto.video(pan, style, tmp_path / "out.mp4", **FAST))
@@ -426,3 +440,218 @@ def test_the_result_is_never_the_input(pan: Path, style: Path) -> None:
     with pytest.raises(OutputError, match="also the input"):
         make(pan, style, pan)
     assert pan.read_bytes() == before
+
+
+# ------------------------------------------------------------------------------------------------------------ flow
+
+
+def as_tensor(picture: np.ndarray) -> Tensor:
+    return torch.from_numpy(picture.transpose(2, 0, 1)[None] / np.float32(255)).contiguous()
+
+
+def test_the_flow_of_a_pan_is_its_step() -> None:
+    first, second = map(as_tensor, clips.pan(2, 64, 96, 3))
+    found, trusted = flow.between(second, first)
+    inner = found[:, :, 8:-8, 8:-8]
+    assert float((inner[:, 0] - 3).abs().mean()) < 0.2
+    assert float(inner[:, 1].abs().mean()) < 0.2
+    assert trusted[:, :, :, :-8].mean() > 0.95
+    assert trusted[:, :, :, -2:].mean() < 0.3, "what has just come in was nowhere before"
+
+
+def test_warp_by_whole_pixels_is_a_shift() -> None:
+    image = torch.rand(1, 3, 12, 16, generator=torch.Generator().manual_seed(0))
+    moved = flow.warp(image, torch.tensor([2.0, 1.0]).view(1, 2, 1, 1).expand(1, 2, 12, 16))
+    assert torch.allclose(moved[:, :, :-1, :-2], image[:, :, 1:, 2:], atol=1e-5)
+
+
+def test_what_was_hidden_is_not_trusted() -> None:
+    """A square moves to the right by 6 pixels: the ground that it uncovers was not there before."""
+    first, second = (as_tensor(picture) for picture in clips.occlusion(2, 64, 96, 6))
+    _, trusted = flow.between(second, first)
+    assert trusted[:, :, 20:44, 1:5].mean() < 0.3
+    assert trusted[:, :, :12, :].mean() > 0.95
+
+
+def test_a_cut_is_told_from_a_pan() -> None:
+    pictures = [as_tensor(picture) for picture in clips.cut(6, 64, 96)]
+    cuts = [flow.is_cut(flow.between(later, earlier)[1]) for earlier, later in pairwise(pictures)]
+    assert cuts == [False, False, True, False, False]
+
+
+def test_another_flow_can_be_plugged_in(pan: Path, style: Path) -> None:
+    asked: list[tuple[int, ...]] = []
+
+    def still(first: Tensor, second: Tensor) -> Tensor:
+        asked.append(tuple(first.shape))
+        return torch.zeros(1, 2, *first.shape[2:])
+
+    list(impasto.video(pan, style, flow=still, **FAST))
+    assert asked == [(1, 3, 48, 64)] * 14  # there and back, for every frame but the first
+
+
+# --------------------------------------------------------------------------------------------------------- methods
+
+
+def test_the_nearest_picture_counts_where_it_can_be_trusted_and_a_farther_one_elsewhere() -> None:
+    near, far = torch.full((1, 3, 1, 4), 0.2), torch.full((1, 3, 1, 4), 0.8)
+    trust = [torch.tensor(row).view(1, 1, 1, 4) for row in ([1.0, 0.0, 1.0, 0.0], [1.0, 1.0, 0.0, 0.0])]
+    image, trusted = methods.merged([methods.Past(near, trust[0]), methods.Past(far, trust[1])])
+    assert torch.equal(trusted.flatten(), torch.tensor([1.0, 1.0, 1.0, 0.0]))
+    assert torch.allclose(image[0, 0, 0, :3], torch.tensor([0.2, 0.8, 0.2]))
+
+
+@pytest.mark.parametrize("method", ["fast", "steady"])
+def test_a_still_video_is_painted_still(method: str, style: Path, tmp_path: Path) -> None:
+    source = clips.write(tmp_path / "in.mp4", clips.pan(1) * 4, tone=False)
+    options = {**SLOW, "temporal_weight": 1000.0} if method == "steady" else {**FAST, "steadiness": 0.9}
+    painted = [frame.image for frame in impasto.video(source, style, method=method, **options)]
+    for before, after in pairwise(painted):
+        assert before is not None
+        assert after is not None
+        assert float((before - after).abs().mean()) < 0.02
+
+
+def test_after_a_cut_nothing_of_the_scene_before_is_left(style: Path, tmp_path: Path) -> None:
+    source = clips.write(tmp_path / "in.mp4", clips.cut(6), tone=False)
+    alone = clips.write(tmp_path / "second.mp4", clips.cut(6)[3:], tone=False)
+    whole = [frame.image for frame in impasto.video(source, style, **FAST)]
+    second = [frame.image for frame in impasto.video(alone, style, **FAST)]
+    assert whole[3] is not None
+    assert second[0] is not None
+    assert float((whole[3] - second[0]).abs().mean()) < 0.01
+
+
+def test_no_strength_is_the_video_itself(pan: Path, style: Path) -> None:
+    frames = impasto.video(pan, style, strength=0.0, steadiness=0.0, colors="keep", **FAST)
+    for frame, shot in zip(frames, shots(pan), strict=True):
+        assert frame.image is not None
+        assert float((frame.image - as_tensor(shot.picture)).abs().mean()) < 0.08
+
+
+def test_protect_and_masks_hold_in_every_frame(pan: Path, style: Path) -> None:
+    for frame, shot in zip(
+        impasto.video(pan, style, protect="left", mask_softness=0.0, **FAST), shots(pan), strict=True
+    ):
+        assert frame.image is not None
+        left, content = frame.image[..., :30], as_tensor(shot.picture)[..., :30]
+        assert float((left - content).abs().max()) < 0.01
+        assert float((frame.image[..., 34:] - as_tensor(shot.picture)[..., 34:]).abs().mean()) > 0.02
+
+
+def test_one_style_changes_into_the_next(pan: Path, style: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.png"
+    Image.fromarray(255 - clips.texture(40, 40, 9)).save(other)
+    plain = {**FAST, "steadiness": 0.0}
+    first, second = ([frame.image for frame in impasto.video(pan, each, **plain)] for each in (style, other))
+    changing = [
+        frame.image for frame in impasto.video(pan, [str(style), str(other)], moments=["0s", Fraction(7, 24)], **plain)
+    ]
+    distances = [
+        [float((image - end).square().mean()) for image, end in zip(changing, ends, strict=True)]
+        for ends in (first, second)
+    ]
+    assert distances[0][0] < 1e-5
+    assert distances[1][-1] < 1e-5
+    assert distances[0][4] > distances[0][1]
+    assert distances[1][4] < distances[1][1]
+
+
+def test_a_loop_leads_its_end_into_its_beginning_and_does_not_darken(style: Path, tmp_path: Path) -> None:
+    """A clip that ends where it begins: painted as a loop, the step over its end is no larger than the others."""
+    pictures = clips.pan(9)
+    source = clips.write(tmp_path / "in.mp4", [*pictures, *reversed(pictures[1:-1])], tone=False)
+    gaps, light = {}, {}
+    for loop in (0, 4):
+        target = tmp_path / f"out{loop}.mkv"
+        make(source, style, target, codec="ffv1", loop=loop, steadiness=0.95)
+        found = [as_tensor(shot.picture) for shot in shots(target)]
+        assert len(found) == 16
+        shown = shots(source)
+        moved, trusted = flow.between(as_tensor(shown[0].picture), as_tensor(shown[-1].picture))
+        gaps[loop] = flicker.warping_error(found[0], found[-1], moved, trusted)
+        light[loop] = [float(image.mean()) for image in found[:4]]
+    assert gaps[4] < gaps[0] / 2
+    assert np.allclose(light[4], light[0], atol=0.02)
+
+
+# --------------------------------------------------------------------------------------------------------- flicker
+
+
+def test_noise_flickers_by_its_variance_and_a_pan_does_not(pan: Path, tmp_path: Path) -> None:
+    numbers = np.random.default_rng(0)
+    noisy = [np.clip(picture * 0.5 + 64 + numbers.normal(0, 12, picture.shape), 0, 255) for picture in clips.pan(8)]
+    path = clips.write(tmp_path / "noisy.mp4", [picture.astype(np.uint8) for picture in noisy], tone=False)
+    found = flicker.measure(pan, {"noisy": path})
+    assert found["noisy"].mean == pytest.approx(2 * (12 / 255) ** 2, rel=0.3)
+    assert found["input"].mean < found["noisy"].mean / 10
+    assert len(found["noisy"].errors) == 7
+    assert found["noisy"].worst[1] >= found["noisy"].mean
+
+
+def test_a_cut_is_no_flicker(tmp_path: Path) -> None:
+    source = clips.write(tmp_path / "in.mp4", clips.cut(6), tone=False)
+    found = flicker.measure(source, {})["input"]
+    assert [error is None for error in found.errors] == [False, False, True, False, False]
+    flicker.save_plot({"input": found}, tmp_path / "curve.csv")
+    assert (tmp_path / "curve.csv").read_text().count("\n") == 5
+
+
+def test_a_flat_style_is_calm_and_noise_is_restless(tmp_path: Path) -> None:
+    flat = torch.full((1, 3, 40, 40), 0.5)
+    noise = torch.rand(1, 3, 160, 160, generator=torch.Generator().manual_seed(0)).round()
+    assert flicker.restlessness(flat) < flicker.restlessness(noise)
+    assert "calm" in flicker.advice(flat)
+    assert "restless" in flicker.advice(noise)
+
+
+def test_presto_runs_for_every_nth_frame_and_at_once_where_much_is_new(
+    style: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    painted: list[int] = []
+    real = methods.Stylizer.image
+    monkeypatch.setattr(methods.Stylizer, "image", lambda *given: painted.append(len(asked)) or real(*given))
+    asked: list[int] = []
+    source = clips.write(tmp_path / "in.mp4", clips.cut(10, 96, 128), tone=False)
+    for frame in impasto.video(source, style, **{**FAST, "repaint": 3}):
+        asked.append(frame.index)
+    assert painted == [0, 3, 5, 6, 9]  # the cut is at 5
+
+
+def test_the_command_prints_mean_and_worst(pan: Path, style: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert program.run(["flicker", str(pan), str(pan), "--style", str(style)]) == 0
+    first, second, third = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r"input +mean +\d\.\d\d +worst +\d\.\d\d at 0\.\d\d s", first)
+    assert second.split()[1:] == first.split()[1:]
+    assert "trace" in third
+
+
+# ------------------------------------------------------------------------------------------------------------ times
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("12", 12), ("12.5s", 12.5), ("01:12.5", 72.5), ("1:01:12", 3672), (".5", 0.5), ("00:00", 0)],
+)
+def test_times_in_words(text: str, seconds: float) -> None:
+    assert times.seconds(text) == Fraction(seconds)
+
+
+@pytest.mark.parametrize("text", ["", "s", "-1", "1:2:3:4", "1e3", "nan", "12,5", "1:"])
+def test_what_is_no_time_is_refused(text: str) -> None:
+    with pytest.raises(OptionError, match="write seconds"):
+        times.seconds(text)
+
+
+def test_shares_are_whole_at_a_style_s_own_time_and_add_up_to_one() -> None:
+    moments = (Fraction(2), Fraction(4), Fraction(10))
+    for now, expected in [(0, (1, 0, 0)), (2, (1, 0, 0)), (3, (0.5, 0.5, 0)), (4, (0, 1, 0)), (7, (0, 0.5, 0.5))]:
+        assert times.shares(moments, Fraction(now)) == expected
+    assert times.shares(moments, Fraction(10)) == times.shares(moments, Fraction(99)) == (0, 0, 1)
+    assert times.shares((Fraction(3),), Fraction(0)) == times.shares((Fraction(3),), Fraction(9)) == (1,)
+
+
+def test_a_style_with_a_time_is_told_from_a_name_with_an_at_sign() -> None:
+    assert times.split_moment("a.jpg@10s") == ("a.jpg", 10)
+    assert times.split_moment("a@home.jpg") == ("a@home.jpg", None)
+    assert times.split_moment("a.jpg:0.5") == ("a.jpg:0.5", None)

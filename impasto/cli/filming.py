@@ -119,3 +119,52 @@ def beside(clip: Path, suffix: str) -> Path:
     return next(
         path for path in names if not os.path.lexists(path) or os.path.lexists(path.with_name(f"{path.name}.work"))
     )
+
+
+@app.command
+def flicker(
+    clip: Path,
+    painted: tuple[Path, ...] = (),
+    /,
+    *,
+    begin: Annotated[str | None, Parameter(name="--from")] = None,
+    end: Annotated[str | None, Parameter(name="--to")] = None,
+    style: Annotated[tuple[Path, ...], Parameter(consume_multiple=True, negative=())] = (),
+    curve: Path | None = None,
+) -> int:
+    """Measure how steady painted videos are: the warping error along the motion of the video they were painted from.
+
+    Prints, for the input and for each, the root of the mean error, in 255ths, and where the worst frame is.
+
+    Parameters
+    ----------
+    clip
+        The video before it was painted.
+    painted
+        The same video, painted.
+    begin
+        Where the part begins that was painted.
+    end
+        Where it ends.
+    style
+        Paintings whose flicker is to be predicted from their statistics.
+    curve
+        Draw the errors over time to this file: .png, .pdf, .svg or .csv.
+    """
+    from impasto import curves
+    from impasto.film import flicker as measuring
+    from impasto.film import reading
+    from impasto.film.filming import moment
+
+    if curve is not None:
+        curves.check_output(curve)
+    part = reading.read(clip).part(moment(begin, "--from"), moment(end, "--to"), 1)
+    found = measuring.measure(part, {path.name: path for path in painted})
+    for name, one in found.items():
+        time, error = one.worst
+        print(f"{name:32} mean {255 * one.mean**0.5:6.2f}   worst {255 * error**0.5:6.2f} at {time:.2f} s")
+    for path in style:
+        print(f"{path.name:32} {measuring.advice(path)}")
+    if curve is not None:
+        measuring.save_plot(found, curve)
+    return 0

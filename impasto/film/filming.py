@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from fractions import Fraction
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from torch import Tensor
@@ -26,6 +26,8 @@ from impasto.images import FilePath, ImageSource
 from impasto.options import Options, PaintOptions, StylizeOptions, VideoOptions, flag
 from impasto.presets import options_for
 from impasto.scene import Style, Styles
+
+Moment: TypeAlias = str | float | Fraction  # 12.5, "12.5", "01:12.5"
 
 OWN_SIZE = 16384  # pixels, the largest --size: stands for the video's own
 ENCORE = 500_000  # added to the numbers of frames that are painted once more, for a loop
@@ -59,9 +61,9 @@ def video(
     painting: PaintOptions | StylizeOptions | None = None,
     *,
     preset: str | None = None,
-    begin: str | float | None = None,
-    end: str | float | None = None,
-    moments: Sequence[str | float] = (),
+    begin: Moment | None = None,
+    end: Moment | None = None,
+    moments: Sequence[Moment] = (),
     protect: ImageSource | None = None,
     flow: flows.Flow = flows.dis,
     on_note: Callable[[str], object] = lambda note: None,
@@ -69,7 +71,7 @@ def video(
 ) -> Iterator[Frame]:
     """Paint a video in the manner of `style`; yields every frame when it is finished.
 
-    source: a video file. style, protect: as in `paint`. target: a video file (.mp4, .mov, .mkv, .webm), a .gif or a folder;
+    source: a video file. style, protect: as in `paint`. target: .mp4, .mov, .mkv, .webm, .gif or a folder;
     what is finished is kept beside it in TARGET.work until all is, so a video that was stopped goes on. Without target,
     frames are only yielded. options: of the video; painting: of its pictures, PaintOptions for the methods frame and steady,
     StylizeOptions for fast, if left out those of `preset`; single options of both go before. begin, end: the part, in
@@ -149,7 +151,7 @@ class Film:
     def painted(self, shot: Shot, past: Sequence[Past], channels: int) -> Picture:
         """One frame, painted, in the colors that were asked for and with the photo where it stays, as bytes."""
         scene = self.stage.at(shot, shot.time - self.clip.shift)
-        canvas = self.method(scene, past)
+        canvas = self.method(scene, past, shot.index)
         view = scene.view(self.painting.size, 0, self.stage.plain)
         return picture_of(view.finish(canvas, self.painting), view.opacity if channels == 4 else None, channels)
 
@@ -285,9 +287,13 @@ def options_of(
     return settings, StylizeOptions.make(**rest) if fast else options_for(preset or "default", **rest)
 
 
-def moment(value: str | float | None, name: str) -> Fraction | None:
+def moment(value: Moment | None, name: str) -> Fraction | None:
     """A time that was given in words or seconds. Raises OptionError."""
-    return None if value is None else times.seconds(str(value), name)
+    if isinstance(value, str | None):
+        return None if value is None else times.seconds(value, name)
+    if not 0 <= value < float("inf"):
+        raise OptionError(f"{name} is {value}; it must be a number of seconds of at least 0.")
+    return Fraction(value).limit_denominator(1_000_000)
 
 
 def description(

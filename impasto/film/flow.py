@@ -5,7 +5,6 @@ at x in the first picture is at x + flow in the second. `dis` needs no weights; 
 """
 
 from collections.abc import Callable
-from functools import cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
@@ -19,36 +18,28 @@ if TYPE_CHECKING:
 
 Flow: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 
-FLOW_SIZE = 384  # pixels: DIS gains nothing from a longer side, and vectors scale with the picture
+FLOW_SIZE = 384  # pixels of the longer side: DIS gains nothing from more, and vectors scale with the picture
 RESIDUAL = 0.12  # mean difference of colors, of 1, beyond which pixels are not the same thing
 CUT = 0.4  # the share of trusted pixels below which two frames have nothing to do with each other
 
 
 def dis(first: Tensor, second: Tensor) -> Tensor:
-    """Dense inverse search by OpenCV, preset "medium", on pictures of at most `FLOW_SIZE`. Source: Kroeger et al. 2016.
+    """Dense inverse search by OpenCV, preset "medium". Source: Kroeger et al. 2016.
 
     Raises OutputError where OpenCV is not installed.
     """
-    height, width = first.shape[2:]
-    factor = min(1.0, FLOW_SIZE / max(height, width))
-    small = max(16, round(height * factor)), max(16, round(width * factor))
-    found = torch.from_numpy(searcher().calc(gray(first, small), gray(second, small), None))
-    flow = F.interpolate(found.permute(2, 0, 1)[None], (height, width), mode="bilinear", align_corners=False)
-    return (flow * flow.new_tensor([width / small[1], height / small[0]]).view(1, 2, 1, 1)).to(first.device)
-
-
-@cache
-def searcher() -> Any:
-    """OpenCV's algorithm, which keeps its buffers from one pair of pictures to the next."""
     cv2 = library("cv2")
-    return cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    search = cv2.DISOpticalFlow_create(
+        cv2.DISOPTICAL_FLOW_PRESET_MEDIUM
+    )  # anew: one that has seen a small picture changes
+    found = torch.from_numpy(search.calc(gray(first), gray(second), None))
+    return found.permute(2, 0, 1)[None].contiguous().to(first.device)
 
 
-def gray(image: Tensor, shape: tuple[int, int]) -> "np.ndarray[Any, Any]":
-    """Luma as bytes (H, W), reduced to the shape."""
-    luma = (image * image.new_tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(1, keepdim=True)
-    small = F.interpolate(luma, shape, mode="area") if luma.shape[2:] != shape else luma
-    return small[0, 0].mul(255).round().clamp(0, 255).to(torch.uint8).cpu().numpy()
+def gray(image: Tensor) -> "np.ndarray[Any, Any]":
+    """Luma as bytes (H, W)."""
+    luma = (image * image.new_tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(1)
+    return luma[0].mul(255).round().clamp(0, 255).to(torch.uint8).cpu().numpy()
 
 
 def warp(image: Tensor, flow: Tensor, mode: str = "bicubic") -> Tensor:
@@ -83,9 +74,20 @@ def trust(forward: Tensor, backward: Tensor, first: Tensor, second: Tensor) -> T
 
 
 def between(first: Tensor, second: Tensor, flow: Flow = dis) -> tuple[Tensor, Tensor]:
-    """(flow from the first picture to the second, where it can be trusted)."""
+    """(flow from the first picture to the second, where it can be trusted), found at `FLOW_SIZE` at most."""
+    height, width = first.shape[2:]
+    factor = min(1.0, FLOW_SIZE / max(height, width))
+    shape = max(16, round(height * factor)), max(16, round(width * factor))
+    first, second = (F.interpolate(image, shape, mode="area") for image in (first, second))
     forward = flow(first, second)
-    return forward, trust(forward, flow(second, first), first, second)
+    trusted = trust(forward, flow(second, first), first, second)
+    scale = forward.new_tensor([width / shape[1], height / shape[0]]).view(1, 2, 1, 1)
+    return enlarged(forward, (height, width)) * scale, enlarged(trusted, (height, width))
+
+
+def enlarged(field: Tensor, shape: tuple[int, int]) -> Tensor:
+    """(1, C, H, W) brought to the shape of the pictures."""
+    return field if field.shape[2:] == shape else F.interpolate(field, shape, mode="bilinear", align_corners=False)
 
 
 def is_cut(trusted: Tensor) -> bool:

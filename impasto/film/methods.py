@@ -23,6 +23,9 @@ from impasto.painting import Shelf, State, last, load_backbone, make_objective, 
 from impasto.scene import Scene
 from impasto.stylizer import Stylizer
 
+FIRST_CHANGE = 0.005  # of pixels in the optimiser's first step, as the picture is nearly done
+HOLES = 0.03  # share of a frame that may have come from nowhere without being painted at once
+
 
 class Past(NamedTuple):
     """An earlier picture, moved to where its things are now, (1, 3, H, W); and how far that holds, (1, 1, H, W)."""
@@ -37,8 +40,11 @@ class Method(Protocol):
     engine: str
     reach: tuple[int, ...]
 
-    def __call__(self, scene: Scene, past: Sequence[Past]) -> Tensor:
-        """The painted picture (1, 3, H, W) in [0, 1]. past: what there is of `reach`, the nearest first; none after a cut."""
+    def __call__(self, scene: Scene, past: Sequence[Past], index: int) -> Tensor:
+        """The painted picture (1, 3, H, W) in [0, 1].
+
+        past: what there is of `reach`, nearest first; none after a cut. index: of the frame.
+        """
         ...
 
 
@@ -63,7 +69,7 @@ class EachFrame:
         self.backbone = load_backbone(options, stage.device, self.shelf)
         self.engine = f"{options.backbone} in {str(self.backbone.dtype).removeprefix('torch.')} on {stage.device}"
 
-    def __call__(self, scene: Scene, past: Sequence[Past]) -> Tensor:
+    def __call__(self, scene: Scene, past: Sequence[Past], index: int) -> Tensor:
         return self.whole(scene)
 
     def whole(self, scene: Scene) -> Tensor:
@@ -81,7 +87,7 @@ class Steady(EachFrame):
         super().__init__(stage, options)
         self.video, self.reach = video, tuple(sorted(set(video.references)))
 
-    def __call__(self, scene: Scene, past: Sequence[Past]) -> Tensor:
+    def __call__(self, scene: Scene, past: Sequence[Past], index: int) -> Tensor:
         if not past:
             return self.whole(scene)
         margin = self.options.canvas_padding
@@ -94,9 +100,6 @@ class Steady(EachFrame):
         for step in optimize(start, objective, steps=self.video.later_steps, optimizer=optimizer):
             canvas = step.image
         return crop(canvas, margin)
-
-
-FIRST_CHANGE = 0.005  # of pixels, as the picture is nearly done
 
 
 def held(
@@ -112,7 +115,10 @@ def held(
 
 
 class Fast:
-    """presto, and what it painted before: as much of it as `steadiness` says where the flow holds."""
+    """presto, and what it painted before: as much of it as `steadiness` says where the flow holds.
+
+    presto runs for every `repaint`-th frame; in between what was painted moves along, while the flow leaves few holes.
+    """
 
     reach: tuple[int, ...] = (1,)
 
@@ -121,15 +127,16 @@ class Fast:
         self.options = options.replace(colors="style")
         self.stylizer = Stylizer(self.options)
         self.engine = f"presto by {self.stylizer.engine}"
-        self.reach = (1,) if video.steadiness else ()
+        self.reach = (1,) if video.steadiness or video.repaint > 1 else ()
 
-    def __call__(self, scene: Scene, past: Sequence[Past]) -> Tensor:
-        view = scene.view(self.options.size, 0, self.options)
-        picture = self.stylizer.image(view)
-        if not past:
+    def __call__(self, scene: Scene, past: Sequence[Past], index: int) -> Tensor:
+        before = merged(past) if past else None
+        if before is not None and index % self.video.repaint and float(before.trust.mean()) > 1 - HOLES:
+            return before.image
+        picture = self.stylizer.image(scene.view(self.options.size, 0, self.options))
+        if before is None:
             return picture
-        before = merged(past)
-        return torch.lerp(picture, before.image.clamp(0, 1), before.trust * self.video.steadiness)
+        return torch.lerp(picture, before.image, before.trust * self.video.steadiness)
 
 
 def make(stage: Stage, options: PaintOptions | StylizeOptions, video: VideoOptions) -> Method:

@@ -54,8 +54,8 @@ class Color:
 class Clip:
     """A video that can be read: its facts, and the part of it that is wanted.
 
-    height, width: of the upright picture; aspect: of a pixel, width by height. time_base: the unit of its times; rate: frames
-    a second on average; start: time of the first frame; length: seconds that it says it has, None if it does not. begin,
+    height, width: of the upright picture; aspect: of a pixel, width by height. time_base: unit of times; rate:
+    frames a second on average; start: time of the first frame; length: seconds that it says it has, None if it does not. begin,
     end: the part that is wanted, in seconds from the start, every: n-th frame of it.
     """
 

@@ -22,7 +22,7 @@ from impasto.scene import Scene, Style
 
 @dataclass(frozen=True)
 class Stage:
-    """Scenes, frame by frame. scene: that of the first frame, styles prepared; loaded: what styles and masks were read from."""
+    """Scenes, frame by frame. scene: the first frame's, styles prepared; loaded: what styles and masks were read from."""
 
     scene: Scene
     options: Options

@@ -39,7 +39,7 @@ class Codec:
 
 
 CODECS = {
-    "h264": Codec("libx264", 18, "yuv420p", "yuv444p", options={"preset": "medium", "bf": "0"}),
+    "h264": Codec("libx264", 18, "yuv420p", "yuv444p", options={"preset": "fast", "bf": "0"}),
     "hevc": Codec("libx265", 20, "yuv420p", "yuv444p", options={"x265-params": "bframes=0:log-level=none"}),
     "vp9": Codec("libvpx-vp9", 24, "yuv420p", "yuv420p", "yuva420p", {"b": "0", "row-mt": "1", "cpu-used": "3"}),
     "av1": Codec("libsvtav1", 26, "yuv420p", "yuv420p", options={"preset": "7", "svtav1-params": "pred-struct=1"}),
