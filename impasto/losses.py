@@ -17,6 +17,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from impasto import samples
+from impasto.samples import Exemplars, Quantiles, Samples
+
 Features = Mapping[str, Tensor]
 Backbone = Callable[[Tensor, Sequence[str]], Features]
 
@@ -69,12 +72,28 @@ def moments(features: Tensor, weights: Tensor | None = None, positions: int | No
     return Moments(*MeanAndSecond.apply(features, True, weights))
 
 
+class Sketch(NamedTuple):
+    """Moments and samples of the same features; of a target, what is made of its samples to compare others with."""
+
+    moments: Moments
+    samples: Samples | Quantiles | Exemplars
+
+
+def sketch(features: Tensor, weights: Tensor | None = None) -> Sketch:
+    """(N, C, H, W) -> Sketch. weights as of `moments`."""
+    return Sketch(moments(features, weights), samples.samples(features, weights))
+
+
 def blend(statistics: Sequence[Any], shares: Sequence[float]) -> Any:
     """The statistic of a mixture of which each statistic's features make up a share; the shares add up to 1.
 
     Gram matrices and raw moments E[x], E[xxᵀ] combine linearly; so a mixture's covariance is the mean covariance and that
     of the means.
     """
+    if isinstance(statistics[0], Samples):
+        return samples.union(list(statistics), list(shares))
+    if isinstance(statistics[0], Sketch):
+        return Sketch(*(blend(list(kind), shares) for kind in zip(*statistics, strict=True)))
     parts = list(zip(statistics, shares, strict=True))
     if not isinstance(statistics[0], Moments):
         return sum(share * statistic for statistic, share in parts)
@@ -246,6 +265,26 @@ def wasserstein(value: Moments, target: Moments | Normal, reduction: str = "rela
     return REDUCTIONS[reduction](error, value.mean.shape[1], extent(target))
 
 
+def measured(distance: Callable[[Any, Any], samples.Measured]) -> Callable[..., Tensor]:
+    """A distance of `samples` as one that takes a `reduction`."""
+    return lambda value, target, reduction="relative": REDUCTIONS[reduction](*distance(value, target))
+
+
+def with_moments(distance: Callable[[Any, Any], samples.Measured]) -> Callable[..., Tensor]:
+    """`moment_error` added to a distance of `samples`, for a `Sketch`."""
+
+    def both(value: Sketch, target: Sketch, reduction: str = "relative") -> Tensor:
+        error = measured(distance)(value.samples, target.samples, reduction)
+        return error + moment_error(value.moments, target.moments, reduction)
+
+    return both
+
+
+def of_samples(prepare: Callable[[Any], Any]) -> Callable[[Sketch], Sketch]:
+    """What is done once to a target's samples, done to those of a sketch."""
+    return lambda target: Sketch(target.moments, prepare(target.samples))
+
+
 # ------------------------------------------------------------------------------------------ losses of pixels alone
 
 
@@ -385,11 +424,18 @@ def content_loss(layers: Mapping[str, float], reduction: str, power: float = 1.0
 
 
 def style_loss(layers: Mapping[str, float], kind: str, reduction: str, gram_normalization: str) -> FeatureLoss:
-    """The style loss of that name: "gram", "moments" or "wasserstein"; only the first reads `gram_normalization`."""
+    """The style loss of that name; only "gram" reads `gram_normalization`.
+
+    The moments beside "histogram" and "earth-mover" are part of both papers' losses: see `samples`.
+    """
     kinds: dict[str, tuple[Callable[..., Any], Callable[..., Tensor], Callable[[Any], Any]]] = {
         "gram": (partial(gram, normalization=gram_normalization), squared_error, identity),
         "moments": (moments, moment_error, identity),
         "wasserstein": (moments, wasserstein, normal),
+        "sliced": (samples.samples, measured(samples.sliced), samples.along_basis),
+        "histogram": (sketch, with_moments(samples.sliced), of_samples(samples.along_channels)),
+        "earth-mover": (sketch, with_moments(samples.earth_mover), of_samples(samples.exemplars)),
+        "nearest": (samples.samples, measured(samples.nearest), samples.exemplars),
     }
     statistic, distance, prepare = kinds[kind]
     distance = partial(distance, reduction=reduction)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 BackboneName = Literal["petit", "vgg19", "vgg19-caffe", "vgg16"]
 Pooling = Literal["auto", "average", "max", "l2"]
 Padding = Literal["auto", "zeros", "reflect", "replicate", "replicate-first", "circular"]
-StyleLoss = Literal["wasserstein", "moments", "gram"]
+StyleLoss = Literal["wasserstein", "moments", "gram", "sliced", "histogram", "earth-mover", "nearest"]
 GramNormalization = Literal["none", "positions", "elements", "root"]
 Reduction = Literal["relative", "mean", "sum", "half", "quarter"]
 Variation = Literal["squared", "absolute", "nine-point"]

@@ -1,6 +1,7 @@
 """The mathematics of the losses: known answers, invariances and independent references."""
 
 from collections.abc import Callable
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -21,8 +22,9 @@ from impasto.losses import (
     squared_error,
     wasserstein,
 )
+from impasto.options import StyleLoss
 
-STYLE_LOSSES = ["gram", "moments", "wasserstein"]
+STYLE_LOSSES = list(get_args(StyleLoss))
 
 
 def close(value: Tensor, expected: Tensor | float, rtol: float = 1e-5, atol: float = 1e-6) -> None:

@@ -29,6 +29,7 @@ ORDER = [
     "doctor",
     "masks",
     "weights",
+    "samples",
     "losses",
     "regions",
     "optimize",
@@ -198,9 +199,9 @@ def test_imports_have_no_circle() -> None:
         left = {module: arrows for module, arrows in left.items() if module not in free}
 
 
-@pytest.mark.parametrize("module", ["losses", "optimize"])
+@pytest.mark.parametrize("module", ["samples", "losses", "optimize"])
 def test_the_mathematics_knows_nothing_of_impasto_but_its_errors(module: str) -> None:
-    assert ARROWS[module] <= {"errors"}
+    assert ARROWS[module] <= {"errors", "samples"}
 
 
 @pytest.mark.parametrize("front_end", ["cli", "outputs", "studio", "terminal", "lessons"])
