@@ -1,10 +1,10 @@
 """How well the artefact doctor finds planted faults, and how often it cries wolf.
 
-    python benchmarks/doctor.py PAINTED SOURCES [SOURCES ...] [--half even|odd|all] [--json FILE]
+    python benchmarks/doctor.py PAINTED SOURCES [SOURCES ...] [--json FILE]
 
 PAINTED is a folder of pictures that impasto painted, taken to be clean; SOURCES are the folders of their photos and styles,
-which are found by the fingerprints in the pictures' recipes. Pairs are numbered by their fingerprints' order: the
-thresholds in impasto/doctor.py were chosen on the even ones, so figures to be quoted are those of `--half odd`.
+which are found by the fingerprints in the pictures' recipes. Figures to be quoted are those of pairs that no threshold of
+impasto/doctor.py was chosen on.
 Also counted: how often a photo or painting of SOURCES gets a finding when it is shown to the doctor by itself, and how
 often another pair's photo ("dead content") or a picture that is nearly the photo ("under-stylized") is noticed.
 """
@@ -65,11 +65,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("painted", type=Path)
     parser.add_argument("sources", type=Path, nargs="+")
-    parser.add_argument("--half", choices=("even", "odd", "all"), default="odd")
     parser.add_argument("--json", type=Path, help="write every picture's scores to this file")
     given = parser.parse_args()
-    everything = pairs(given.painted, given.sources)
-    chosen = everything[{"even": 0, "odd": 1, "all": 0}[given.half] :: 1 if given.half == "all" else 2]
+    chosen = pairs(given.painted, given.sources)
     cases = [(number, *case) for number, group in enumerate(chosen) for case in group]
     print(f"{len(chosen)} pairs, {len(cases)} pictures\n")
     rows: list[dict[str, object]] = []

@@ -21,7 +21,7 @@ HERE = Path(__file__).parent
 DEMO = HERE.parent / "impasto" / "assets" / "demo"
 OUT = HERE / "images" / "report"
 
-PAINT = "impasto paint valley.jpg swirl.jpg -o out.png"
+PAINT = "impasto paint valley.jpg swirl.jpg --size 384 -o out.png"
 EVALUATE = "impasto evaluate out.png --content valley.jpg --style swirl.jpg -o card.png"
 COMPARE = "impasto compare valley.jpg swirl.jpg --size 256 -o compare.png"
 
@@ -44,13 +44,13 @@ def faults(folder: Path) -> None:
     planted = runpy.run_path(str(HERE.parent / "benchmarks" / "faults.py"))
     image = images.load(folder / "out.png")
     photo, style = (images.load(folder / name) for name in ("valley.jpg", "swirl.jpg"))
-    photo, style = images.resize_to(photo, (image.shape[2], image.shape[3])), images.resize(style, 512)
-    shown = [Cell(image[:, :, 200:360, 300:500], "as painted")]
+    photo, style = images.resize_to(photo, (image.shape[2], image.shape[3])), images.resize(style, max(image.shape[2:]))
+    shown = [Cell(image[:, :, 120:264, 180:372], "as painted")]
     for name in planted["FAULTS"]:
         faulty = planted["plant"](name, "medium", image, torch.Generator().manual_seed(1))
         score = examine(faulty, photo, [style]).scores[name]
         # the corner of the border, the middle of the others
-        part = faulty[:, :, -160:, -200:] if name == "border" else faulty[:, :, 200:360, 300:500]
+        part = faulty[:, :, -144:, -192:] if name == "border" else faulty[:, :, 120:264, 180:372]
         shown.append(Cell(part, f"{name}, score {score:.1f}"))
     sheet = Sheet("Planted faults, medium severity", "A score of 1 counts as found.", ["", ""], [""] * 3,
                   [shown[:3], shown[3:]])  # fmt: skip

@@ -347,7 +347,7 @@ FAULTS: dict[str, Fault] = {
     ),
     "haze": Fault(
         haze,
-        0.15,
+        0.168,
         "a gray veil lies over the picture",
         remedy(
             paint=("steps", scaled("steps", 2, 128)),
@@ -358,7 +358,7 @@ FAULTS: dict[str, Fault] = {
         speckle, 0.0021, "dots stand out all over", remedy(paint=("tv_weight", scaled("tv_weight", 4, 0.2)), stylize=WEAKER)
     ),
     "seams": Fault(
-        seams, 2.08, "a straight seam runs through the picture", remedy(paint=SOFTER, stylize=SOFTER)
+        seams, 2.12, "a straight seam runs through the picture", remedy(paint=SOFTER, stylize=SOFTER)
     ),
     "clipping": Fault(
         clipping,

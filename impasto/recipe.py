@@ -225,9 +225,9 @@ def flattened(recipe: Mapping[str, Any]) -> list[tuple[str, str]]:
         key = printable(name)
         if key == "inputs" and isinstance(value, dict):
             pairs += [(f"inputs.{printable(role)}", described(source)) for role, source in value.items()]
-        elif isinstance(value, dict) and key != "losses":
+        elif isinstance(value, dict) and key not in ("losses", "doctor"):
             pairs += [(f"{key}.{printable(name)}", json.dumps(setting)) for name, setting in value.items()]
-        elif key not in ("loss", "losses", "seconds"):
+        elif key not in ("loss", "losses", "seconds", "doctor"):
             pairs.append((key, json.dumps(value)))
     return pairs
 

@@ -761,7 +761,7 @@ def test_what_the_doctor_finds_is_said_and_stands_in_the_recipe(capsys: pytest.C
     picture(160, 120).save("content.png")
     assert cli.run(["stylize", "content.png", "style.png", "--size", "128", "--strength", "0", "-o", "out.png"]) == 0
     assert "doctor: the picture is still the photo" in capsys.readouterr().err
-    assert [found["name"] for found in recipe_of("out.png")["quality"]["findings"]] == ["under-stylized"]
+    assert [found["name"] for found in recipe_of("out.png")["doctor"]["findings"]] == ["under-stylized"]
 
 
 def test_the_doctor_s_remedy_is_tried_in_a_second_picture(capsys: pytest.CaptureFixture[str]) -> None:

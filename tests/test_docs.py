@@ -60,7 +60,7 @@ def commands(page: Path) -> Iterator[str]:
 
 
 # words that stand for something, and what they might stand for
-STANDS_FOR = {"VERB": "paint", "NAME": "weights", "X": "0.5", "L": "relu1_1"}
+STANDS_FOR = {"VERB": "paint", "NAME": "weights", "X": "0.5", "L": "relu1_1", "STEP": "1"}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
