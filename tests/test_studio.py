@@ -462,10 +462,12 @@ def test_what_a_recipe_holds_besides_options_may_be_anything(area: Area, picture
 
 async def watched(area: Area, job: Job) -> str:
     """The first that is seen of a job, by somebody who then closes the page."""
-    watching = area.watch(job)
+    watching = area.watch(job, [job.ticket])
     first = await anext(watching)
     await watching.aclose()
-    return first[0]
+    _, begin, stop, _, ticket, tickets = first
+    assert (begin["visible"], stop["visible"], ticket, tickets) == (False, True, job.ticket, [job.ticket])
+    return str(first[0])
 
 
 @pytest.mark.parametrize("keep", [False, True])

@@ -217,7 +217,7 @@ def test_a_mask_is_drawn_with_the_mouse(open_page: Any, tmp_path: Path) -> None:
     download.value.save_as(tmp_path / "masked.png")
     recipe = images.read_recipe(tmp_path / "masked.png")
     assert recipe is not None
-    assert "mask" in recipe["inputs"]["style"]
+    assert "mask" in recipe["inputs"]
     painted = images.load(tmp_path / "masked.png")
     photo = images.resize(images.load(DEMO / "valley.jpg"), 128)
     changed = (painted - photo).abs().mean(1)[0]

@@ -98,8 +98,7 @@ class Area:
             if not going:
                 yield [gr.skip()] * 6
                 return
-            yield [gr.skip(), *buttons(working=True), going[-1].ticket, gr.skip()]
-            async for shown in self.watch(going[-1]):
+            async for shown in self.watch(going[-1], known(tickets)):
                 yield shown
 
         self.on(self.begin, made, [*form, *inputs])
@@ -124,26 +123,28 @@ class Area:
                 yield [stage.trouble(sentence(error, [*paths, self.workshop.folder])), *[gr.skip()] * 5]
                 return
             job.keep = keep
-            yield [gr.skip(), *buttons(working=True), job.ticket, [*known(tickets), job.ticket][-SHELF:]]
-            async for shown in self.watch(job):
+            async for shown in self.watch(job, [*known(tickets), job.ticket][-SHELF:]):
                 yield shown
 
         button.click(begin, [self.tickets, self.keep, *inputs], self.seen, concurrency_limit=None, **PRIVATE)
         button.click(None, js=SCROLL)
 
-    async def watch(self, job: Job) -> AsyncIterator[list[Any]]:
-        """What the page shows of a job, again whenever it has changed. Closed by the browser, it stops the job or not."""
+    async def watch(self, job: Job, tickets: list[str]) -> AsyncIterator[list[Any]]:
+        """What the page shows of a job, again whenever it has changed. Closed by the browser, it stops the job or not.
+
+        Everything is told every time: of two updates that arrive together the browser forgets the first.
+        """
         told = None
         try:
             while not job.ended:
                 now = job.changes, self.workshop.place(job)
                 if now != told and (job.preview is not None or now[0] < 2 or told is None or job.fetching):
-                    yield [stage.show(job, now[1]), *[gr.skip()] * 5]
+                    yield [stage.show(job, now[1]), *buttons(working=True), job.ticket, tickets]
                 told = now
                 await asyncio.sleep(LOOK_AGAIN)
             before = await asyncio.to_thread(photo_of, job)
             file = str(job.files[0]) if job.files else None
-            yield [stage.show(job, before=before), *buttons(working=False, file=file), gr.skip(), gr.skip()]
+            yield [stage.show(job, before=before), *buttons(working=False, file=file), job.ticket, tickets]
         finally:
             if not job.ended and not job.keep:
                 self.workshop.stop(job)
