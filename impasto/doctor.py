@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from impasto import measures
-from impasto.options import flag
+from impasto.options import PaintOptions, flag
 
 # ------------------------------------------------------------------------------------------------------ what it says
 
@@ -323,7 +323,7 @@ def bolder(verb: str, options: Mapping[str, Any]) -> dict[str, Any]:
     if verb == "stylize":
         weak = options.get("strength", 1.0) < 1
         return {"strength": 1.0} if weak else {"passes": min(options.get("passes", 1) + 1, 8)}
-    return {"content_weight": scaled("content_weight", 0.25)(options or {"content_weight": 0.015})}
+    return {"content_weight": scaled("content_weight", 0.25)(options or PaintOptions().as_dict())}
 
 
 WEAKER = ("strength", scaled("strength", 0.7))

@@ -122,7 +122,7 @@ class PaintOptions(Options):
         least=1,
         most=4,
     )
-    content_weight: float = option(0.015, "Weight of the content loss: α.", least=0)
+    content_weight: float = option(0.03, "Weight of the content loss: α.", least=0)
     style_layers: tuple[str, ...] = option(
         ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"), "Layers that hold the style."
     )
