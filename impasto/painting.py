@@ -316,7 +316,7 @@ def paint_step(
     facts = {"steps": index, "loss": loss, "losses": parts, "seconds": round(seconds, 2)}
     shown = crop(view.finish(canvas, options), margin).cpu()
     opacity = None if view.opacity is None else crop(view.opacity, margin).cpu()
-    origins = Origins.of(view, margin) if notes["verb"] == "paint" else None
+    origins = Origins.of(view, margin) if notes.get("verb") == "paint" else None
     painting = Painting(shown, {**notes, **facts}, history.copy(), opacity, origins)
     painting = painting.examined() if index == total else painting
     return PaintStep(index, total, size, loss, parts, seconds, painting, canvas, state)
