@@ -242,7 +242,12 @@ class VideoOptions(Bundle):
     temporal_weight: float = option(
         100.0, "Method steady: weight of staying with what was painted before.", least=0, most=1e6
     )
-    later_steps: int = option(20, "Method steady: evaluations for every frame after the first.", least=1, most=10_000)
+    later_steps: int = option(
+        20,
+        "Method steady: evaluations for every frame after the first, half of them for what is new.",
+        least=1,
+        most=10_000,
+    )
     references: tuple[int, ...] = option((1, 8), "Method steady: how many frames back to look for what was painted.")
     loop: int = option(0, "Frames over which the end is led into the beginning, for a loop.", least=0, most=480)
     codec: CodecName = option("auto", "Of the result; auto: h264, in .webm vp9.")

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -83,7 +83,7 @@ def video(
     return show(made, target, notes, preview, quiet)
 
 
-def show(frames: "Sequence[Frame]", target: Path, notes: Sequence[str], preview: Path | None, quiet: bool) -> int:
+def show(frames: "Iterator[Frame]", target: Path, notes: Sequence[str], preview: Path | None, quiet: bool) -> int:
     """Let the frames be painted and say how far it is; returns the status: 130 where Ctrl-C stopped it."""
     from rich.console import Console
 

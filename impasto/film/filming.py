@@ -71,9 +71,9 @@ def video(
 ) -> Iterator[Frame]:
     """Paint a video in the manner of `style`; yields every frame when it is finished.
 
-    source: a video file. style, protect: as in `paint`. target: .mp4, .mov, .mkv, .webm, .gif or a folder;
-    what is finished is kept beside it in TARGET.work until all is, so a video that was stopped goes on. Without target,
-    frames are only yielded. options: of the video; painting: of its pictures, PaintOptions for the methods frame and steady,
+    source: a video file. style, protect: as in `paint`. target: .mp4, .mov, .mkv, .webm, .gif or a folder; what is finished
+    is kept beside it in TARGET.work until all is, so a video that was stopped goes on. Without target, frames are only
+    yielded. options: of the video; painting: of its pictures, PaintOptions for the methods frame and steady,
     StylizeOptions for fast, if left out those of `preset`; single options of both go before. begin, end: the part, in
     seconds or as "01:12.5". moments: when each style is alone, in the same form; in between one changes into the next.
     flow: see `film.flow`. on_note: called with sentences on what the result could not keep.

@@ -62,8 +62,8 @@ def measure(
 ) -> dict[str, Flicker]:
     """The flicker of videos that were painted from `source`, by their names; that of the source itself is "input".
 
-    Frames are matched by their times, so a video of every n-th frame is compared as well, against
-    the motion between the frames that it has. Raises InputError where a video cannot be read or has no two frames of the source.
+    Frames are matched by their times, so a video of every n-th frame is compared as well, against the motion between the
+    frames that it has. Raises InputError where a video cannot be read or has no two frames of the source.
     """
     clip = source if isinstance(source, Clip) else reading.read(source)
     made = {name: reading.read(path) for name, path in painted.items()}
@@ -122,9 +122,9 @@ def warping_error(image: Tensor, earlier: Tensor, flow: Tensor, trusted: Tensor)
 def restlessness(style: ImageSource) -> float:
     """How much a style flickers where every frame is painted on its own: the trace of petit's Gram matrix at relu3_1.
 
-    It is divided by the numbers of channels and positions, at a longer side of `PREDICTED_AT` pixels. Source: Gupta et al.
-    2017, "Characterizing and improving stability in neural style transfer": the larger the trace, the more the solutions for
-    two nearly equal frames may differ. Raises InputError.
+    It is divided by the numbers of channels and positions, at a longer side of `PREDICTED_AT` pixels. Source: Gupta et
+    al. 2017, "Characterizing and improving stability in neural style transfer": the larger the trace, the more the
+    solutions for two nearly equal frames may differ. Raises InputError.
     """
     image = images.resize(images.load(style), PREDICTED_AT)
     backbone = load_backbone(PaintOptions(device="cpu", precision="float32"), image.device, Shelf())

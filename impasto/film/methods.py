@@ -19,7 +19,7 @@ from impasto.canvas import crop, pad
 from impasto.film.stage import Stage
 from impasto.optimize import LBFGS, optimize
 from impasto.options import PaintOptions, StylizeOptions, VideoOptions
-from impasto.painting import Shelf, State, last, load_backbone, make_objective, paint_scales
+from impasto.painting import Shelf, State, check_memory, last, load_backbone, make_objective, paint_scales
 from impasto.scene import Scene
 from impasto.stylizer import Stylizer
 
@@ -65,6 +65,7 @@ class EachFrame:
 
     def __init__(self, stage: Stage, options: PaintOptions) -> None:
         self.stage, self.options = stage, options.replace(colors="style")
+        check_memory(stage.scene.extremes(), self.options, stage.device)
         self.shelf = Shelf()
         self.backbone = load_backbone(options, stage.device, self.shelf)
         self.engine = f"{options.backbone} in {str(self.backbone.dtype).removeprefix('torch.')} on {stage.device}"
@@ -81,35 +82,51 @@ class EachFrame:
 
 
 class Steady(EachFrame):
-    """The optimiser, held to what it painted before."""
+    """The optimiser, held to what it painted before.
+
+    What has newly come in is sketched by presto and painted first, the rest held fast; then all of it together. In one go
+    the temporal loss, which is much steeper than the others, would leave what is new half painted.
+    """
 
     def __init__(self, stage: Stage, options: PaintOptions, video: VideoOptions) -> None:
         super().__init__(stage, options)
         self.video, self.reach = video, tuple(sorted(set(video.references)))
+        self.sketch = Stylizer(StylizeOptions(size=options.size, device=options.device, engine="torch"))
 
     def __call__(self, scene: Scene, past: Sequence[Past], index: int) -> Tensor:
         if not past:
             return self.whole(scene)
-        margin = self.options.canvas_padding
-        view = scene.view(self.options.size, margin, self.options)
+        margin, steps = self.options.canvas_padding, self.video.later_steps
         before = merged(past)
         image, trust = pad(before.image, margin), pad(before.trust, margin)
-        objective = held(make_objective(view, self.backbone, self.options, self.shelf), image, trust, self.video)
-        start = torch.lerp(view.content, image, trust)
-        optimizer = LBFGS(self.options.history, first_change=FIRST_CHANGE)
-        for step in optimize(start, objective, steps=self.video.later_steps, optimizer=optimizer):
-            canvas = step.image
+        objective = make_objective(
+            scene.view(self.options.size, margin, self.options), self.backbone, self.options, self.shelf
+        )
+        canvas = image
+        if float(trust.min()) < 1:
+            sketched = self.sketch.image(scene.view(self.options.size, 0, self.options))
+            canvas = torch.lerp(pad(sketched, margin), image, trust)
+            canvas = self.lowered(canvas, lambda new: objective(torch.lerp(new, image, trust)), -(-steps // 2))
+            canvas = torch.lerp(canvas, image, trust)
+        canvas = self.lowered(canvas, held(objective, image, trust, self.video.temporal_weight), max(1, steps // 2))
         return crop(canvas, margin)
+
+    def lowered(self, canvas: Tensor, objective: Callable[[Tensor], dict[str, Tensor]], steps: int) -> Tensor:
+        """The canvas after so many evaluations of the objective."""
+        optimizer = LBFGS(self.options.history, first_change=FIRST_CHANGE)
+        for step in optimize(canvas, objective, steps=steps, optimizer=optimizer):
+            canvas = step.image
+        return canvas
 
 
 def held(
-    objective: Callable[[Tensor], dict[str, Tensor]], image: Tensor, trust: Tensor, video: VideoOptions
+    objective: Callable[[Tensor], dict[str, Tensor]], image: Tensor, trust: Tensor, weight: float
 ) -> Callable[[Tensor], dict[str, Tensor]]:
     """The objective with the temporal loss: the mean squared difference to what was painted before, where it holds."""
 
     def together(canvas: Tensor) -> dict[str, Tensor]:
         difference = ((canvas - image).square() * trust).mean((1, 2, 3))
-        return {**objective(canvas), "temporal": video.temporal_weight * difference}
+        return {**objective(canvas), "temporal": weight * difference}
 
     return together
 

@@ -54,9 +54,9 @@ class Color:
 class Clip:
     """A video that can be read: its facts, and the part of it that is wanted.
 
-    height, width: of the upright picture; aspect: of a pixel, width by height. time_base: unit of times; rate:
-    frames a second on average; start: time of the first frame; length: seconds that it says it has, None if it does not. begin,
-    end: the part that is wanted, in seconds from the start, every: n-th frame of it.
+    height, width: of the upright picture; aspect: of a pixel, width by height. time_base: unit of times; rate: frames a
+    second on average; start: time of the first frame; length: seconds that it says it has, None if it does not.
+    begin, end: the part that is wanted, in seconds from the start, every: n-th frame of it.
     """
 
     path: Path
@@ -218,7 +218,7 @@ def alpha_decoder(stream: "av.VideoStream") -> "av.VideoCodecContext | None":
     name = ALPHA_DECODERS.get(stream.codec_context.name)
     if tagged.get("alpha_mode") != "1" or name is None:
         return None
-    return av.codec.CodecContext.create(name, "r")  # type: ignore[no-any-return]
+    return av.codec.CodecContext.create(name, "r")
 
 
 def color_of(frame: "av.VideoFrame") -> Color:

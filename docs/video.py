@@ -1,0 +1,121 @@
+"""Paint the clips of docs/video.md, measure how steady they are, and draw the strip and the curve that stand there.
+
+python docs/video.py [FOLDER]       clips go to FOLDER, runs/video if left out; what is there is not painted again
+"""
+
+import io
+import subprocess
+import sys
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from PIL import Image
+
+import impasto
+from impasto.film import flicker, reading
+
+HERE = Path(__file__).parent
+DEMO = Path(impasto.__file__).parent / "assets" / "demo"
+HEIGHT, WIDTH, FRAMES = 120, 160, 8
+SHOWN = 0, 2, 5, 7  # frames on the strip
+
+# clip -> what happens in it
+CLIPS = {"pan": "a camera moves over the demo photo", "square": "a square crosses it"}
+# name -> the flags that paint it
+METHODS = {
+    "frame": "--method frame",
+    "steady": "--method steady",
+    "presto, each frame": "--method fast --steadiness 0 --repaint 1",
+    "fast": "--method fast",
+}
+SIZE = "--min-scale 160"
+
+
+def pictures(clip: str) -> Iterator[Image.Image]:
+    """The frames of a clip."""
+    with Image.open(DEMO / "valley.jpg") as photo:
+        wide = photo.convert("RGB").resize((WIDTH * 3 // 2, HEIGHT * 3 // 2), Image.Resampling.LANCZOS)
+    with Image.open(DEMO / "points.jpg") as other:
+        square = other.convert("RGB").resize((HEIGHT // 3, HEIGHT // 3), Image.Resampling.LANCZOS)
+    for number in range(FRAMES):
+        left = 3 * number if clip == "pan" else 20
+        frame = wide.crop((left, 40, left + WIDTH, 40 + HEIGHT))
+        if clip == "square":
+            frame.paste(square, (10 + 8 * number, HEIGHT // 3))
+        yield frame
+
+
+def write(path: Path, clip: str) -> None:
+    """Write a clip without loss."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=24, options={"crf": "0"})
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv444p"
+        for number, picture in enumerate(pictures(clip)):
+            frame = av.VideoFrame.from_image(picture).reformat(format="yuv444p")
+            frame.pts, frame.time_base = number, Fraction(1, 24)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+
+def paint(source: Path, name: str, folder: Path) -> Path:
+    """A clip painted by one of the methods, without loss, with the command that docs/video.md shows."""
+    target = folder / f"{source.stem}-{name.replace(', ', '-').replace(' ', '-')}.mkv"
+    if not target.exists():
+        flags = [*METHODS[name].split(), *(SIZE.split() if "fast" not in METHODS[name] else [])]
+        command = [
+            "impasto",
+            "video",
+            str(source),
+            str(DEMO / "swirl.jpg"),
+            *flags,
+            "--codec",
+            "ffv1",
+            "-o",
+            str(target),
+        ]
+        subprocess.run([sys.executable, "-m", *command], check=True)
+    return target
+
+
+def strip(paths: list[Path]) -> Image.Image:
+    """Some frames of every clip, a row each."""
+    rows = [[shot.picture for shot in reading.read(path).shots()] for path in paths]
+    gap = np.full((HEIGHT, 4, 3), 255, np.uint8)
+    lines = []
+    for row in rows:
+        cells = [row[index] for index in SHOWN]
+        lines.append(np.concatenate([part for cell in cells for part in (cell, gap)][:-1], 1))
+    between = np.full((4, lines[0].shape[1], 3), 255, np.uint8)
+    return Image.fromarray(np.concatenate([part for line in lines for part in (line, between)][:-1], 0))
+
+
+def table(found: dict[str, dict[str, flicker.Flicker]]) -> str:
+    """The errors as the page shows them: roots, in 255ths."""
+    rows = ["| | " + " | ".join(f"{clip}, mean | {clip}, worst" for clip in found) + " |"]
+    rows.append("| --- |" + " --- |" * (2 * len(found)))
+    for name in ("input", *METHODS):
+        numbers = [(255 * one[name].mean ** 0.5, 255 * one[name].worst[1] ** 0.5) for one in found.values()]
+        rows.append(f"| {name} | " + " | ".join(f"{mean:.1f} | {worst:.1f}" for mean, worst in numbers) + " |")
+    return "\n".join(rows)
+
+
+if __name__ == "__main__":
+    folder = Path(sys.argv[1] if len(sys.argv) > 1 else "runs/video")
+    shown = HERE / "images" / "video"
+    for each in (folder, shown):
+        each.mkdir(parents=True, exist_ok=True)
+    found = {}
+    for clip in CLIPS:
+        source = folder / f"{clip}.mp4"
+        if not source.exists():
+            write(source, clip)
+        painted = {name: paint(source, name, folder) for name in METHODS}
+        found[clip] = flicker.measure(source, painted)
+        data = io.BytesIO()
+        strip([source, *painted.values()]).save(data, "JPEG", quality=85, optimize=True, progressive=True)
+        (shown / f"{clip}.jpg").write_bytes(data.getvalue())
+    flicker.save_plot(found["pan"], shown / "flicker.png")
+    print(table(found))
