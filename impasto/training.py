@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from impasto import backbones, images, losses, machine, processes, recipe, transform
+from impasto import backbones, images, machine, networks, processes, recipe, transform
 from impasto.backbones import BACKBONES
 from impasto.checkpoint import FREE, State
 from impasto.criterion import Criterion, make_criterion
@@ -164,13 +164,11 @@ def make_network(criterion: Criterion, styles: Sequence[Tensor], options: TrainO
     parts = transform.base_parts()
     photo = parts["network"].pop("styles")
     network.load_state_dict(parts["network"], strict=False)
-    petit = backbones.load("petit")
-    reads = losses.style_loss(transform.READ, "moments", "relative", "none")
-    reader = transform.Reader(parts["reader"]["code.weight"].shape[1] // 2, plan)
+    reader = transform.Reader(plan)
     reader.load_state_dict(parts["reader"])
+    encoder, _ = networks.presto()
     with torch.no_grad():
-        known = [reads.target(petit(image.cpu(), tuple(transform.READ))) for image in styles]
-        guesses = [reader(transform.read(one), network.plain()) for one in known]
+        guesses = [reader(transform.read(encoder, image.cpu()), network.plain()) for image in styles]
         network.styles.copy_(torch.cat([*guesses, photo][:rows]))
     return network
 

@@ -24,10 +24,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from impasto import images
+from impasto.backbones import Backbone
 from impasto.errors import OptionError, OutputError, WeightsError
 from impasto.images import FilePath
+from impasto.losses import moments
+from impasto.networks import TAP_CHANNELS, TAPS
 
-READ = {f"relu{block}_1": 1.0 for block in range(1, 6)}  # petit's layers that the base's reader reads
 SUFFIX = ".safetensors"
 FORMAT = "impasto transform network, 1"
 
@@ -142,15 +144,15 @@ class TransformNet(nn.Module):
 class Reader(nn.Module):
     """A guess at a style's row from the statistics of its picture: where training on that style begins.
 
-    What it reads are means and deviations of a backbone's features, `channels` in all. Such a network paints any style,
-    roughly (Ghiasi et al. 2017); here it is what the shipped base was trained with.
+    What it reads are means and deviations of what presto's encoder finds, which stays the same when petit changes. Such a
+    network paints any style, roughly (Ghiasi et al. 2017); here it is what the shipped base was trained with.
     """
 
     CODE = 64  # numbers that a style is condensed to
 
-    def __init__(self, channels: int, plan: Plan) -> None:
+    def __init__(self, plan: Plan) -> None:
         super().__init__()
-        self.code = nn.Linear(2 * channels, self.CODE)
+        self.code = nn.Linear(2 * sum(TAP_CHANNELS), self.CODE)
         self.row = nn.Linear(self.CODE, 2 * sum(plan.normalized))
         nn.init.zeros_(self.row.weight)
         nn.init.zeros_(self.row.bias)
@@ -160,15 +162,13 @@ class Reader(nn.Module):
         return plain + self.row(F.relu(self.code(numbers)))
 
 
-def read(statistics: Mapping[str, Any]) -> Tensor:
-    """Means and deviations of all layers, (N, 2 * channels), from `Moments` or `Normal` by layer."""
-    return torch.cat(
-        [
-            torch.cat((one.mean, one.covariance.diagonal(dim1=1, dim2=2).clamp_min(0).sqrt()), 1)
-            for one in statistics.values()
-        ],
-        1,
-    )
+def read(encoder: Backbone, images: Tensor) -> Tensor:
+    """Means and deviations of the encoder's features at every tap: (N, 3, H, W) -> (N, 2 * channels), float32."""
+    with torch.no_grad():
+        found = encoder(images, TAPS)
+        parts = [moments(found[layer]) for layer in TAPS]
+        deviations = [part.covariance.diagonal(dim1=1, dim2=2).clamp_min(0).sqrt() for part in parts]
+    return torch.cat([torch.cat(pair, 1) for pair in zip([part.mean for part in parts], deviations, strict=True)], 1)
 
 
 def base_parts() -> dict[str, dict[str, Tensor]]:

@@ -8,7 +8,7 @@ import safetensors.torch
 import torch
 import torch.nn.functional as F
 
-from impasto import transform
+from impasto import networks, transform
 from impasto.errors import OptionError, OutputError, WeightsError
 from impasto.transform import PLANS, Plan, Trained, TransformNet
 
@@ -159,7 +159,16 @@ def test_the_base_fits_the_light_network_and_is_small() -> None:
     parts = transform.base_parts()
     network = TransformNet(PLANS["light"])
     network.load_state_dict(parts["network"])
-    reader = transform.Reader(parts["reader"]["code.weight"].shape[1] // 2, PLANS["light"])
-    reader.load_state_dict(parts["reader"])
+    transform.Reader(PLANS["light"]).load_state_dict(parts["reader"])
     asset = Path(transform.__file__).parent / "assets" / "light.safetensors"
     assert asset.stat().st_size <= 1.5e6
+
+
+def test_what_is_read_of_a_style_are_means_and_deviations() -> None:
+    encoder, _ = networks.presto()
+    style = torch.rand(1, 3, 40, 48)
+    numbers = transform.read(encoder, style)
+    first = encoder(style, ["relu1_1"])["relu1_1"][0].flatten(1)
+    torch.testing.assert_close(numbers[0, :24], first.mean(1))
+    torch.testing.assert_close(numbers[0, 24:48], first.std(1, correction=0), atol=1e-4, rtol=1e-4)
+    assert numbers.shape == (1, 2 * sum(networks.TAP_CHANNELS))

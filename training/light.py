@@ -12,6 +12,7 @@ import argparse
 import json
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -20,20 +21,28 @@ from resume import learning_rate, load_checkpoint, save_checkpoint
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from impasto import backbones, images, losses
+from impasto import backbones, images, losses, networks
 from impasto.backbones import Backbone
 from impasto.losses import Normal
-from impasto.transform import PLANS, READ, Reader, TransformNet, read
+from impasto.transform import PLANS, Reader, TransformNet, read
 
 PLAN = PLANS["light"]
-STYLE = losses.style_loss(READ, "wasserstein", "relative", "none")
+LOSS_LAYERS = {f"relu{block}_1": 1.0 for block in range(1, 6)}
+STYLE = losses.style_loss(LOSS_LAYERS, "wasserstein", "relative", "none")
 CONTENT = losses.content_loss({"relu4_2": 1.0}, "relative")
-LAYERS = (*READ, "relu4_2")
+LAYERS = (*LOSS_LAYERS, "relu4_2")
 NEAREST = 0.1  # of a style's extent: a photo that is nearer counts as being so far
 STYLE_SIZE = 448  # pixels: longer side of a painting
 HELD = 16  # every so many paintings are not trained on
 
 Target = dict[str, Normal]
+
+
+class Known(NamedTuple):
+    """What is known of a style: what the reader reads, (1, numbers), and what the loss compares with."""
+
+    numbers: Tensor
+    target: Target
 
 
 class Base(nn.Module):
@@ -42,8 +51,7 @@ class Base(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.network = TransformNet(PLAN)
-        channels = sum(backbones.BACKBONES["petit"].shapes[f"conv{layer[4:]}.bias"][0] for layer in READ)
-        self.reader = Reader(channels, PLAN)
+        self.reader = Reader(PLAN)
 
     def forward(self, photos: Tensor, numbers: Tensor, itself: Tensor) -> Tensor:
         """itself: (N,), 1 where the photo is to come back."""
@@ -53,29 +61,34 @@ class Base(nn.Module):
             return self.network(photos, rows).float()
 
 
-def known(backbone: Backbone, painting: Tensor) -> Target:
-    """The statistics of a painting (3, H, W) uint8."""
+def known(backbone: Backbone, encoder: Backbone, painting: Tensor) -> Known:
+    """What is known of a painting (3, H, W) uint8."""
     image = images.resize(painting[None].float() / 255, STYLE_SIZE)
     with torch.no_grad():
-        return STYLE.target(backbone(image, tuple(READ)))
+        return Known(read(encoder, image), STYLE.target(backbone(image, tuple(LOSS_LAYERS))))
 
 
-def gather(styles: list[Target]) -> Target:
+def gather(styles: list[Known]) -> Known:
     """Several styles as a batch."""
-    return {layer: Normal(*map(torch.cat, zip(*(style[layer] for style in styles), strict=True))) for layer in READ}
+    targets = [style.target for style in styles]
+    joined = {
+        layer: Normal(*map(torch.cat, zip(*(target[layer] for target in targets), strict=True)))
+        for layer in LOSS_LAYERS
+    }
+    return Known(torch.cat([style.numbers for style in styles]), joined)
 
 
 def step_losses(
-    base: Base, backbone: Backbone, photos: Tensor, styles: Target, itself: Tensor, args: argparse.Namespace
+    base: Base, backbone: Backbone, photos: Tensor, styles: Known, itself: Tensor, args: argparse.Namespace
 ) -> dict[str, Tensor]:
     """Weighted terms (N,) of one batch."""
     with torch.no_grad():
         content = backbone(photos, LAYERS)
-        before = STYLE.by_layer(content, styles)
-    picture = base(photos, read(styles), itself)
+        before = STYLE.by_layer(content, styles.target)
+    picture = base(photos, styles.numbers, itself)
     features = backbone(picture, LAYERS)
-    reached = STYLE.by_layer(features, styles)
-    shares = torch.stack([reached[layer] / before[layer].clamp_min(NEAREST) for layer in READ]).mean(0)
+    reached = STYLE.by_layer(features, styles.target)
+    shares = torch.stack([reached[layer] / before[layer].clamp_min(NEAREST) for layer in LOSS_LAYERS]).mean(0)
     return {
         "style": (1 - itself) * shares,
         "content": args.content_weight * CONTENT(features, CONTENT.target(content)),
@@ -85,12 +98,12 @@ def step_losses(
 
 
 @torch.no_grad()
-def sheet(base: Base, photos: Tensor, paintings: Tensor, styles: list[Target], path: Path) -> None:
+def sheet(base: Base, photos: Tensor, paintings: Tensor, styles: list[Known], path: Path) -> None:
     """Held-out photos (down) in held-out styles (across), with the originals at the edges."""
     rows = [torch.cat((torch.ones_like(paintings[:1]), paintings))]
     for photo in photos:
         count = len(styles)
-        painted = base(photo.expand(count, -1, -1, -1), read(gather(styles)), torch.zeros(count))
+        painted = base(photo.expand(count, -1, -1, -1), gather(styles).numbers, torch.zeros(count))
         rows.append(torch.cat((photo[None], painted)))
     images.save(torch.cat([torch.cat(list(row), 2) for row in rows], 1)[None].clamp(0, 1), path)
 
@@ -102,13 +115,14 @@ def train(args: argparse.Namespace, backbone: Backbone) -> Base:
     paintings, held_paintings = split(read_folder(args.data / "paintings", 512), every=HELD)
     # every painting twice, once with its color channels exchanged: palettes that no painter of ours used
     order = np.random.default_rng(args.seed)
-    styles = [known(backbone, one) for one in paintings]
-    styles += [known(backbone, one[order.permutation(3)]) for one in paintings]
+    encoder, _ = networks.presto(torch.bfloat16)
+    styles = [known(backbone, encoder, one) for one in paintings]
+    styles += [known(backbone, encoder, one[order.permutation(3)]) for one in paintings]
     shown = held_paintings[1:19:3]
     examples = (
         center_crops(held_photos[3:70:22], 256),
         center_crops(shown, 256),
-        [known(backbone, one) for one in shown],
+        [known(backbone, encoder, one) for one in shown],
     )
     torch.manual_seed(args.seed)
     base = Base()
