@@ -49,6 +49,16 @@ class Architecture:
         return tuple(names[:-1])
 
     @property
+    def bytes_per_pixel(self) -> float:
+        """What an evaluation in float32 takes at its peak for each pixel that is seen at once.
+
+        Every convolution's result is kept for the gradient; about as much again goes to the gradient itself, to padding and
+        to the statistics' copies.
+        """
+        kept = sum(sum(channels) / 4**block for block, channels in enumerate(self.channels))
+        return 2 * 4 * kept
+
+    @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """`convB_I.weight` and `.bias` -> shape, in the order of the chain."""
         names = [name for name in self.layers if name.startswith("conv")]
@@ -108,6 +118,8 @@ class Backbone:
     pooling, padding: as in PaintOptions; "auto" is the architecture's own. dtype: of the convolutions; features come in
     it too.
     """
+
+    engine = "autograd"  # what runs it, in words
 
     def __init__(
         self,
@@ -214,12 +226,3 @@ def load(
     else:
         tensors = weight_files.cached(name, architecture.shapes, offline=offline, on_progress=on_progress)
     return Backbone(name, architecture, tensors, **settings)  # type: ignore[arg-type]
-
-
-def bytes_per_pixel(architecture: Architecture) -> float:
-    """What a float32 evaluation keeps for its gradient, for each pixel of the picture: each convolution's result.
-
-    In the chain's own blocks twice that is measured as the peak, for padding and for the statistics' copies.
-    """
-    kept = sum(sum(channels) / 4**block for block, channels in enumerate(architecture.channels))
-    return 2 * 4 * kept

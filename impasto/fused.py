@@ -65,7 +65,7 @@ def fuse(backbone: Backbone) -> Backbone:
 
 
 class FusedBackbone(Backbone):
-    """A `Backbone` with the same results to rounding; `engine` says what runs it."""
+    """A `Backbone` with the same results to rounding."""
 
     engine = "fused convolutions"
 

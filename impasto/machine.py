@@ -77,6 +77,14 @@ def keep_freed_memory() -> None:
         libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
 
 
+def resident_memory() -> int | None:
+    """Bytes of memory that this process holds now; None where nobody says."""
+    statm = Path("/proc/self/statm")
+    if not statm.exists():
+        return None
+    return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
 def free_memory(device: torch.device) -> int | None:
     """Bytes that a computation on this device may still take; None where nobody says."""
     if device.type == "cuda":

@@ -4,6 +4,7 @@ This module imports neither torch nor a front end, so that `impasto --help` answ
 """
 
 import dataclasses
+import re
 import types
 import typing
 from contextlib import suppress
@@ -32,6 +33,7 @@ EngineName = Literal["auto", "openvino", "compile", "torch"]
 NetworkName = Literal["light", "transform"]
 
 STARTS = ("content", "style", "noise", "style-noise", "white", "gray")
+SMALLEST_TILE = 64
 SMALLEST = 16  # pixels on the shorter side: relu5_1 of a VGG is one position there
 
 
@@ -140,6 +142,14 @@ class PaintOptions(Options):
     beta2: float = option(0.99, "Decay of Adam's average of squared gradients.", least=0, most=0.99999)
     history: int = option(10, "Steps that L-BFGS remembers.", least=1, most=1000)
     averaging: float = option(0.0, "Decay of the running average of Adam's iterates; 0: none.", least=0, most=0.9999)
+    tile: int = option(
+        0,
+        "Edge in pixels of what is computed at a time, exactly; 0: all at once, or what fits the memory.",
+        least=0,
+        most=16384,
+    )
+    memory: str | None = option(None, "Memory of the whole process, such as 2G or 800M; none: what is free.")
+    budget: str | None = option(None, "Time to paint in, such as 60s or 5m: steps are cut to fit; none: all steps.")
     canvas_padding: int = option(16, "Pixels painted beyond each edge and cut off at the end.", least=0, most=256)
 
     def __post_init__(self) -> None:
@@ -155,6 +165,11 @@ class PaintOptions(Options):
                 raise OptionError(
                     f"{len(given)} weights were given for {count} {layers.replace('_', ' ')}. Give one for each, or none."
                 )
+        if 0 < self.tile < SMALLEST_TILE:
+            raise OptionError(f"--tile is {self.tile}; it must be 0, for none, or at least {SMALLEST_TILE}.")
+        for name in ("memory", "budget"):
+            if getattr(self, name) is not None:
+                count_of(getattr(self, name), flag(name))
         if self.content_weight == 0 and self.style_weight == 0:
             raise OptionError("The content weight and the style weight are both 0: nothing to paint. Give one of them.")
 
@@ -262,6 +277,17 @@ class VideoOptions(Bundle):
 def flag(name: str) -> str:
     """How an option is written on the command line: `style_layers` -> `--style-layers`."""
     return "--" + name.replace("_", "-")
+
+
+UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+
+
+def count_of(amount: str, flag: str = "The amount") -> float:
+    """Bytes of "2G", "800M", or seconds of "60s", "5m". Raises OptionError where it is neither."""
+    match = re.fullmatch(r"(\d+\.?\d*|\.\d+) ?([smhKMGT]?)(?:i?B)?", amount)
+    if match is None or not float(match[1]):
+        raise OptionError(f"{flag} is {amount!r}; it must be a number with a unit, such as 2G, 800M, 60s or 5m.")
+    return float(match[1]) * UNITS[match[2]]
 
 
 def reject_unknown(names: typing.Iterable[str], bundle: type[Bundle]) -> None:

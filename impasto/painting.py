@@ -20,17 +20,31 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from impasto import backbones, doctor, evaluation, images, losses, machine, recipe, regions, scales, scene, tiling
+from impasto import (
+    backbones,
+    doctor,
+    evaluation,
+    forecast,
+    images,
+    losses,
+    machine,
+    recipe,
+    regions,
+    scales,
+    scene,
+    tiling,
+)
 from impasto.backbones import Backbone
 from impasto.canvas import crop, pad, resized, start
 from impasto.conventions import layer_weights
 from impasto.errors import InputError
 from impasto.evaluation import Report
+from impasto.forecast import Forecast
 from impasto.fused import fuse
 from impasto.images import ImageSource
 from impasto.losses import Term
 from impasto.optimize import LBFGS, Adam, Optimizer, Step, optimize
-from impasto.options import SMALLEST, STARTS, BackboneName, Options, PaintOptions
+from impasto.options import STARTS, BackboneName, Options, PaintOptions
 from impasto.presets import options_for
 from impasto.scene import Picture, Scene, Styles, View
 
@@ -247,8 +261,10 @@ def run(
     began = time.monotonic() - state.seconds
     device = machine.choose_device(options.device)
     pictures = load(device)
-    check_memory(pictures.extremes(), options, device)
+    options = forecast.fit_memory(pictures.extremes(), options, device, precision(options, device).itemsize)
     backbone = load_backbone(options, device, shelf, on_download)
+    if options.budget is not None:
+        options = forecast.fit_budget(options, estimate(pictures, backbone, options).seconds)
     files = {role: recipe.fingerprint(path) for role, path in option_files(options).items()}
     notes = recipe.make(
         verb,
@@ -260,6 +276,7 @@ def run(
         device,
         backbone.dtype,
     )
+    notes["engine"] = backbone.engine
     yield from paint_scales(pictures, backbone, options, notes, state, began, shelf, seamless)
 
 
@@ -284,7 +301,8 @@ def paint_scales(
     canvas, done = None if state.canvas is None else state.canvas.to(device), state.step
     for number, scale in enumerate(plan[state.scale :], start=state.scale):
         view = pictures.view(scale.size, margin, options)
-        objective = make_objective(view, backbone, options, shelf, seamless)
+        tile = options.tile if 0 < options.tile < max(view.content.shape[2:]) else None
+        objective = make_objective(view, backbone, options, shelf, seamless, tile)
         report = partial(paint_step, total, view, options, margin, notes, history)
         if canvas is None:
             canvas = start(view.content, view.styles[0].image, options)
@@ -328,6 +346,35 @@ def capture(scale: int, step: Step, optimizer: Optimizer, history: Sequence[dict
 
 
 # ------------------------------------------------------------------------------------------------------ the stages
+
+
+def precision(options: PaintOptions, device: torch.device) -> torch.dtype:
+    """The network's dtype."""
+    own = backbones.BACKBONES[options.backbone].pooling
+    return machine.choose_precision(options.precision, device, own if options.pooling == "auto" else options.pooling)
+
+
+def plan(content: ImageSource, style: Styles, options: PaintOptions) -> Forecast:
+    """What painting would cost here, and the plan that fits --memory and --budget, without painting. Raises as `paint`."""
+    device = machine.choose_device(options.device)
+    pictures = scene.load(content, scene.list_styles(style), None, device)
+    options = forecast.fit_memory(pictures.extremes(), options, device, precision(options, device).itemsize)
+    backbone = load_backbone(options, device, Shelf())
+    found = estimate(pictures, backbone, options)
+    fitted = forecast.fit_budget(options, found.seconds)
+    return found if fitted == options else estimate(pictures, backbone, fitted)
+
+
+def estimate(pictures: Scene, backbone: Backbone, options: PaintOptions) -> Forecast:
+    """Time and memory of these options, from a probe with the very objective and optimiser."""
+
+    def steps(picture: Tensor, count: int) -> Iterator[Step]:
+        view = View(picture, (Picture(picture.flip(3)),))
+        objective = make_objective(view, backbone, options, Shelf())
+        return optimize(picture, objective, steps=count, optimizer=make_optimizer(options))
+
+    cost = forecast.probe(steps, backbone.device)
+    return forecast.estimate(pictures.extremes(), options, cost, backbone.dtype.itemsize)
 
 
 def load_backbone(
@@ -454,23 +501,3 @@ def enlarge(canvas: Tensor, content: Tensor, margin: int, optimizer: Optimizer, 
     height, width = (edge - 2 * margin for edge in content.shape[2:])
     optimizer.enlarge((content.shape[2], content.shape[3]))
     return pad(resized(crop(canvas, margin), (height, width), seamless), margin)
-
-
-def check_memory(pictures: tuple[Tensor, Tensor], options: PaintOptions, device: torch.device) -> None:
-    """Raise InputError where the largest scale surely needs more memory than there is, before anything is painted."""
-    free = machine.free_memory(device)
-    if free is None:
-        return
-    sizes = options.size, options.size * options.style_scale
-    pixels = [
-        size**2 * min(picture.shape[2:]) / max(picture.shape[2:]) for picture, size in zip(pictures, sizes, strict=True)
-    ]
-    per_pixel = backbones.bytes_per_pixel(backbones.BACKBONES[options.backbone])
-    needed = pixels[0] * per_pixel + options.history * pixels[0] * 24 * (options.optimizer == "lbfgs")
-    needed = max(needed, pixels[1] * per_pixel / 2)
-    if needed > free:
-        fits = max(SMALLEST, int(options.size * (free / needed) ** 0.5 * 0.9))
-        raise InputError(
-            f"At --size {options.size} this takes about {needed / 2**30:.0f} GiB of memory and {free / 2**30:.1f} GiB "
-            f"are free. Choose a --size of at most {fits}{'' if options.backbone == 'petit' else ', or --backbone petit'}."
-        )

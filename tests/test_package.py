@@ -40,6 +40,7 @@ ORDER = [
     "networks",
     "transform",
     "machine",
+    "forecast",
     "engines",
     "recipe",
     "canvas",

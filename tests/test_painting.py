@@ -358,33 +358,11 @@ def test_absurd_weights_are_an_error_with_a_remedy(optimizer: str) -> None:
         paint(CONTENT, STYLE, **FAST, style_weight=1e300, optimizer=optimizer)
 
 
-@pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
-@pytest.mark.parametrize("style_scale", [1.0, 4.0])
-def test_too_little_memory_is_an_error_that_names_a_size_that_fits(
-    optimizer: str, style_scale: float, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(machine, "free_memory", lambda device: 2**30)
-    pictures = torch.zeros(1, 3, 30, 40), torch.zeros(1, 3, 40, 40)
-    options = PaintOptions(size=4096, optimizer=optimizer, style_scale=style_scale)
-    with pytest.raises(InputError, match=r"At --size 4096 .* 1\.0 GiB are free.* --size of at most (\d+)") as error:
-        painting.check_memory(pictures, options, CPU)
-    fits = int(str(error.value).split("at most ")[1].split(",")[0].rstrip("."))
-    assert 100 < fits < 4096
-    painting.check_memory(pictures, options.replace(size=fits), CPU)
-    with pytest.raises(InputError):
-        painting.check_memory(pictures, options.replace(size=round(fits * 1.2)), CPU)
-
-
 def test_too_little_memory_is_found_before_the_backbone_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "free_memory", lambda device: 2**20)
     monkeypatch.setattr(painting, "load_backbone", None)
-    with pytest.raises(InputError, match="free"):
+    with pytest.raises(InputError, match="are there for it"):
         next(paint_steps(CONTENT, STYLE, size=1024, device="cpu"))
-
-
-def test_a_machine_that_does_not_say_its_memory_paints(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine, "free_memory", lambda device: None)
-    painting.check_memory((CONTENT, STYLE), PaintOptions(size=16384), CPU)
 
 
 def test_free_memory_is_a_sensible_number_of_bytes() -> None:

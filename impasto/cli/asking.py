@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from impasto.cli.program import PresetName, Quiet, app
+from impasto.cli.program import Flags, Options, PresetName, Quiet, app, given
 from impasto.errors import OptionError
 from impasto.options import BackboneName
 from impasto.presets import PRESETS, options_for
@@ -30,6 +30,26 @@ def presets(name: PresetName | None = None, /) -> int:
     else:
         print(PRESETS[name].reproduces)
         print(json.dumps(options_for(name).as_dict(), indent=1))
+    return 0
+
+
+@app.command(usage="Usage: impasto plan CONTENT STYLE [OPTIONS]")
+def plan(content: Path, style: Path, /, *, preset: PresetName = "default", options: Options = Flags()) -> int:
+    """Say what painting CONTENT in the manner of STYLE would take here, in time and memory, without painting.
+
+    Parameters
+    ----------
+    content
+        The picture to paint.
+    style
+        The picture whose manner is taken.
+    preset
+        A recipe to start from.
+    """
+    from impasto import machine, painting
+
+    machine.keep_freed_memory()
+    print(painting.plan(content, style, options_for(preset, **given(options))).line)
     return 0
 
 

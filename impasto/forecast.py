@@ -1,0 +1,180 @@
+"""What a painting will cost in memory and time on this machine, and the plan that fits what one has.
+
+Memory follows from what is kept for every pixel: the network's activations for as much as is computed at once, which tiles
+bound, and the optimiser's copies of the whole picture, which only a shorter history bounds. Time is measured: a probe
+takes a few steps on two small pictures of noise; everything here grows in proportion to the pixels.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from impasto import machine, scales
+from impasto.backbones import BACKBONES, Architecture
+from impasto.errors import InputError
+from impasto.options import SMALLEST, PaintOptions, count_of
+from impasto.tiling import cover, reach, stride
+
+TILES = (2048, 1536, 1024, 768, 512, 384, 256)  # pixels a side, the quickest first
+HISTORIES = (6, 4, 2)  # of L-BFGS, where the option's own does not fit
+FIXED = 100 * 2**20  # bytes that every evaluation takes whatever the size
+PICTURES = {"adam": 14, "lbfgs": 28}  # copies of the picture held at the peak, beside L-BFGS' pairs
+FLOAT = 4
+PROBES = (192, 384)  # pixels a side
+TARGETS = 1.0  # evaluations that a scale's targets cost
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """seconds of painting; peak memory in bytes beyond what the process already holds."""
+
+    options: PaintOptions
+    seconds: float
+    memory: float
+
+    @property
+    def line(self) -> str:
+        """The plan in one line."""
+        sizes = ", ".join(f"{scale.size} px x {scale.steps}" for scale in scales.plan(self.options))
+        tile = f"tiles of {self.options.tile}" if self.options.tile else "in one piece"
+        return f"{sizes}; {tile}; about {self.seconds:.0f} s and {self.memory / 2**30:.2f} GiB"
+
+
+# --------------------------------------------------------------------------------------------------------- memory
+
+
+def shape_at(picture: Tensor, size: float) -> tuple[int, int]:
+    """(height, width) of a picture (1, 3, H, W) with its longer side at `size`."""
+    factor = size / max(picture.shape[2:])
+    return max(1, round(picture.shape[2] * factor)), max(1, round(picture.shape[3] * factor))
+
+
+def memory(pictures: tuple[Tensor, Tensor], options: PaintOptions, itemsize: int) -> float:
+    """Bytes that painting takes at its peak.
+
+    pictures: content and the largest style, at any size. itemsize: bytes of a number in the network.
+    """
+    architecture = BACKBONES[options.backbone]
+    canvas = [edge + 2 * options.canvas_padding for edge in shape_at(pictures[0], options.size)]
+    style = shape_at(pictures[1], options.size * options.style_scale)
+    pixels = canvas[0] * canvas[1]
+    copies = PICTURES[options.optimizer] + 2 * options.history * (options.optimizer == "lbfgs")
+    held = pixels * (3 * FLOAT * copies + content_bytes(architecture, options, itemsize)) + style[0] * style[1] * 12
+    per_pixel = architecture.bytes_per_pixel * itemsize / FLOAT
+    at_once = max(pixels_at_once(canvas, architecture, options), pixels_at_once(style, architecture, options) / 2)
+    return FIXED + held + at_once * per_pixel
+
+
+def content_bytes(architecture: Architecture, options: PaintOptions, itemsize: int) -> float:
+    """Of the photo's features, for each pixel of the picture."""
+    if not options.content_weight:
+        return 0
+    widest = max(max(channels) for channels in architecture.channels)
+    return sum((widest if layer != "pixels" else 3) / stride(layer) ** 2 for layer in options.content_layers) * itemsize
+
+
+def layers_of(options: PaintOptions) -> list[str]:
+    """The network's layers that the options name."""
+    return [layer for layer in (*options.style_layers, *options.content_layers) if layer != "pixels"] or ["conv1_1"]
+
+
+def pixels_at_once(shape: Sequence[int], architecture: Architecture, options: PaintOptions) -> int:
+    """How many pixels the network sees at a time: all, or a tile with its margins."""
+    if not options.tile or max(shape) <= options.tile:
+        return shape[0] * shape[1]
+    _, margin = reach(architecture.layers, layers_of(options))
+    height, width = (min(edge, options.tile + 2 * margin) for edge in shape)
+    return height * width
+
+
+def fit_memory(
+    pictures: tuple[Tensor, Tensor], options: PaintOptions, device: torch.device, itemsize: int = FLOAT
+) -> PaintOptions:
+    """The options with the tile, and where need be the history, that fit --memory or what is free.
+
+    A picture that fits in one piece is left as it is, and so is a tile that was asked for. Raises InputError where
+    nothing fits, before anything is painted.
+    """
+    room = room_for(options, device)
+    if room is None:
+        return options
+    tiles = [options.tile] if options.tile else [0, *(tile for tile in TILES if tile < options.size)]
+    shorter = [history for history in HISTORIES if history < options.history] if options.optimizer == "lbfgs" else []
+    for history in (options.history, *shorter):
+        for tile in tiles:
+            plan = options.replace(tile=tile, history=history)
+            if memory(pictures, plan, itemsize) <= room:
+                return plan
+    least = options.replace(
+        tile=min(tiles, key=lambda tile: tile or options.size), history=min([*shorter, options.history])
+    )
+    needed = memory(pictures, least, itemsize)
+    fits = max(SMALLEST, int(options.size * (max(room - FIXED, 0) / needed) ** 0.5 * 0.9))
+    raise InputError(
+        f"At --size {options.size} this takes about {needed / 2**30:.1f} GiB of memory, even in tiles, and "
+        f"{max(room, 0) / 2**30:.1f} GiB are there for it. Choose a --size of at most {fits}"
+        f"{'' if options.optimizer == 'adam' else ', or --optimizer adam, which remembers less'}."
+    )
+
+
+def room_for(options: PaintOptions, device: torch.device) -> float | None:
+    """Bytes that painting may still take: what --memory leaves beside what the process holds, or most of what is free."""
+    if options.memory is not None:
+        return count_of(options.memory) - (machine.resident_memory() or 0)
+    free = machine.free_memory(device)
+    return None if free is None else 0.9 * free
+
+
+# ----------------------------------------------------------------------------------------------------------- time
+
+
+def probe(steps: Callable[[Tensor, int], Iterator[object]], device: torch.device) -> tuple[float, float]:
+    """(seconds of a step, and of a pixel of it), measured on noise. steps: (picture, how many) -> the optimiser's steps."""
+    measured = []
+    for edge in PROBES:
+        picture = torch.rand(1, 3, edge, edge, device=device)
+        times = []
+        began = time.perf_counter()
+        for _ in steps(picture, 8):
+            times.append(time.perf_counter() - began)
+            began = time.perf_counter()
+        measured.append((edge * edge, sorted(times[3:])[2]))  # the first ones pack weights and ask for memory
+    (few, short), (many, long) = measured
+    slope = max(0.0, (long - short) / (many - few))
+    return max(0.0, long - slope * many), slope
+
+
+def estimate(
+    pictures: tuple[Tensor, Tensor], options: PaintOptions, cost: tuple[float, float], itemsize: int
+) -> Forecast:
+    """The forecast. pictures, itemsize: as of `memory`; cost: as `probe` gives it."""
+    seconds = 0.0
+    for scale in scales.plan(options):
+        height, width = (edge + 2 * options.canvas_padding for edge in shape_at(pictures[0], scale.size))
+        pixels = height * width * overhead((height, width), options)
+        seconds += (scale.steps + TARGETS) * (cost[0] + cost[1] * pixels)
+    return Forecast(options, seconds, memory(pictures, options, itemsize))
+
+
+def overhead(shape: Sequence[int], options: PaintOptions) -> float:
+    """What tiles cost beyond an evaluation in one piece, as a factor: a second forward pass, and the margins."""
+    if not options.tile or max(shape) <= options.tile:
+        return 1.0
+    chain = BACKBONES[options.backbone].layers
+    read = sum(
+        (tile.rows.last - tile.rows.first) * (tile.columns.last - tile.columns.first)
+        for tile in cover(chain, layers_of(options), shape, options.tile)
+    )
+    return 4 / 3 * read / (shape[0] * shape[1])
+
+
+def fit_budget(options: PaintOptions, needed: float) -> PaintOptions:
+    """Fewer steps at every scale where `needed` seconds are more than --budget; never fewer than one."""
+    if options.budget is None or needed <= count_of(options.budget):
+        return options
+    share = count_of(options.budget) / needed
+    first = max(1, int(options.first_steps * share)) if options.first_steps else 0
+    return options.replace(steps=max(1, int(options.steps * share)), first_steps=first)

@@ -1,0 +1,128 @@
+"""The forecast: what fits is chosen, in the right order, and what cannot fit is said before anything is painted."""
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+from torch import Tensor
+
+from impasto import forecast, machine, painting
+from impasto.errors import InputError, OptionError
+from impasto.options import PaintOptions, count_of
+from impasto.presets import options_for
+
+CPU = torch.device("cpu")
+PICTURES = torch.zeros(1, 3, 30, 40), torch.zeros(1, 3, 40, 40)
+
+
+@pytest.fixture
+def free(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine with 4 GiB free and a process that holds 256 MiB."""
+    monkeypatch.setattr(machine, "free_memory", lambda device: 2**32)
+    monkeypatch.setattr(machine, "resident_memory", lambda: 2**28)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("2G", 2**31), ("800M", 800 * 2**20), ("1.5GiB", 1.5 * 2**30), ("60s", 60), ("5m", 300), ("7", 7)],
+)
+def test_amounts(text: str, value: float) -> None:
+    assert count_of(text) == value
+
+
+@pytest.mark.parametrize("text", ["", "G", "-1G", "2 gigs", "nan", "0s"])
+@pytest.mark.parametrize("name", ["memory", "budget"])
+def test_bad_amounts_are_named(name: str, text: str) -> None:
+    with pytest.raises(OptionError, match=f"--{name} is"):
+        options_for(**{name: text})
+
+
+@pytest.mark.usefixtures("free")
+def test_what_fits_in_one_piece_stays_as_it_is() -> None:
+    options = PaintOptions(size=512)
+    assert forecast.fit_memory(PICTURES, options, CPU) == options
+
+
+@pytest.mark.usefixtures("free")
+@pytest.mark.parametrize("backbone", ["petit", "vgg19"])
+def test_less_memory_means_tiles_then_a_shorter_history(backbone: str) -> None:
+    options = PaintOptions(size=2048, backbone=backbone)
+    plans = [
+        forecast.fit_memory(PICTURES, options.replace(memory=f"{room}M"), CPU) for room in (20000, 3200, 2600, 2200)
+    ]
+    assert (plans[0].tile, plans[0].history) == (0, 10)
+    assert plans[1].tile > plans[2].tile > 0 or plans[2].history < plans[1].history
+    needs = [forecast.memory(PICTURES, plan, 4) for plan in plans]
+    assert needs == sorted(needs, reverse=True)
+    for plan, room in zip(plans, (20000, 3200, 2600, 2200), strict=True):
+        assert forecast.memory(PICTURES, plan, 4) <= room * 2**20 - 2**28
+
+
+@pytest.mark.usefixtures("free")
+def test_a_tile_that_was_asked_for_is_kept() -> None:
+    assert forecast.fit_memory(PICTURES, PaintOptions(size=1024, tile=300), CPU).tile == 300
+
+
+@pytest.mark.usefixtures("free")
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
+def test_what_cannot_fit_names_a_size_that_does(optimizer: str) -> None:
+    options = PaintOptions(size=16384, optimizer=optimizer)
+    with pytest.raises(InputError, match=r"At --size 16384 .* even in tiles") as error:
+        forecast.fit_memory(PICTURES, options, CPU)
+    fits = int(str(error.value).split("at most ")[1].split(",")[0].rstrip("."))
+    assert 1000 < fits < 16384
+    forecast.fit_memory(PICTURES, options.replace(size=fits), CPU)
+
+
+def test_a_machine_that_does_not_say_its_memory_paints(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "free_memory", lambda device: None)
+    options = PaintOptions(size=16384)
+    assert forecast.fit_memory(PICTURES, options, CPU) == options
+
+
+def test_memory_of_a_tile_does_not_grow_with_the_picture() -> None:
+    """Beyond the picture's own copies, which grow with its pixels."""
+    small, large = (PaintOptions(size=size, tile=512, optimizer="adam", content_weight=0.0) for size in (4096, 8192))
+    ratio = forecast.pixels_at_once((3072, 4096), forecast.BACKBONES["petit"], small)
+    assert ratio == forecast.pixels_at_once((6144, 8192), forecast.BACKBONES["petit"], large) == (512 + 2 * 64) ** 2
+
+
+def test_the_probe_finds_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock that goes by 2 s and a microsecond a pixel with every step."""
+    now = [0.0]
+    monkeypatch.setattr(forecast.time, "perf_counter", lambda: now[0])
+
+    def steps(picture: Tensor, count: int) -> Iterator[None]:
+        for _ in range(count):
+            now[0] += 2 + 1e-6 * picture.shape[2] * picture.shape[3]
+            yield None
+
+    constant, slope = forecast.probe(steps, CPU)
+    assert constant == pytest.approx(2)
+    assert slope == pytest.approx(1e-6)
+    options = PaintOptions(size=512, min_scale=512, first_steps=0, steps=9, canvas_padding=0)
+    found = forecast.estimate((torch.zeros(1, 3, 64, 64), PICTURES[1]), options, (2.0, 1e-6), 4)
+    assert found.seconds == pytest.approx(10 * (2 + 1e-6 * 512**2))
+    assert "512 px x 9; in one piece; about 23 s" in found.line
+
+
+def test_tiles_cost_more_than_one_piece() -> None:
+    assert forecast.overhead((1000, 1000), PaintOptions(tile=2000)) == 1
+    assert 4 / 3 < forecast.overhead((4096, 4096), PaintOptions(tile=1024)) < 2
+    assert forecast.overhead((4096, 4096), PaintOptions(tile=256)) > forecast.overhead(
+        (4096, 4096), PaintOptions(tile=512)
+    )
+
+
+@pytest.mark.parametrize(("budget", "steps"), [("200s", 64), ("50s", 32), ("1s", 1)])
+def test_a_budget_cuts_steps(budget: str, steps: int) -> None:
+    fitted = forecast.fit_budget(PaintOptions(budget=budget), 100.0)
+    assert (fitted.steps, fitted.first_steps) == (steps, max(1, steps * 100 // 64))
+
+
+def test_a_plan_of_real_pictures() -> None:
+    """Tiny, so that it is quick; seconds and memory are numbers above 0, and nothing is painted."""
+    pictures = [torch.rand(1, 3, 24, 32) for _ in range(2)]
+    found = painting.plan(pictures[0], pictures[1], options_for(size=64, min_scale=64, first_steps=0, steps=2))
+    assert found.seconds > 0
+    assert found.memory > 2**20
