@@ -31,6 +31,7 @@ from impasto.presets import training_options
 from impasto.processes import Team
 from impasto.transform import PLANS, Trained, TransformNet
 
+LEAST = 1e-6  # a gradient below this is mostly rounding; Adam would make a full step of it
 WARM_UP = 20  # steps in which the learning rate rises
 RECENT = 50  # steps whose duration says how long the others will take
 SAMPLES = 4  # photos on a sheet
@@ -148,7 +149,7 @@ def begin(pictures: Sequence[ImageSource], photos: Photos, options: TrainOptions
     }
     fixed = {key: value for key, value in settings.items() if key not in FREE}
     facts = {**fixed, "styles": [one["sha256"] for one in inputs], "precision": precision}
-    state = State(network, torch.optim.Adam(network.parameters(), lr=options.learning_rate), facts)
+    state = State(network, torch.optim.Adam(network.parameters(), lr=options.learning_rate, eps=LEAST), facts)
     return Lesson(state, criterion, tuple(Path(one["name"]).stem for one in inputs), notes)
 
 

@@ -29,6 +29,15 @@ def test_the_page_on_control_shows_the_commands_that_painted_it() -> None:
     assert " ".join(program["SIZE"][:4]) in page
 
 
+def test_the_page_on_training_shows_the_command_that_trained_and_counts_parameters() -> None:
+    from impasto.transform import PLANS, TransformNet
+
+    page = (ROOT / "docs" / "train.md").read_text(encoding="utf-8")
+    assert f"`{runpy.run_path(str(ROOT / 'docs' / 'training.py'))['COMMAND']}`" in page
+    for plan in PLANS.values():
+        assert f"{sum(parameter.numel() for parameter in TransformNet(plan).parameters()):,}" in page
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_between_pages_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8")):

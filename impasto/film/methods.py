@@ -15,11 +15,12 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
+from impasto import forecast
 from impasto.canvas import crop, pad
 from impasto.film.stage import Stage
 from impasto.optimize import LBFGS, optimize
 from impasto.options import PaintOptions, StylizeOptions, VideoOptions
-from impasto.painting import Shelf, State, check_memory, last, load_backbone, make_objective, paint_scales
+from impasto.painting import Shelf, State, last, load_backbone, make_objective, paint_scales, precision
 from impasto.scene import Scene
 from impasto.stylizer import Stylizer
 
@@ -64,8 +65,9 @@ class EachFrame:
     reach: tuple[int, ...] = ()
 
     def __init__(self, stage: Stage, options: PaintOptions) -> None:
-        self.stage, self.options = stage, options.replace(colors="style")
-        check_memory(stage.scene.extremes(), self.options, stage.device)
+        self.stage, wanted = stage, options.replace(colors="style")
+        itemsize = precision(options, stage.device).itemsize
+        self.options = forecast.fit_memory(stage.scene.extremes(), wanted, stage.device, itemsize)
         self.shelf = Shelf()
         self.backbone = load_backbone(options, stage.device, self.shelf)
         self.engine = f"{options.backbone} in {str(self.backbone.dtype).removeprefix('torch.')} on {stage.device}"
