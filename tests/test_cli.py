@@ -65,9 +65,14 @@ def recipe_of(source: str | Path | bytes) -> dict[str, Any]:
     return found
 
 
+OWN = {"tile": 96, "memory": "2G", "budget": "60s"}  # options whose values have a form of their own
+
+
 def another(declared: Any) -> Any:
     """A value that an option may have and no preset gives it."""
     kind = declared.type
+    if declared.name in OWN:
+        return OWN[declared.name]
     if get_origin(kind) is Literal:
         used = {getattr(options_for(preset), declared.name) for preset in PRESETS}
         return next((choice for choice in get_args(kind) if choice not in used), get_args(kind)[-1])
