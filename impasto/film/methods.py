@@ -78,7 +78,7 @@ class EachFrame:
     def whole(self, scene: Scene) -> Tensor:
         """A picture painted from nothing, through all scales."""
         steps = paint_scales(
-            scene, self.backbone, self.options, {}, State(), time.monotonic(), self.shelf, seamless=False
+            scene, self.backbone, self.options, {"verb": "video"}, State(), time.monotonic(), self.shelf, seamless=False
         )
         return last(steps, None).image.to(self.stage.device)
 
