@@ -12,6 +12,7 @@ from impasto.errors import OptionError
 from impasto.options import Pooling, Precision
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h; in bytes
+LARGE = 2**26  # bytes of a block that is handed back at once: kept ones of many sizes would add up
 
 
 def choose_device(name: str) -> torch.device:
@@ -73,7 +74,7 @@ def keep_freed_memory() -> None:
     """
     with suppress(OSError, AttributeError):
         libc = ctypes.CDLL("libc.so.6")
-        libc.mallopt(M_MMAP_THRESHOLD, 2**30)
+        libc.mallopt(M_MMAP_THRESHOLD, LARGE)
         libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
 
 
