@@ -321,8 +321,10 @@ def smoothed(verb: str, options: Mapping[str, Any]) -> dict[str, Any]:
 def bolder(verb: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """Against a picture that is hardly painted: less content, all the strength, one pass more."""
     if verb == "stylize":
-        weak = options.get("strength", 1.0) < 1
-        return {"strength": 1.0} if weak else {"passes": min(options.get("passes", 1) + 1, 8)}
+        weak = options.get("strength", 100.0) < 100
+        return {"strength": 100.0} if weak else {"passes": min(options.get("passes", 1) + 1, 8)}
+    if options.get("strength") is not None:
+        return {"strength": min(options["strength"] + 20, 100.0)}
     return {"content_weight": scaled("content_weight", 0.25)(options or PaintOptions().as_dict())}
 
 

@@ -38,7 +38,7 @@ class Fixed(nn.Module):
         return self.network(photo, self.row)
 
 
-def export(network: FilePath, path: FilePath, *, style_weights: tuple[float, ...] = (), strength: float = 1.0) -> float:
+def export(network: FilePath, path: FilePath, *, style_weights: tuple[float, ...] = (), strength: float = 100.0) -> float:
     """Write a network that `train` made in the format of the path's suffix; returns the largest difference to torch.
 
     network: its safetensors file. style_weights, strength: as of `stylize`. In the file, the input "photo" and the output
@@ -47,7 +47,7 @@ def export(network: FilePath, path: FilePath, *, style_weights: tuple[float, ...
     """
     write = writer(path)
     trained = transform.load(network)
-    module = Fixed(trained.network, trained.row(style_weights, strength)).eval()
+    module = Fixed(trained.network, trained.row(style_weights, strength / 100)).eval()
     with tempfile.TemporaryDirectory(dir=Path(path).absolute().parent, prefix=".impasto-") as folder:
         run = write(module, Path(folder, Path(path).name))
         apart = difference(module, run)

@@ -108,6 +108,13 @@ class PaintOptions(Options):
     start_noise: float = option(0.0, "Share of noise blended into the start, 0 to 1.", least=0, most=1)
     seed: int = option(0, "Seed of every random number.", least=0, most=2**63 - 1)
 
+    strength: float | None = option(
+        None,
+        "How far to go from the photo, 0, to the style, 100, whatever paints: it finds the content weight. "
+        "None: as --content-weight has it.",
+        least=0,
+        most=100,
+    )
     backbone: BackboneName = option("petit", "Network whose features are compared.")
     weights: str | None = option(None, "File with weights of one's own for the backbone: .safetensors, .pth or .mat.")
     offline: bool = option(False, "Never download anything.")
@@ -124,7 +131,7 @@ class PaintOptions(Options):
         least=1,
         most=4,
     )
-    content_weight: float = option(0.03, "Weight of the content loss: α.", least=0)
+    content_weight: float = option(0.03, "Weight of the content loss: α; --strength finds its own.", least=0)
     style_layers: tuple[str, ...] = option(
         ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"), "Layers that hold the style."
     )
@@ -170,6 +177,11 @@ class PaintOptions(Options):
         for name in ("memory", "budget"):
             if getattr(self, name) is not None:
                 count_of(getattr(self, name), flag(name))
+        if self.strength is not None and 0 in (self.content_weight, self.style_weight):
+            raise OptionError(
+                f"--strength {self.strength:g} goes from a photo to a style, and one of them has no weight. "
+                "Leave --strength out."
+            )
         if self.content_weight == 0 and self.style_weight == 0:
             raise OptionError("The content weight and the style weight are both 0: nothing to paint. Give one of them.")
 
@@ -178,7 +190,7 @@ class PaintOptions(Options):
 class StylizeOptions(Options):
     """How a feed-forward network paints."""
 
-    strength: float = option(1.0, "How far to go from the photo, 0, to the style, 1.", least=0, most=1)
+    strength: float = option(100.0, "How far to go from the photo, 0, to the style, 100.", least=0, most=100)
     passes: int = option(
         1, "How often the network runs, each time over its own picture: more is bolder.", least=1, most=8
     )

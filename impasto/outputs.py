@@ -376,9 +376,16 @@ def summary(step: "PaintStep", target: Path, stopped: bool) -> str:
     recipe = step.painting.recipe
     height, width = step.painting.image.shape[2:]
     reached = f"stopped at step {step.index} of {step.total}" if stopped else f"{step.index} steps"
-    return (
+    line = (
         f"{target}: {width} x {height}, {reached}, {step.seconds:.1f} s, "
         f"{recipe['options'].get('backbone', 'presto')} in {recipe['precision']} on {recipe['device']}"
+    )
+    found = recipe.get("weights")
+    if not found:
+        return line
+    return (
+        f"{line}; strength {recipe['options']['strength']:g}: content weight {found['content']:.3g}, "
+        f"style weight {found['style']:.3g}"
     )
 
 

@@ -46,7 +46,9 @@ from impasto.losses import Term
 from impasto.optimize import LBFGS, Adam, Optimizer, Step, optimize
 from impasto.options import STARTS, BackboneName, Options, PaintOptions
 from impasto.presets import options_for
+from impasto.regions import Region
 from impasto.scene import Picture, Scene, Styles, View
+from impasto.strength import hold, reach
 
 
 class Origins(NamedTuple):
@@ -302,8 +304,10 @@ def paint_scales(
     for number, scale in enumerate(plan[state.scale :], start=state.scale):
         view = pictures.view(scale.size, margin, options)
         tile = options.tile if 0 < options.tile < max(view.content.shape[2:]) else None
-        objective = make_objective(view, backbone, options, shelf, seamless, tile)
-        report = partial(paint_step, total, view, options, margin, notes, history)
+        terms = make_terms(view, backbone, options, shelf, seamless, tile)
+        objective = make_objective(view, backbone, terms, seamless, tile)
+        solved = {} if options.strength is None else {"weights": {name: term.weight for name, term in terms.items()}}
+        report = partial(paint_step, total, view, options, margin, {**notes, **solved}, history)
         if canvas is None:
             canvas = start(view.content, view.styles[0].image, options)
         elif number > state.scale:
@@ -423,26 +427,33 @@ def make_optimizer(options: PaintOptions) -> Optimizer:
 
 
 def make_objective(
+    view: View, backbone: Backbone, terms: Mapping[str, Term], seamless: bool = False, tile: int | None = None
+) -> Callable[[Tensor], dict[str, Tensor]]:
+    """The terms' sum, of the canvas with the photo kept where it stays.
+
+    seamless: the picture is seen as if it went on at its opposite edges; the style is not. tile: pixels on a side of what
+    is computed at a time; None: all at once.
+    """
+    objective = tiling.objective(backbone.padded("circular") if seamless else backbone, terms, tile)
+    return objective if view.kept is None else lambda canvas: objective(view.protect(canvas))
+
+
+@torch.no_grad()
+def make_terms(
     view: View,
     backbone: Backbone,
     options: PaintOptions,
     shelf: Shelf,
     seamless: bool = False,
     tile: int | None = None,
-) -> Callable[[Tensor], dict[str, Tensor]]:
-    """Content, style, total variation and range: every term whose weight is not 0, of the canvas with the photo kept.
-
-    seamless: the picture is seen as if it went on at its opposite edges; the style is not. tile: pixels on a side of what
-    is computed at a time; None: all at once.
-    """
+) -> dict[str, Term]:
+    """Content, style, total variation and range: every term whose weight is not 0; with a strength, the photo's pixels."""
     variation = losses.TOTAL_VARIATIONS[options.tv]
     terms = {}
     if options.content_weight:
-        with torch.no_grad():
-            terms["content"] = Term(options.content_weight, *content_target(view, backbone, options, tile))
+        terms["content"] = Term(options.content_weight, *content_target(view, backbone, options, tile))
     if options.style_weight:
-        with torch.no_grad():
-            terms["style"] = Term(options.style_weight, *style_target(view, backbone, options, shelf, tile))
+        terms["style"] = Term(options.style_weight, *style_target(view, backbone, options, shelf, tile, reach(options)))
     for name, weight, function in (
         ("variation", options.tv_weight, losses.wrapped(variation) if seamless else variation),
         ("range", options.range_weight, losses.out_of_range),
@@ -450,8 +461,13 @@ def make_objective(
         if weight:
             loss = losses.pixel_loss(function)
             terms[name] = Term(weight, loss, loss.target({"pixels": view.content}))
-    objective = tiling.objective(backbone.padded("circular") if seamless else backbone, terms, tile)
-    return objective if view.kept is None else lambda canvas: objective(view.protect(canvas))
+    if options.strength is None:
+        return terms
+    style = Term(options.style_weight, *style_target(view, backbone, options, shelf, tile))
+    away = tiling.objective(backbone, {"style": style}, tile)(view.content)
+    pixels = regions.covered(losses.content_loss({"pixels": 1.0}, "relative"), {"pixels": view.content}, view.coverage)
+    photo = {**tiling.features(backbone, view.content, options.content_layers, tile), "pixels": view.content}
+    return {**terms, **hold(terms, sum(float(value) for value in away.values()), pixels, photo, options)}
 
 
 def content_target(
@@ -467,9 +483,12 @@ def content_target(
 
 
 def style_target(
-    view: View, backbone: Backbone, options: PaintOptions, shelf: Shelf, tile: int | None
+    view: View, backbone: Backbone, options: PaintOptions, shelf: Shelf, tile: int | None = None, reach: float = 1.0
 ) -> tuple[losses.FeatureLoss, dict[str, Any]]:
-    """The style loss and what it is matched to: the mixture of the styles' statistics, in every region."""
+    """The style loss and what it is matched to: the mixture of the styles' statistics, in every region.
+
+    reach: how far it goes from the photo's own statistics there, 0, to the styles', 1.
+    """
     loss = losses.style_loss(
         layer_weights(options.style_layers, options.style_layer_weights),
         options.style_loss,
@@ -483,7 +502,11 @@ def style_target(
     known_by = options, backbone.fingerprint, str(backbone.device)
     styles = [shelf.take((digest(style), *known_by), partial(statistics, style)) for style in view.styles]
     grids = {layer: tiling.grid(view.content.shape[2:], layer) for layer in loss.layers}
-    return regions.matched(loss, view.regions, styles, grids)
+
+    def own(region: Region) -> dict[str, Any]:
+        return tiling.statistics(loss, backbone, view.content, region.weights, tile)
+
+    return regions.matched(loss, view.regions, styles, grids, reach, own)
 
 
 def digest(picture: Picture) -> str:

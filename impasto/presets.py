@@ -190,6 +190,8 @@ def options_for(preset: str = "default", **given: Any) -> PaintOptions:
     """The preset's options with those `given` in their place. Raises OptionError for an unknown name or a bad value."""
     if preset not in PRESETS:
         raise OptionError(f"There is no preset {preset!r}. Choose among {', '.join(PRESETS)}.")
+    if given.get("strength") is not None and given.get("content_weight") is not None:
+        raise OptionError("--strength finds the content weight, and --content-weight fixes it. Give one of them.")
     return PaintOptions.make(**{**PRESETS[preset].options, **given})
 
 

@@ -9,7 +9,7 @@ Source: Gatys et al., "Controlling Perceptual Factors in Neural Style Transfer" 
 are. Where we depart: their soft masks mix gradients.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -76,31 +76,40 @@ def matched(
     regions: Sequence[Region],
     styles: Sequence[Mapping[str, Any]],
     grids: Mapping[str, tuple[int, int]],
+    reach: float = 1.0,
+    own: Callable[[Region], Mapping[str, Any]] | None = None,
 ) -> tuple[FeatureLoss, dict[str, Any]]:
     """A style loss and its target, given each style's statistics by layer and (height, width) of the canvas's features.
+
+    reach: how far every region's target goes from the photo's `own` statistics there, 0, to the styles', 1.
 
     One region that is everywhere needs nothing but a mixed target. Of several, each counts by how much of the picture it
     holds, so that a pixel is pulled as strongly as if its region were the whole picture.
     """
-    mixed = [
-        {layer: loss.prepare(blend([style[layer] for style in styles], region.shares)) for layer in loss.layers}
-        for region in regions
-    ]
+
+    def aim(region: Region) -> dict[str, Any]:
+        mixed = {layer: blend([style[layer] for style in styles], region.shares) for layer in loss.layers}
+        if own is not None and reach < 1:
+            photo = own(region)
+            mixed = {layer: blend([aim, photo[layer]], (reach, 1 - reach)) for layer, aim in mixed.items()}
+        return {layer: loss.prepare(statistic) for layer, statistic in mixed.items()}
+
+    mixed = [aim(region) for region in regions]
     if len(regions) == 1 and regions[0].weights is None:
         return loss, mixed[0]
-    target = {
+    parts = {
         layer: tuple(
             Part(
                 F.adaptive_avg_pool2d(region.weights, grids[layer]),
                 float(region.weights.mean()),
-                mixture[layer],
+                target[layer],
             )
-            for region, mixture in zip(regions, mixed, strict=True)
+            for region, target in zip(regions, mixed, strict=True)
             if region.weights is not None
         )
         for layer in loss.layers
     }
-    return by_region(loss), target
+    return by_region(loss), parts
 
 
 def covered(loss: FeatureLoss, content: Features, coverage: Tensor | None) -> tuple[FeatureLoss, dict[str, Any]]:

@@ -42,7 +42,7 @@ def stylize(
 
     content, style, protect: as in `paint`; several styles are mixed by weight, or by region where they have masks. A style
     may be a network that `train` wrote, "NAME.safetensors". options: all of them at once; single ones, such as
-    strength=0.7, go before. Raises InputError, OptionError or WeightsError.
+    strength=70, go before. Raises InputError, OptionError or WeightsError.
     """
     options = StylizeOptions.make(**given) if options is None else options.replace(**given)
     network = trained_among(scene.list_styles(style))
@@ -154,7 +154,7 @@ class Stylizer:
     def steering(self, content: Style, style: Style) -> list[Tensor]:
         """The decoder's inputs beside the features: matrices and offsets, scales and shifts, one for each depth."""
         dtype = self.backbone.dtype
-        maps = [carry(content[layer], style[layer]).by(self.options.strength) for layer in TAPS]
+        maps = [carry(content[layer], style[layer]).by(self.options.strength / 100) for layer in TAPS]
         reached = {layer: map.moments(content[layer]) for layer, map in zip(TAPS, maps, strict=True)}
         with torch.no_grad():
             modulation = self.decoder.modulation(reached)

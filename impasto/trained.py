@@ -33,7 +33,7 @@ class TrainedStylizer:
         self.dtype = machine.choose_precision(precision, self.device, "average")
         self.trained = transform.load(path)
         self.fingerprint = hashlib.sha256(self.path.read_bytes()).hexdigest()
-        self.row = self.trained.row(options.style_weights, options.strength).to(self.device, self.dtype)
+        self.row = self.trained.row(options.style_weights, options.strength / 100).to(self.device, self.dtype)
         network = self.trained.network.to(self.device, self.dtype)
         picture = torch.zeros(1, 3, EXAMPLE, EXAMPLE, device=self.device, dtype=self.dtype)
         self.program = engines.prepare(network, [picture, self.row], engine, f"trained-{self.fingerprint[:12]}")

@@ -214,7 +214,7 @@ class Trained:
             )
         if strength < 1 and not self.has_photo:
             raise OptionError(
-                "The network was trained with a photo share of 0 and paints at --strength 1 only. Train it with "
+                "The network was trained with a photo share of 0 and paints at --strength 100 only. Train it with "
                 "--photo-share 0.1 for others."
             )
         mixture = torch.tensor(shares) / sum(shares) * strength

@@ -775,7 +775,7 @@ def test_the_doctor_s_remedy_is_tried_in_a_second_picture(capsys: pytest.Capture
     assert cli.run([*arguments, "--doctor", "fix"]) == 0
     assert "out-mended.png: under-stylized; now " in capsys.readouterr().err
     assert recipe_of("out.png")["options"]["strength"] == 0
-    assert recipe_of("out-mended.png")["options"]["strength"] == 1
+    assert recipe_of("out-mended.png")["options"]["strength"] == 100
 
 
 def test_paint_is_mended_with_the_options_that_were_given(capsys: pytest.CaptureFixture[str]) -> None:

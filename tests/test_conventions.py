@@ -11,7 +11,7 @@ from impasto.backbones import Architecture, Backbone
 from impasto.conventions import Convention, convert
 from impasto.errors import OptionError
 from impasto.options import PaintOptions
-from impasto.painting import Shelf, make_objective
+from impasto.painting import Shelf, make_objective, make_terms
 from impasto.scene import Picture, View
 
 CHANNELS = ((6, 6), (8, 8), (10, 10), (12, 12), (14,))
@@ -43,9 +43,8 @@ def raw_gradient(options: PaintOptions, backbone: Backbone) -> torch.Tensor:
     generator = torch.Generator().manual_seed(3)
     content, style, image = (torch.rand(1, 3, *SHAPE, generator=generator) for _ in range(3))
     image.requires_grad_()
-    losses = make_objective(View(content, (Picture(images.resize(style, SHAPE[1])),)), backbone, options, Shelf())(
-        image
-    )
+    view = View(content, (Picture(images.resize(style, SHAPE[1])),))
+    losses = make_objective(view, backbone, make_terms(view, backbone, options, Shelf()))(image)
     (found,) = torch.autograd.grad(sum(value.sum() for value in losses.values()), image)
     return found
 

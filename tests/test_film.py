@@ -305,7 +305,7 @@ def test_another_video_does_not_go_on_in_the_same_folder(pan: Path, style: Path,
     next(frames)
     frames.close()
     with pytest.raises(OutputError, match=r"out\.mp4\.work holds frames of another video or other settings"):
-        make(pan, style, tmp_path / "out.mp4", strength=0.5)
+        make(pan, style, tmp_path / "out.mp4", strength=50)
 
 
 # ------------------------------------------------------------------------------------------------------ bad input

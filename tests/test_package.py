@@ -42,6 +42,7 @@ ORDER = [
     "machine",
     "forecast",
     "engines",
+    "strength",
     "recipe",
     "canvas",
     "scene",

@@ -144,6 +144,6 @@ def test_presto_is_loaded_as_it_was_exported(presto, lesson, tmp_path: Path, mon
 def test_the_table_of_strengths_starts_at_the_photo(presto, lesson) -> None:  # type: ignore[no-untyped-def]
     _, data, eyes = lesson
     lines = presto.evaluate(networks.presto()[1].float(), eyes, data).splitlines()
-    assert [line.split("|")[1].strip() for line in lines[2:]] == ["0", "0.25", "0.5", "0.75", "1"]
+    assert [line.split("|")[1].strip() for line in lines[2:]] == ["0", "25", "50", "75", "100"]
     content = [float(line.split("|")[3]) for line in lines[2:]]
     assert content[0] < content[-1]

@@ -135,8 +135,8 @@ def test_a_stylized_picture_is_verified_and_stylized_again() -> None:
     quick: dict[str, Any] = {"size": 48, "device": "cpu", "engine": "torch"}
     impasto.stylize("content.png", [("style.jpg", 2.0), "start.png"], protect="left", **quick).save("out.jpg")
     assert impasto.verify("out.jpg").identical
-    weaker = impasto.rerun("out.jpg", strength=0.5, size=32)
-    assert (weaker.recipe["options"]["strength"], weaker.image.shape) == (0.5, (1, 3, 24, 32))
+    weaker = impasto.rerun("out.jpg", strength=50, size=32)
+    assert (weaker.recipe["options"]["strength"], weaker.image.shape) == (50, (1, 3, 24, 32))
     with pytest.raises(OptionError, match="steps"):
         impasto.rerun("out.jpg", steps=3)
     with pytest.raises(WeightsError, match="stylize the photo anew"):
@@ -320,7 +320,7 @@ def test_the_verbs_of_repeating(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_stylized_picture_is_repeated_by_command(capsys: pytest.CaptureFixture[str]) -> None:
     flags = ["--engine", "torch", "--size", "32"]
     assert cli.run(["stylize", "content.png", "style.jpg", "-o", "out.png", "-q", *flags]) == 0
-    assert cli.run(["rerun", "out.png", "--strength", "0.5", "-o", "weaker.png"]) == 0
+    assert cli.run(["rerun", "out.png", "--strength", "50", "-o", "weaker.png"]) == 0
     assert "presto in " in capsys.readouterr().err
     assert cli.run(["verify", "weaker.png", "-q"]) == 0
 

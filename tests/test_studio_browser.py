@@ -259,7 +259,7 @@ def test_stylize_answers_as_the_slider_moves(open_page: Any) -> None:
     note("from a slider to the new picture", *seconds)
     with page.expect_download() as download:
         page.locator("button.download").locator("visible=true").first.click()
-    assert images.read_recipe(download.value.path())["options"]["strength"] == pytest.approx(0.95)  # type: ignore[index]
+    assert images.read_recipe(download.value.path())["options"]["strength"] == pytest.approx(95)  # type: ignore[index]
 
 
 @pytest.mark.parametrize("keep", [False, True])

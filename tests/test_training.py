@@ -348,7 +348,7 @@ def test_strength_goes_from_photo_to_style(photos: Path, style: Path, tmp_path: 
     photo = images.resize(images.load(photos / "0.png"), 64)
     away = [
         float((impasto.stylize(photos / "0.png", path, **plain, strength=share).image - photo).square().mean())
-        for share in (0, 0.5, 1)
+        for share in (0, 50, 100)
     ]
     assert away == sorted(away)
 

@@ -175,7 +175,7 @@ def evaluate(decoder: Decoder, eyes: Frozen, data: Data) -> str:
             features, target = judged(eyes.critic, picture), STYLE.target(judged(eyes.critic, painting[None]))
             style += style_distance(features, content, target).sqrt().tolist()
             kept += CONTENT(features, CONTENT.target(content)).sqrt().tolist()
-        lines.append(f"| {strength} | {np.median(style):.2f} | {np.median(kept):.2f} |")
+        lines.append(f"| {100 * strength:g} | {np.median(style):.2f} | {np.median(kept):.2f} |")
     return "\n".join(lines)
 
 

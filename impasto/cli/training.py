@@ -68,7 +68,7 @@ def export(
     *,
     output: Annotated[Path, Parameter(name=["-o", "--output"])],
     style_weights: Annotated[tuple[float, ...], Parameter(consume_multiple=True, negative=())] = (),
-    strength: float = 1.0,
+    strength: float = 100.0,
     quiet: Quiet = False,
 ) -> int:
     """Write a trained network for other programs: ONNX or OpenVINO, for pictures of any size.
@@ -82,7 +82,7 @@ def export(
     style_weights
         Of a network with several styles, how much of each; the first alone if left out.
     strength
-        How far to go from the photo, 0, to the style, 1.
+        How far to go from the photo, 0, to the style, 100.
     """
     import sys
 

@@ -20,7 +20,7 @@ from impasto.canvas import crop, pad
 from impasto.film.stage import Stage
 from impasto.optimize import LBFGS, optimize
 from impasto.options import PaintOptions, StylizeOptions, VideoOptions
-from impasto.painting import Shelf, State, last, load_backbone, make_objective, paint_scales, precision
+from impasto.painting import Shelf, State, last, load_backbone, make_objective, make_terms, paint_scales, precision
 from impasto.scene import Scene
 from impasto.stylizer import Stylizer
 
@@ -101,9 +101,8 @@ class Steady(EachFrame):
         margin, steps = self.options.canvas_padding, self.video.later_steps
         before = merged(past)
         image, trust = pad(before.image, margin), pad(before.trust, margin)
-        objective = make_objective(
-            scene.view(self.options.size, margin, self.options), self.backbone, self.options, self.shelf
-        )
+        view = scene.view(self.options.size, margin, self.options)
+        objective = make_objective(view, self.backbone, make_terms(view, self.backbone, self.options, self.shelf))
         canvas = image
         if float(trust.min()) < 1:
             sketched = self.sketch.image(scene.view(self.options.size, 0, self.options))

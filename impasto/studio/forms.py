@@ -45,7 +45,7 @@ SLIDERS: Mapping[str, tuple[float, float, float]] = {
     "color_strength": (0, 1, 0.05),
     "mask_softness": (0, 1, 0.01),
     "start_noise": (0, 1, 0.05),
-    "strength": (0, 1, 0.01),
+    "strength": (0, 100, 1),
     "passes": (1, 4, 1),
     "steadiness": (0, 0.98, 0.02),
 }
