@@ -16,7 +16,7 @@ import impasto
 HERE = Path(__file__).parent
 DEMO = Path(impasto.__file__).parent / "assets" / "demo"
 COMMAND = "impasto train swirl.jpg -o swirl.safetensors --steps 150 --crop 192"
-STRENGTHS = 0.5, 1.0
+STRENGTHS = 50, 100
 EDGE = 384  # pixels: longer side of a picture on the sheet
 
 

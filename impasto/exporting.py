@@ -38,7 +38,9 @@ class Fixed(nn.Module):
         return self.network(photo, self.row)
 
 
-def export(network: FilePath, path: FilePath, *, style_weights: tuple[float, ...] = (), strength: float = 100.0) -> float:
+def export(
+    network: FilePath, path: FilePath, *, style_weights: tuple[float, ...] = (), strength: float = 100.0
+) -> float:
     """Write a network that `train` made in the format of the path's suffix; returns the largest difference to torch.
 
     network: its safetensors file. style_weights, strength: as of `stylize`. In the file, the input "photo" and the output

@@ -59,6 +59,7 @@ def memory(pictures: tuple[Tensor, Tensor], options: PaintOptions, itemsize: int
     """
     architecture = BACKBONES[options.backbone]
     canvas = [edge + 2 * options.canvas_padding for edge in shape_at(pictures[0], options.size)]
+    assert options.style_scale != "auto"  # the verbs settle it: see `coverage`
     style = shape_at(pictures[1], options.size * options.style_scale)
     pixels = canvas[0] * canvas[1]
     copies = PICTURES[options.optimizer] + 2 * options.history * (options.optimizer == "lbfgs")

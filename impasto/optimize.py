@@ -103,7 +103,7 @@ def divergence(index: int, loss: float) -> DivergenceError:
 
 
 class Adam:
-    """Adam with clamping to [0, 1] and a bias-corrected running average of the iterates, which is what one sees.
+    """Adam with clamping to `limits` and a bias-corrected running average of the iterates, which is what one sees.
 
     Source: Kingma and Ba 2015; averaging of iterates and moments carried across scales after style-transfer-pytorch.
     `averaging` is the decay of that average, 0 for none.
@@ -115,8 +115,10 @@ class Adam:
         averaging: float = 0.0,
         betas: tuple[float, float] = (0.9, 0.99),
         epsilon: float = 1e-8,
+        limits: tuple[float, float] = (0.0, 1.0),
     ) -> None:
         self.learning_rate, self.averaging, self.betas, self.epsilon = learning_rate, averaging, betas, epsilon
+        self.limits = limits
         self.first: Tensor | None = None
         self.second: Tensor | None = None
         self.average: Tensor | None = None
@@ -132,7 +134,7 @@ class Adam:
         self.first.lerp_(gradient, 1 - one)
         self.second.lerp_(gradient.square(), 1 - two)
         size = (self.second / (1 - two**self.count)).sqrt_().add_(self.epsilon)
-        image = (image - self.learning_rate / (1 - one**self.count) * self.first / size).clamp_(0, 1)
+        image = (image - self.learning_rate / (1 - one**self.count) * self.first / size).clamp_(*self.limits)
         if self.averaging:
             self.averaged += 1
             previous = torch.zeros_like(image) if self.average is None else self.average
@@ -142,7 +144,7 @@ class Adam:
     def result(self, image: Tensor) -> Tensor:
         if self.average is None:
             return image
-        return (self.average / (1 - self.averaging**self.averaged)).clamp(0, 1)
+        return (self.average / (1 - self.averaging**self.averaged)).clamp(*self.limits)
 
     def enlarge(self, size: tuple[int, int]) -> None:
         if self.first is not None and self.second is not None:
@@ -176,8 +178,14 @@ class LBFGS:
 
     TOLERANCE = 2e-3  # relative rise of the loss that bfloat16 can cause by itself
 
-    def __init__(self, history: int = 20, first_change: float = 0.02, most_change: float = 0.5) -> None:
-        self.history, self.first_change, self.most_change = history, first_change, most_change
+    def __init__(
+        self,
+        history: int = 20,
+        first_change: float = 0.02,
+        most_change: float = 0.5,
+        limits: tuple[float, float] = (0.0, 1.0),
+    ) -> None:
+        self.history, self.first_change, self.most_change, self.limits = history, first_change, most_change, limits
         self.forget()
 
     def forget(self) -> None:
@@ -232,7 +240,7 @@ class LBFGS:
         return q.mul_(min(1.0, self.most_change / max(float(q.abs().max()), 1e-30))).view_as(gradient)
 
     def result(self, image: Tensor) -> Tensor:
-        return (image if self.base is None else self.base[0]).clamp(0, 1)
+        return (image if self.base is None else self.base[0]).clamp(*self.limits)
 
     def enlarge(self, size: tuple[int, int]) -> None:
         self.forget()

@@ -24,6 +24,7 @@ StyleLoss = Literal["wasserstein", "moments", "gram", "sliced", "histogram", "ea
 GramNormalization = Literal["none", "positions", "elements", "root"]
 Reduction = Literal["relative", "mean", "sum", "half", "quarter"]
 Variation = Literal["squared", "absolute", "nine-point"]
+Parametrization = Literal["pixels", "pyramid"]
 OptimizerName = Literal["lbfgs", "adam"]
 Colors = Literal["style", "keep", "match", "match-pca", "match-cholesky", "histogram"]
 Precision = Literal["auto", "float32", "bfloat16"]
@@ -75,7 +76,12 @@ class Options(Bundle):
     """What every way of painting has."""
 
     size: int = option(512, "Longer side of the result in pixels.", least=SMALLEST, most=16384)
-    style_scale: float = option(1.0, "Size of the style's features against the picture's.", least=0.05, most=20)
+    style_scale: float | Literal["auto"] = option(
+        1.0,
+        "Size of the style's features against the picture's; auto: at which they cover the photo's best.",
+        least=0.05,
+        most=20,
+    )
     colors: Colors = option(
         "style",
         "Whose colors: the style's; keep: the photo's own; match, match-pca, match-cholesky, histogram: the style's, "
@@ -145,6 +151,9 @@ class PaintOptions(Options):
     range_weight: float = option(10.0, "Weight of keeping pixels in range (L-BFGS cannot clamp).", least=0)
 
     optimizer: OptimizerName = option("lbfgs", "Optimiser.")
+    parametrization: Parametrization = option(
+        "pixels", "What the optimiser moves: pixels, or the bands of the picture's Laplacian pyramid."
+    )
     learning_rate: float = option(0.02, "Adam's step, or L-BFGS' first step, in units of the pixel range.", least=0)
     beta2: float = option(0.99, "Decay of Adam's average of squared gradients.", least=0, most=0.99999)
     history: int = option(10, "Steps that L-BFGS remembers.", least=1, most=1000)

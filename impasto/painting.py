@@ -7,6 +7,7 @@ from there: see `runs`.
 """
 
 import hashlib
+import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
@@ -22,6 +23,7 @@ from torch import Tensor
 
 from impasto import (
     backbones,
+    coverage,
     doctor,
     evaluation,
     forecast,
@@ -46,6 +48,7 @@ from impasto.losses import Term
 from impasto.optimize import LBFGS, Adam, Optimizer, Step, optimize
 from impasto.options import STARTS, BackboneName, Options, PaintOptions
 from impasto.presets import options_for
+from impasto.pyramid import GENTLER, Pyramid
 from impasto.regions import Region
 from impasto.scene import Picture, Scene, Styles, View
 from impasto.strength import hold, reach
@@ -263,6 +266,7 @@ def run(
     began = time.monotonic() - state.seconds
     device = machine.choose_device(options.device)
     pictures = load(device)
+    options = coverage.settled(options, pictures)
     options = forecast.fit_memory(pictures.extremes(), options, device, precision(options, device).itemsize)
     backbone = load_backbone(options, device, shelf, on_download)
     if options.budget is not None:
@@ -362,6 +366,7 @@ def plan(content: ImageSource, style: Styles, options: PaintOptions) -> Forecast
     """What painting would cost here, and the plan that fits --memory and --budget, without painting. Raises as `paint`."""
     device = machine.choose_device(options.device)
     pictures = scene.load(content, scene.list_styles(style), None, device)
+    options = coverage.settled(options, pictures)
     options = forecast.fit_memory(pictures.extremes(), options, device, precision(options, device).itemsize)
     backbone = load_backbone(options, device, Shelf())
     found = estimate(pictures, backbone, options)
@@ -374,7 +379,7 @@ def estimate(pictures: Scene, backbone: Backbone, options: PaintOptions) -> Fore
 
     def steps(picture: Tensor, count: int) -> Iterator[Step]:
         view = View(picture, (Picture(picture.flip(3)),))
-        objective = make_objective(view, backbone, options, Shelf())
+        objective = make_objective(view, backbone, make_terms(view, backbone, options, Shelf()))
         return optimize(picture, objective, steps=count, optimizer=make_optimizer(options))
 
     cost = forecast.probe(steps, backbone.device)
@@ -421,9 +426,14 @@ def is_file(path: str) -> bool:
 
 def make_optimizer(options: PaintOptions) -> Optimizer:
     """The optimiser that the options name, with nothing remembered yet."""
-    if options.optimizer == "adam":
-        return Adam(options.learning_rate, options.averaging, betas=(0.9, options.beta2))
-    return LBFGS(options.history, first_change=options.learning_rate)
+    pixels = options.parametrization == "pixels"
+    limits = (0.0, 1.0) if pixels else (-math.inf, math.inf)
+    optimizer: Optimizer = (
+        Adam(options.learning_rate, options.averaging, betas=(0.9, options.beta2), limits=limits)
+        if options.optimizer == "adam"
+        else LBFGS(options.history, options.learning_rate / (1 if pixels else GENTLER), limits=limits)
+    )
+    return optimizer if pixels else Pyramid(optimizer)
 
 
 def make_objective(

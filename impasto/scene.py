@@ -122,6 +122,7 @@ class Scene:
 
 def style_at(size: int, style: Picture, photo: Picture, options: Options) -> Picture:
     """A style at the size that suits the scale, its colors prepared; colors count where there is something to see."""
+    assert options.style_scale != "auto"  # the verbs settle it: see `coverage`
     image = images.resize(style.image, max(SMALLEST, round(size * options.style_scale)))
     opacity = None if style.opacity is None else images.resize_to(style.opacity, (image.shape[2], image.shape[3]))
     if options.colors == "style":

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from impasto import engines, machine, networks, recipe, scene
+from impasto import coverage, engines, machine, networks, recipe, scene
 from impasto.errors import OptionError
 from impasto.images import ImageSource
 from impasto.losses import Moments, blend
@@ -110,14 +110,15 @@ class Stylizer:
         The recipe's seconds are those of the passes: reading, colors and writing are not counted.
         """
         pictures = scene.load(content, scene.list_styles(style), protect, self.device)
-        view = pictures.view(self.options.size, 0, self.options)
+        options = coverage.settled(self.options, pictures)
+        view = pictures.view(options.size, 0, options)
         began = time.monotonic()
         picture = self.image(view)
         seconds = round(time.monotonic() - began, 3)
         notes = recipe.make(
-            "stylize", None, self.options, {}, pictures.inputs, self.fingerprint, self.device, self.backbone.dtype
+            "stylize", None, options, {}, pictures.inputs, self.fingerprint, self.device, self.backbone.dtype
         )
-        shown = view.finish(picture, self.options).cpu()
+        shown = view.finish(picture, options).cpu()
         opacity = None if view.opacity is None else view.opacity.cpu()
         origins = Origins.of(view, 0)
         return Painting(shown, {**notes, "engine": self.engine, "seconds": seconds}, [], opacity, origins).examined()

@@ -87,6 +87,8 @@ def check_texture(options: PaintOptions) -> None:
     """Raise OptionError where options ask for content, of which a texture has none."""
     if options.content_weight:
         raise OptionError(f"A texture has no content, but --content-weight is {options.content_weight}. Leave it out.")
+    if options.style_scale == "auto":
+        raise OptionError("A texture has no photo to choose a style scale for. Give --style-scale a number.")
     if options.colors != "style":
         raise OptionError(f"A texture has no photo for --colors {options.colors} to look at. Leave it out.")
     if options.start == "content":

@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from impasto import forecast
+from impasto import coverage, forecast
 from impasto.canvas import crop, pad
 from impasto.film.stage import Stage
 from impasto.optimize import LBFGS, optimize
@@ -159,6 +159,7 @@ class Fast:
 
 def make(stage: Stage, options: PaintOptions | StylizeOptions, video: VideoOptions) -> Method:
     """The method that the options name, ready to paint."""
+    options = coverage.settled(options, stage.scene)
     if isinstance(options, StylizeOptions):
         return Fast(stage, options, video)
     return Steady(stage, options, video) if video.method == "steady" else EachFrame(stage, options)

@@ -33,7 +33,7 @@ class Stage:
     @property
     def plain(self) -> Options:
         """The options of painting itself: colors are settled before and finished after."""
-        return self.options.replace(colors="style")
+        return self.options.replace(colors="style", style_scale=1.0)
 
     def at(self, shot: Shot, now: Fraction) -> Scene:
         """The scene of one frame; now: seconds since the part began, by which styles change."""
