@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from impasto.coverage import scout
     from impasto.errors import DivergenceError, ImpastoError, InputError, OptionError, OutputError, WeightsError
     from impasto.evaluation import Report, evaluate
     from impasto.exporting import export
@@ -65,6 +66,7 @@ __all__ = [
     "reconstruct",
     "reconstruct_steps",
     "rerun",
+    "scout",
     "stylize",
     "texture",
     "texture_steps",
@@ -75,6 +77,7 @@ __all__ = [
 
 # module -> its public names
 _HOMES = {
+    "coverage": ("scout",),
     "errors": ("DivergenceError", "ImpastoError", "InputError", "OptionError", "OutputError", "WeightsError"),
     "evaluation": ("Report", "evaluate"),
     "exporting": ("export",),

@@ -446,7 +446,7 @@ def plan(
         [Path(path) for path in contents] or [DEMO / f"{one}.jpg" for one in CONTENTS[: figure.contents]],
         [Path(path) for path in styles] or [DEMO / f"{one}.jpg" for one in STYLES[: figure.styles]],
         chosen,
-        {**SMALL, **(SMALL_DEFAULT if chosen == "default" else {}), **given},
+        {**SMALL, **(SMALL_DEFAULT if chosen == "default" and given.get("strength") is None else {}), **given},
         values,
     )
     return folded(figure.plan(brief))
