@@ -79,8 +79,8 @@ class Sketch(NamedTuple):
     samples: Samples | Quantiles | Exemplars
 
 
-def sketch(features: Tensor, weights: Tensor | None = None) -> Sketch:
-    """(N, C, H, W) -> Sketch. weights as of `moments`."""
+def sketch(features: Tensor, weights: Tensor | None = None, positions: int | None = None) -> Sketch:
+    """(N, C, H, W) -> Sketch. weights, positions: as of `moments`."""
     return Sketch(moments(features, weights), samples.samples(features, weights))
 
 
@@ -439,6 +439,8 @@ def style_loss(layers: Mapping[str, float], kind: str, reduction: str, gram_norm
     }
     statistic, distance, prepare = kinds[kind]
     distance = partial(distance, reduction=reduction)
+    if statistic in (samples.samples, sketch):
+        return FeatureLoss(layers, statistic, distance, prepare)
 
     def part(features: Tensor, target: Any, place: Place) -> list[Share]:
         return [Share(features[0, 0].numel(), statistic(features, positions=place.positions))]

@@ -159,4 +159,6 @@ def by_region(loss: FeatureLoss) -> FeatureLoss:
         statistic = partial(loss.statistic, features, positions=place.positions)
         return [Share(float(weights.sum()), statistic(weights=weights)) for weights in cuts]
 
+    if loss.part is None:
+        return FeatureLoss(loss.layers, identity, distance)
     return FeatureLoss(loss.layers, identity, distance, identity, part, whole)

@@ -42,8 +42,11 @@ class Samples(NamedTuple):
         return variance + 0.01 * mean.square().sum(1)
 
 
-def samples(features: Tensor, weights: Tensor | None = None) -> Samples:
-    """Every position's features, in float32. (N, C, H, W) -> Samples. weights: (1, 1, H, W), at least 0."""
+def samples(features: Tensor, weights: Tensor | None = None, positions: int | None = None) -> Samples:
+    """Every position's features, in float32. (N, C, H, W) -> Samples. weights: (1, 1, H, W), at least 0.
+
+    positions: as of `losses.moments`, makes no difference.
+    """
     rows = features.permute(0, 2, 3, 1).flatten(1, 2)
     rows = rows.to(torch.promote_types(rows.dtype, torch.float32))
     if weights is None:

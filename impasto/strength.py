@@ -17,9 +17,9 @@ from typing import Any, TypeAlias
 from impasto.losses import FeatureLoss, Features, Term
 from impasto.options import PaintOptions
 
-FIRMNESS = 0.4  # of the features at strength 0, in units of the style loss; it falls with the square of the way left
-LEAST = 0.004  # of that is left at strength 100, for less would let go of the photo
-ANCHOR = 0.06  # of the pixels at strength 0; it falls with the way left
+FIRMNESS = 0.2  # of the features at strength 0, in units of the style loss; it falls with the square of the way left
+LEAST = 0.008  # of that is left at strength 100, for less would let go of the photo
+ANCHOR = 0.04  # of the pixels at strength 0; it falls with the way left
 
 Matched: TypeAlias = tuple[FeatureLoss, Mapping[str, Any]]
 

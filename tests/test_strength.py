@@ -124,6 +124,21 @@ def test_a_protected_region_stays_and_masks_work() -> None:
     assert change[..., 24:].mean() > 0.01
 
 
+def test_tiles_find_the_same_weights() -> None:
+    photo = random_image(96, 128, 0)
+    given = {**FAST, "size": 128, "min_scale": 128, "first_steps": 1, "strength": 40, "canvas_padding": 0}
+    whole, tiled = (impasto.paint(photo, STYLE, **given, tile=tile).recipe["weights"] for tile in (0, 64))
+    assert tiled == pytest.approx(whole, rel=1e-3)
+
+
+@pytest.mark.parametrize("kind", ["sliced", "histogram", "earth-mover", "nearest"])
+@pytest.mark.parametrize("mask", [None, "left"])
+def test_losses_that_keep_positions_refuse_tiles(kind: str, mask: str | None) -> None:
+    given = {**FAST, "size": 128, "min_scale": 128, "first_steps": 1, "canvas_padding": 0, "tile": 64}
+    with pytest.raises(OptionError, match="compares positions with each other"):
+        impasto.paint(random_image(96, 128, 0), [(STYLE, 1, mask)], **given, style_loss=kind)
+
+
 @pytest.mark.parametrize("make", [options_for, texture_options])
 def test_what_cannot_go_with_a_strength_is_refused(make: Any) -> None:
     with pytest.raises(OptionError, match="--strength"):
