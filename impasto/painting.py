@@ -474,10 +474,11 @@ def make_terms(
     if options.strength is None:
         return terms
     style = Term(options.style_weight, *style_target(view, backbone, options, shelf, tile))
-    away = tiling.objective(backbone, {"style": style}, tile)(view.content)
+    found = tiling.objective(backbone, {"style": style}, tile)(view.content)
+    away = {layer: float(found[style.label("style", layer)]) for layer in style.loss.layers}
     pixels = regions.covered(losses.content_loss({"pixels": 1.0}, "relative"), {"pixels": view.content}, view.coverage)
     photo = {**tiling.features(backbone, view.content, options.content_layers, tile), "pixels": view.content}
-    return {**terms, **hold(terms, sum(float(value) for value in away.values()), pixels, photo, options)}
+    return {**terms, **hold(terms, away, pixels, photo, options)}
 
 
 def content_target(

@@ -7,11 +7,12 @@ optimiser and the start. Two things follow from a strength instead.
   At strength 30 three tenths are the styles'. So 30 looks like 30: the aim is the same whatever the way to it.
 - How firmly the photo is held on the way: the weights of its features and, so that the noise of a start goes where the
   photo stays, of its pixels. Each is solved for from two measured scales: the style loss of the photo itself, and how
-  steeply the content loss rises where features have lost half of what they show. Units, reductions, layers and networks
-  cancel.
+  steeply the content loss rises where features have lost half of what they show. Every layer of the style is measured
+  against the photo's own loss there. So units, reductions, layers and networks cancel.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 from impasto.losses import FeatureLoss, Features, Term
@@ -30,15 +31,16 @@ def reach(options: PaintOptions) -> float:
 
 
 def hold(
-    terms: Mapping[str, Term], away: float, pixels: Matched, photo: Features, options: PaintOptions
+    terms: Mapping[str, Term], apart: Mapping[str, float], pixels: Matched, photo: Features, options: PaintOptions
 ) -> dict[str, Term]:
-    """The terms that hold the photo, with the weights that a strength gives them: "content", "photo" and "variation".
+    """The terms with the weights that a strength gives them, and with one more, "photo", for the pixels.
 
-    terms: as they would be without a strength. away: the weighted style loss of the photo itself, with the styles alone as
-    target. pixels: a squared error of the photo's pixels. photo: its features at every content layer, and its pixels.
+    terms: as they would be without a strength. apart: by layer, the weighted style loss of the photo itself, with the
+    styles alone as target. pixels: a squared error of the photo's pixels. photo: its features at every content layer, and
+    its pixels.
     """
-    way = reach(options)
-    held = {}
+    way, away = reach(options), sum(apart.values())
+    held = {"style": terms["style"]._replace(loss=balanced(terms["style"].loss, apart))}
     if "content" in terms:
         content = terms["content"]
         steepness = slope((content.loss, content.target), photo, options.content_power)
@@ -48,6 +50,19 @@ def hold(
     if "variation" in terms:
         held["variation"] = terms["variation"]._replace(weight=way * terms["variation"].weight)
     return held
+
+
+def balanced(style: FeatureLoss, apart: Mapping[str, float]) -> FeatureLoss:
+    """The style loss with every layer measured against the photo's own: its weight times what it is short of the mean.
+
+    So the photo's loss stays what it was, and the shares of its layers become their weights.
+    """
+    total, weights = sum(apart.values()), sum(style.layers.values())
+    least = 0.01 * max(apart.values())  # where photo and style agree there is nothing to measure against
+    factors = {
+        layer: weight / weights * total / max(apart[layer], least, 1e-12) for layer, weight in style.layers.items()
+    }
+    return replace(style, layers={layer: weight * factors[layer] for layer, weight in style.layers.items()})
 
 
 def slope(content: Matched, photo: Features, power: float) -> float:
