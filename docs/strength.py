@@ -9,8 +9,8 @@ without one petit judges, by Gram matrices at five layers.
 """
 
 import argparse
-import importlib.util
 import itertools
+import runpy
 from pathlib import Path
 from statistics import fmean, pstdev
 from typing import Any
@@ -45,14 +45,7 @@ class Petit:
 
 def load_judge(path: Path | None) -> Any:
     """The `Judge` of a file, or petit."""
-    if path is None:
-        return Petit()
-    spec = importlib.util.spec_from_file_location("judge", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.Judge()
+    return Petit() if path is None else runpy.run_path(str(path))["Judge"]()
 
 
 def measure(judge: Any, content: Path, style: Path, sizes: list[int]) -> None:

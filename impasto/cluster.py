@@ -17,7 +17,7 @@ import torch
 from impasto import machine
 from impasto.errors import OptionError
 from impasto.jobs import Job, Outcome, perform
-from impasto.painting import Shelf
+from impasto.shelf import Shelf
 from impasto.workers import cores
 
 if TYPE_CHECKING:

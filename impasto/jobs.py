@@ -15,8 +15,9 @@ from impasto import folders, images, recipe, scales
 from impasto.errors import ImpastoError, InputError, OptionError, OutputError
 from impasto.images import FilePath
 from impasto.options import PaintOptions, from_text
-from impasto.painting import Shelf, last, paint_steps
+from impasto.painting import last, paint_steps
 from impasto.presets import options_for
+from impasto.shelf import Shelf
 
 COLUMNS = ("content", "style", "output", "preset")  # of a table, beside the options
 

@@ -19,6 +19,7 @@ from rich.progress import track
 
 from impasto import backbones, cards, curves, doctor, evaluation, figures, images, machine, masks, runs, sets, sheets
 from impasto.doctor import Finding
+from impasto.equipment import option_files
 from impasto.errors import ImpastoError, InputError, OptionError, OutputError
 from impasto.figures import Plan
 from impasto.folders import Task
@@ -26,7 +27,7 @@ from impasto.images import ImageSource
 from impasto.ingredients import embed
 from impasto.jobs import Outcome
 from impasto.options import BackboneName, Options, StylizeOptions
-from impasto.painting import Painting, PaintStep, last, option_files
+from impasto.painting import Painting, PaintStep, last
 from impasto.scene import PLACES
 from impasto.stylizer import Stylizer, trained_among
 from impasto.terminal import BatchProgress, FigureProgress, PaintProgress

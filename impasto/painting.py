@@ -6,12 +6,8 @@ paint from one picture alone share these stages: see `synthesis`. A painting's `
 from there: see `runs`.
 """
 
-import hashlib
-import math
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -28,30 +24,24 @@ from impasto import (
     evaluation,
     forecast,
     images,
-    losses,
     machine,
     recipe,
-    regions,
     scales,
     scene,
-    tiling,
 )
 from impasto.backbones import Backbone
 from impasto.canvas import crop, pad, resized, start
-from impasto.conventions import layer_weights
+from impasto.equipment import load_backbone, make_optimizer, option_files, precision
 from impasto.errors import InputError
 from impasto.evaluation import Report
-from impasto.forecast import Forecast
-from impasto.fused import fuse
 from impasto.images import ImageSource
-from impasto.losses import Term
-from impasto.optimize import LBFGS, Adam, Optimizer, Step, optimize
-from impasto.options import STARTS, BackboneName, Options, PaintOptions
+from impasto.objective import make_objective, make_terms
+from impasto.optimize import Optimizer, Step, optimize
+from impasto.options import BackboneName, PaintOptions
+from impasto.planning import estimate
 from impasto.presets import options_for
-from impasto.pyramid import GENTLER, Pyramid
-from impasto.regions import Region
-from impasto.scene import Picture, Scene, Styles, View
-from impasto.strength import hold, reach
+from impasto.scene import Scene, Styles, View
+from impasto.shelf import Shelf
 
 
 class Origins(NamedTuple):
@@ -167,23 +157,6 @@ class PaintStep:
     painting: Painting  # as it stands now
     canvas: Tensor = field(repr=False)
     state: Callable[[], State] = field(repr=False)
-
-
-class Shelf:
-    """Backbones and style targets of earlier paintings, for the next that needs the same; the oldest make room."""
-
-    def __init__(self, room: int = 16) -> None:
-        self.room = room
-        self.things: OrderedDict[Hashable, Any] = OrderedDict()
-
-    def take(self, key: Hashable, make: Callable[[], Any]) -> Any:
-        """What is kept under `key`, made first if it is not there."""
-        if key not in self.things:
-            self.things[key] = make()
-        self.things.move_to_end(key)
-        while len(self.things) > self.room:
-            self.things.popitem(last=False)
-        return self.things[key]
 
 
 def paint(
@@ -351,183 +324,6 @@ def paint_step(
 def capture(scale: int, step: Step, optimizer: Optimizer, history: Sequence[dict[str, Any]], seconds: float) -> State:
     """The state after a step."""
     return State(scale, step.index, step.next, optimizer.memory(), list(history), seconds)
-
-
-# ------------------------------------------------------------------------------------------------------ the stages
-
-
-def precision(options: PaintOptions, device: torch.device) -> torch.dtype:
-    """The network's dtype."""
-    own = backbones.BACKBONES[options.backbone].pooling
-    return machine.choose_precision(options.precision, device, own if options.pooling == "auto" else options.pooling)
-
-
-def plan(content: ImageSource, style: Styles, options: PaintOptions) -> Forecast:
-    """What painting would cost here, and the plan that fits --memory and --budget, without painting. Raises as `paint`."""
-    device = machine.choose_device(options.device)
-    pictures = scene.load(content, scene.list_styles(style), None, device)
-    options = coverage.settled(options, pictures)
-    options = forecast.fit_memory(pictures.extremes(), options, device, precision(options, device).itemsize)
-    backbone = load_backbone(options, device, Shelf())
-    found = estimate(pictures, backbone, options)
-    fitted = forecast.fit_budget(options, found.seconds)
-    return found if fitted == options else estimate(pictures, backbone, fitted)
-
-
-def estimate(pictures: Scene, backbone: Backbone, options: PaintOptions) -> Forecast:
-    """Time and memory of these options, from a probe with the very objective and optimiser."""
-
-    def steps(picture: Tensor, count: int) -> Iterator[Step]:
-        view = View(picture, (Picture(picture.flip(3)),))
-        objective = make_objective(view, backbone, make_terms(view, backbone, options, Shelf()))
-        return optimize(picture, objective, steps=count, optimizer=make_optimizer(options))
-
-    cost = forecast.probe(steps, backbone.device)
-    return forecast.estimate(pictures.extremes(), options, cost, backbone.dtype.itemsize)
-
-
-def load_backbone(
-    options: PaintOptions,
-    device: torch.device,
-    shelf: Shelf,
-    on_download: Callable[[int, int], None] | None = None,
-) -> Backbone:
-    """The backbone that the options name, in the precision that suits it, with the layers they need."""
-    own = backbones.BACKBONES[options.backbone].pooling
-    pooling = own if options.pooling == "auto" else options.pooling
-    settings: dict[str, Any] = {
-        "weights": options.weights,
-        "pooling": pooling,
-        "pooling_rescale": options.pooling_rescale,
-        "padding": options.padding,
-        "dtype": machine.choose_precision(options.precision, device, pooling),
-        "device": device,
-    }
-    backbone: Backbone = shelf.take(
-        (options.backbone, *settings.values()),
-        lambda: fuse(backbones.load(options.backbone, offline=options.offline, on_progress=on_download, **settings)),
-    )
-    backbone.check((*options.content_layers, *options.style_layers))
-    return backbone
-
-
-def option_files(options: Options) -> dict[str, str]:
-    """The files that options name: "start" and "weights", where they are files."""
-    named = {role: getattr(options, role, None) for role in ("start", "weights")}
-    return {role: path for role, path in named.items() if path and path not in STARTS and is_file(path)}
-
-
-def is_file(path: str) -> bool:
-    """Whether a file is there; no for a name that the system does not take, where `Path.is_file` raises."""
-    with suppress(OSError, ValueError):
-        return Path(path).is_file()
-    return False
-
-
-def make_optimizer(options: PaintOptions) -> Optimizer:
-    """The optimiser that the options name, with nothing remembered yet."""
-    pixels = options.parametrization == "pixels"
-    limits = (0.0, 1.0) if pixels else (-math.inf, math.inf)
-    optimizer: Optimizer = (
-        Adam(options.learning_rate, options.averaging, betas=(0.9, options.beta2), limits=limits)
-        if options.optimizer == "adam"
-        else LBFGS(options.history, options.learning_rate / (1 if pixels else GENTLER), limits=limits)
-    )
-    return optimizer if pixels else Pyramid(optimizer)
-
-
-def make_objective(
-    view: View, backbone: Backbone, terms: Mapping[str, Term], seamless: bool = False, tile: int | None = None
-) -> Callable[[Tensor], dict[str, Tensor]]:
-    """The terms' sum, of the canvas with the photo kept where it stays.
-
-    seamless: the picture is seen as if it went on at its opposite edges; the style is not. tile: pixels on a side of what
-    is computed at a time; None: all at once.
-    """
-    objective = tiling.objective(backbone.padded("circular") if seamless else backbone, terms, tile)
-    return objective if view.kept is None else lambda canvas: objective(view.protect(canvas))
-
-
-@torch.no_grad()
-def make_terms(
-    view: View,
-    backbone: Backbone,
-    options: PaintOptions,
-    shelf: Shelf,
-    seamless: bool = False,
-    tile: int | None = None,
-) -> dict[str, Term]:
-    """Content, style, total variation and range: every term whose weight is not 0; with a strength, the photo's pixels."""
-    variation = losses.TOTAL_VARIATIONS[options.tv]
-    terms = {}
-    if options.content_weight:
-        terms["content"] = Term(options.content_weight, *content_target(view, backbone, options, tile))
-    if options.style_weight:
-        terms["style"] = Term(options.style_weight, *style_target(view, backbone, options, shelf, tile, reach(options)))
-    for name, weight, function in (
-        ("variation", options.tv_weight, losses.wrapped(variation) if seamless else variation),
-        ("range", options.range_weight, losses.out_of_range),
-    ):
-        if weight:
-            loss = losses.pixel_loss(function)
-            terms[name] = Term(weight, loss, loss.target({"pixels": view.content}))
-    if options.strength is None:
-        return terms
-    style = Term(options.style_weight, *style_target(view, backbone, options, shelf, tile))
-    found = tiling.objective(backbone, {"style": style}, tile)(view.content)
-    away = {layer: float(found[style.label("style", layer)]) for layer in style.loss.layers}
-    pixels = regions.covered(losses.content_loss({"pixels": 1.0}, "relative"), {"pixels": view.content}, view.coverage)
-    photo = {**tiling.features(backbone, view.content, options.content_layers, tile), "pixels": view.content}
-    return {**terms, **hold(terms, away, pixels, photo, options)}
-
-
-def content_target(
-    view: View, backbone: Backbone, options: PaintOptions, tile: int | None
-) -> tuple[losses.FeatureLoss, dict[str, Any]]:
-    """The content loss and what it is matched to: the photo's features, where something is painted."""
-    loss = losses.content_loss(
-        layer_weights(options.content_layers, options.content_layer_weights),
-        options.content_reduction,
-        options.content_power,
-    )
-    return regions.covered(loss, tiling.features(backbone, view.content, tuple(loss.layers), tile), view.coverage)
-
-
-def style_target(
-    view: View, backbone: Backbone, options: PaintOptions, shelf: Shelf, tile: int | None = None, reach: float = 1.0
-) -> tuple[losses.FeatureLoss, dict[str, Any]]:
-    """The style loss and what it is matched to: the mixture of the styles' statistics, in every region.
-
-    reach: how far it goes from the photo's own statistics there, 0, to the styles', 1.
-    """
-    loss = losses.style_loss(
-        layer_weights(options.style_layers, options.style_layer_weights),
-        options.style_loss,
-        options.style_reduction,
-        options.gram_normalization,
-    )
-
-    def statistics(style: Picture) -> dict[str, Any]:
-        return tiling.statistics(loss, backbone, style.image, style.opacity, tile)
-
-    known_by = options, backbone.fingerprint, str(backbone.device)
-    styles = [shelf.take((digest(style), *known_by), partial(statistics, style)) for style in view.styles]
-    grids = {layer: tiling.grid(view.content.shape[2:], layer) for layer in loss.layers}
-
-    def own(region: Region) -> dict[str, Any]:
-        return tiling.statistics(loss, backbone, view.content, region.weights, tile)
-
-    return regions.matched(loss, view.regions, styles, grids, reach, own)
-
-
-def digest(picture: Picture) -> str:
-    """By which a picture is known again."""
-    hashed = hashlib.sha256()
-    for tensor in picture:
-        if tensor is not None:
-            hashed.update(repr(tensor.shape).encode())
-            hashed.update(tensor.cpu().numpy().tobytes())
-    return hashed.hexdigest()
 
 
 def enlarge(canvas: Tensor, content: Tensor, margin: int, optimizer: Optimizer, seamless: bool = False) -> Tensor:

@@ -13,7 +13,7 @@ import torch
 
 from impasto import machine
 from impasto.jobs import Job, Outcome, perform
-from impasto.painting import Shelf
+from impasto.shelf import Shelf
 
 
 def alone(jobs: Iterable[Job], with_recipe: bool) -> Iterator[Outcome]:

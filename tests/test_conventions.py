@@ -10,9 +10,10 @@ from impasto import images, presets
 from impasto.backbones import Architecture, Backbone
 from impasto.conventions import Convention, convert
 from impasto.errors import OptionError
+from impasto.objective import make_objective, make_terms
 from impasto.options import PaintOptions
-from impasto.painting import Shelf, make_objective, make_terms
 from impasto.scene import Picture, View
+from impasto.shelf import Shelf
 
 CHANNELS = ((6, 6), (8, 8), (10, 10), (12, 12), (14,))
 TINY = Architecture("for tests", CHANNELS, ((0.5,) * 3, (0.25,) * 3), pooling="average")

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from impasto import forecast, machine, painting
+from impasto import forecast, machine, planning
 from impasto.errors import InputError, OptionError
 from impasto.options import PaintOptions, count_of
 from impasto.presets import options_for
@@ -123,6 +123,6 @@ def test_a_budget_cuts_steps(budget: str, steps: int) -> None:
 def test_a_plan_of_real_pictures() -> None:
     """Tiny, so that it is quick; seconds and memory are numbers above 0, and nothing is painted."""
     pictures = [torch.rand(1, 3, 24, 32) for _ in range(2)]
-    found = painting.plan(pictures[0], pictures[1], options_for(size=64, min_scale=64, first_steps=0, steps=2))
+    found = planning.plan(pictures[0], pictures[1], options_for(size=64, min_scale=64, first_steps=0, steps=2))
     assert found.seconds > 0
     assert found.memory > 2**20

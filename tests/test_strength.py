@@ -12,11 +12,12 @@ from impasto import cli, images
 from impasto.backbones import Backbone
 from impasto.errors import OptionError
 from impasto.losses import Term, gram
+from impasto.objective import make_objective, make_terms, style_target
 from impasto.options import PaintOptions
-from impasto.painting import Shelf, make_objective, make_terms, style_target
 from impasto.presets import options_for
 from impasto.regions import Region
 from impasto.scene import Picture, View
+from impasto.shelf import Shelf
 from impasto.synthesis import reconstruct_options, texture_options
 
 LAYERS: dict[str, Any] = {"content_layers": ("relu3_1",), "style_layers": ("relu1_1", "relu2_1")}

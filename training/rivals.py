@@ -1,20 +1,26 @@
 """Paint the shipped pictures with petit, with the teacher that it learnt its deep layers from, and with random filters.
 
-    python training/rivals.py --data DATA docs/images/petit-rivals.jpg
+    python training/rivals.py --data DATA [--judge FILE.py] docs/images/petit-rivals.jpg
 
-DATA is as for petit.py. The rest of the recipe is the default's. For a sheet alone; nothing is trained.
+DATA is as for petit.py. The rest of the recipe is the default's; nothing is trained. The judge is a file with a class
+`Judge` whose `score(content, style, picture)` of three PIL pictures gives the distances "style" and "content"; a line is
+printed for each picture.
 """
 
 import argparse
+import runpy
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
+from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor
 
 from impasto import backbones, painting, sheets
 from impasto.backbones import BACKBONES, Architecture, Backbone
+from impasto.painting import Painting
 
 DEMO = Path(painting.__file__).parent / "assets" / "demo"
 STYLES = ("swirl", "woodcut", "mosaic")
@@ -47,16 +53,28 @@ def random_filters() -> dict[str, Tensor]:
     }
 
 
-def painted(load: Callable[[], Backbone], style: str, size: int) -> painting.Painting:
+def painted(load: Callable[[], Backbone], style: str, size: int) -> Painting:
     """The valley in a style, seen through another network."""
     painting.load_backbone = lambda *_: load()  # type: ignore[assignment]  (the options know only networks that ship)
     return painting.paint(DEMO / "valley.jpg", DEMO / f"{style}.jpg", size=size, min_scale=size // 2)
+
+
+def cell(painting: Painting, style: str, judge: Any) -> sheets.Cell:
+    """A picture of the sheet, with what the judge says of it."""
+    caption = ""
+    if judge is not None:
+        photo, goal = (Image.open(DEMO / f"{name}.jpg").convert("RGB") for name in ("valley", style))
+        found = judge.score(photo, goal, painting.picture)
+        caption = f"style {found['style']:.3f}, content {found['content']:.3f}"
+        print(style, caption, flush=True)
+    return sheets.Cell(painting.image, caption)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder with teacher/")
     parser.add_argument("--size", type=int, default=384)
+    parser.add_argument("--judge", type=Path)
     parser.add_argument("sheet", type=Path, help="where the sheet goes")
     args = parser.parse_args()
     file = args.data / "teacher" / "vgg19_distilled_16x_to_conv5_1.safetensors"
@@ -65,7 +83,8 @@ def main() -> None:
         "its teacher": lambda: Backbone("teacher", TEACHER, teacher(file), dtype=torch.bfloat16),
         "random filters": lambda: Backbone("petit", BACKBONES["petit"], random_filters(), dtype=torch.bfloat16),
     }
-    cells = [[sheets.Cell(painted(load, style, args.size).picture, "") for load in rivals.values()] for style in STYLES]
+    judge = runpy.run_path(str(args.judge))["Judge"]() if args.judge else None
+    cells = [[cell(painted(load, style, args.size), style, judge) for load in rivals.values()] for style in STYLES]
     sheets.save(sheets.Sheet("", "", list(STYLES), list(rivals), cells), args.sheet)
 
 

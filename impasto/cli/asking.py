@@ -46,10 +46,10 @@ def plan(content: Path, style: Path, /, *, preset: PresetName = "default", optio
     preset
         A recipe to start from.
     """
-    from impasto import machine, painting
+    from impasto import machine, planning
 
     machine.keep_freed_memory()
-    print(painting.plan(content, style, options_for(preset, **given(options))).line)
+    print(planning.plan(content, style, options_for(preset, **given(options))).line)
     return 0
 
 

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from impasto import curves, images
+from impasto.equipment import load_backbone
 from impasto.errors import InputError
 from impasto.film import flow as flows
 from impasto.film import reading
@@ -21,7 +22,7 @@ from impasto.film.reading import Clip
 from impasto.film.stage import photo_of
 from impasto.images import FilePath, ImageSource
 from impasto.options import PaintOptions
-from impasto.painting import Shelf, load_backbone
+from impasto.shelf import Shelf
 
 PREDICTED_AT = 160  # pixels
 # up to this trace -> what the style is, and what to do; see docs/video.md for the flicker that was measured at each

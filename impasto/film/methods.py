@@ -17,11 +17,14 @@ from torch import Tensor
 
 from impasto import coverage, forecast
 from impasto.canvas import crop, pad
+from impasto.equipment import load_backbone, precision
 from impasto.film.stage import Stage
+from impasto.objective import make_objective, make_terms
 from impasto.optimize import LBFGS, optimize
 from impasto.options import PaintOptions, StylizeOptions, VideoOptions
-from impasto.painting import Shelf, State, last, load_backbone, make_objective, make_terms, paint_scales, precision
+from impasto.painting import State, last, paint_scales
 from impasto.scene import Scene
+from impasto.shelf import Shelf
 from impasto.stylizer import Stylizer
 
 FIRST_CHANGE = 0.005  # of pixels in the optimiser's first step, as the picture is nearly done

@@ -1,0 +1,40 @@
+"""What painting would cost on this machine, without painting."""
+
+from collections.abc import Iterator
+
+from torch import Tensor
+
+from impasto import coverage, forecast, machine, scene
+from impasto.backbones import Backbone
+from impasto.equipment import load_backbone, make_optimizer, precision
+from impasto.forecast import Forecast
+from impasto.images import ImageSource
+from impasto.objective import make_objective, make_terms
+from impasto.optimize import Step, optimize
+from impasto.options import PaintOptions
+from impasto.scene import Picture, Scene, Styles, View
+from impasto.shelf import Shelf
+
+
+def plan(content: ImageSource, style: Styles, options: PaintOptions) -> Forecast:
+    """What painting would cost here, and the plan that fits --memory and --budget, without painting. Raises as `paint`."""
+    device = machine.choose_device(options.device)
+    pictures = scene.load(content, scene.list_styles(style), None, device)
+    options = coverage.settled(options, pictures)
+    options = forecast.fit_memory(pictures.extremes(), options, device, precision(options, device).itemsize)
+    backbone = load_backbone(options, device, Shelf())
+    found = estimate(pictures, backbone, options)
+    fitted = forecast.fit_budget(options, found.seconds)
+    return found if fitted == options else estimate(pictures, backbone, fitted)
+
+
+def estimate(pictures: Scene, backbone: Backbone, options: PaintOptions) -> Forecast:
+    """Time and memory of these options, from a probe with the very objective and optimiser."""
+
+    def steps(picture: Tensor, count: int) -> Iterator[Step]:
+        view = View(picture, (Picture(picture.flip(3)),))
+        objective = make_objective(view, backbone, make_terms(view, backbone, options, Shelf()))
+        return optimize(picture, objective, steps=count, optimizer=make_optimizer(options))
+
+    cost = forecast.probe(steps, backbone.device)
+    return forecast.estimate(pictures.extremes(), options, cost, backbone.dtype.itemsize)
