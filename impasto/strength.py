@@ -20,7 +20,7 @@ from impasto.options import PaintOptions
 
 FIRMNESS = 0.2  # of the features at strength 0, in units of the style loss; it falls with the square of the way left
 LEAST = 0.008  # of that is left at strength 100, for less would let go of the photo
-ANCHOR = 0.04  # of the pixels at strength 0; it falls with the way left
+ANCHOR = 0.06  # of the pixels at strength 0; it falls likewise, to nothing
 
 Matched: TypeAlias = tuple[FeatureLoss, Mapping[str, Any]]
 
@@ -46,7 +46,7 @@ def hold(
         steepness = slope((content.loss, content.target), photo, options.content_power)
         held["content"] = content._replace(weight=FIRMNESS * ((1 - way) ** 2 + LEAST) * away / steepness)
     if way < 1:
-        held["photo"] = Term(ANCHOR * (1 - way) * away / slope(pixels, photo, 1.0), *pixels)
+        held["photo"] = Term(ANCHOR * (1 - way) ** 2 * away / slope(pixels, photo, 1.0), *pixels)
     if "variation" in terms:
         held["variation"] = terms["variation"]._replace(weight=way * terms["variation"].weight)
     return held

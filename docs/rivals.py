@@ -1,10 +1,10 @@
 """Paint the shipped pictures with petit, with the teacher that it learnt its deep layers from, and with random filters.
 
-    python training/rivals.py --data DATA [--judge FILE.py] docs/images/petit-rivals.jpg
+    python docs/rivals.py --data DATA [--judge FILE.py]        writes docs/images/petit-rivals.jpg
 
-DATA is as for petit.py. The rest of the recipe is the default's; nothing is trained. The judge is a file with a class
-`Judge` whose `score(content, style, picture)` of three PIL pictures gives the distances "style" and "content"; a line is
-printed for each picture.
+DATA is as for training/petit.py. The rest of the recipe is the default's; nothing is trained. The judge is a file with a
+class `Judge` whose `score(content, style, picture)` of three PIL pictures gives the distances "style" and "content"; a line
+is printed for each picture.
 """
 
 import argparse
@@ -17,11 +17,13 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor
+from trials import save_small
 
 from impasto import backbones, painting, sheets
 from impasto.backbones import BACKBONES, Architecture, Backbone
 from impasto.painting import Painting
 
+SHEET = Path(__file__).parent / "images" / "petit-rivals.jpg"
 DEMO = Path(painting.__file__).parent / "assets" / "demo"
 STYLES = ("swirl", "woodcut", "mosaic")
 TEACHER = Architecture(
@@ -75,7 +77,6 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder with teacher/")
     parser.add_argument("--size", type=int, default=384)
     parser.add_argument("--judge", type=Path)
-    parser.add_argument("sheet", type=Path, help="where the sheet goes")
     args = parser.parse_args()
     file = args.data / "teacher" / "vgg19_distilled_16x_to_conv5_1.safetensors"
     rivals: dict[str, Callable[[], Backbone]] = {
@@ -85,7 +86,8 @@ def main() -> None:
     }
     judge = runpy.run_path(str(args.judge))["Judge"]() if args.judge else None
     cells = [[cell(painted(load, style, args.size), style, judge) for load in rivals.values()] for style in STYLES]
-    sheets.save(sheets.Sheet("", "", list(STYLES), list(rivals), cells), args.sheet)
+    title = "What each network paints"
+    save_small(sheets.Sheet(title, "", list(STYLES), list(rivals), cells), SHEET)
 
 
 if __name__ == "__main__":
