@@ -234,6 +234,12 @@ def style_left(pair: Pair) -> Value:
     return {layer: (near / max(far, 1e-9)) ** 0.5 for layer, (near, far) in pair.squared.items()}
 
 
+def dial(pair: Pair) -> float:
+    """Where the picture stands on the dial of `strength`: the mean, over the layers, of the way that it has come."""
+    left = [(near / max(far, 1e-9)) ** 0.5 for near, far in pair.squared.values()]
+    return 100 * min(1.0, max(0.0, 1 - sum(left) / len(left)))
+
+
 def of_each(measure: Callable[[Tensor], float], plane: str) -> Callable[[Pair], Value]:
     """A figure of picture, photo and style; plane: "image" or "lab", what it is measured on."""
     return lambda pair: {name: measure(getattr(getattr(pair, name), plane)) for name in ("picture", "photo", "style")}
@@ -251,6 +257,7 @@ MEASURES: dict[str, Measure] = {
         lambda pair: measures.contours_kept(pair.picture.lab, pair.photo.lab),
     ),
     "style": Measure("of the way from photo to style, by Wasserstein-2, what is left: 1 all, 0 none", style_left),
+    "strength": Measure("where that is on the dial: 0 the photo, 100 the style", dial),
     "gram": Measure("relative distance of Gram matrices to the style's", by_layer(gram_distance)),
     "moments": Measure("relative distance of means and covariances", by_layer(moment_distance)),
     "wasserstein": Measure("Wasserstein-2 distance against the style's extent", wasserstein_distance),

@@ -243,7 +243,7 @@ class TrainOptions(Bundle):
     offline: bool = option(False, "Never download anything.")
     content_layers: tuple[str, ...] = option(("relu4_2",), "Layers that hold the content.")
     content_reduction: Reduction = option("relative", "How the squared difference of content features is measured.")
-    content_weight: float = option(0.1, "Weight of the content loss.", least=0)
+    content_weight: float = option(0.12, "Weight of the content loss.", least=0)
     style_layers: tuple[str, ...] = option(
         ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"), "Layers that hold the style."
     )

@@ -58,9 +58,11 @@ def test_the_photo_is_nowhere_on_the_way_and_the_style_at_its_end(judge: backbon
     photo, style = (images.resize(images.load(path), SIZE) for path in (PHOTO, STYLE))
     first, last = evaluate(photo, photo, style, backbone=judge), evaluate(style, PHOTO, style, backbone=judge)
     assert first.values["style"] == pytest.approx(dict.fromkeys(STYLE_LAYERS, 1.0))
+    assert first["strength"] == pytest.approx(0, abs=0.1)
     assert first["content"] == first["perceptual"] == first["color_to_photo"] == 0
     assert first["ssim"] == pytest.approx(1)
     assert last["style"] < 0.02
+    assert last["strength"] > 98
     assert last["gram"] == last["color"] == 0
 
 
