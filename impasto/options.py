@@ -155,7 +155,7 @@ class PaintOptions(Options):
         "pixels", "What the optimiser moves: pixels, or the bands of the picture's Laplacian pyramid."
     )
     learning_rate: float = option(0.02, "Adam's step, or L-BFGS' first step, in units of the pixel range.", least=0)
-    beta2: float = option(0.99, "Decay of Adam's average of squared gradients.", least=0, most=0.99999)
+    beta2: float = option(0.9, "Decay of Adam's average of squared gradients.", least=0, most=0.99999)
     history: int = option(10, "Steps that L-BFGS remembers.", least=1, most=1000)
     averaging: float = option(0.0, "Decay of the running average of Adam's iterates; 0: none.", least=0, most=0.9999)
     tile: int = option(

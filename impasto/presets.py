@@ -164,6 +164,7 @@ PRESETS: dict[str, Preset] = {
             "steps": 500,
             "optimizer": "adam",
             "learning_rate": 0.02,
+            "beta2": 0.99,
             "averaging": 0.99,
             "canvas_padding": 0,
             "precision": "float32",
