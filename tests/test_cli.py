@@ -22,7 +22,7 @@ from rich.console import Console
 import impasto
 from impasto import backbones, cli, figures, images, painting, terminal
 from impasto.cli import program
-from impasto.options import PaintOptions
+from impasto.options import PaintOptions, alternatives
 from impasto.presets import PRESETS, options_for
 
 ROOT = Path(impasto.__file__).parent.parent
@@ -70,7 +70,7 @@ OWN = {"tile": 96, "memory": "2G", "budget": "60s"}  # options whose values have
 
 def another(declared: Any) -> Any:
     """A value that an option may have and no preset gives it."""
-    kind = declared.type
+    kind = alternatives(declared.type)[0]
     if declared.name in OWN:
         return OWN[declared.name]
     if get_origin(kind) is Literal:
