@@ -1,0 +1,47 @@
+"""Print the table of docs/papers.md: the presets' settings."""
+
+from impasto.options import PaintOptions
+from impasto.presets import PRESETS, options_for
+
+OPTIMIZERS = {"lbfgs": "L-BFGS", "adam": "Adam"}
+DOCUMENTS = {"gatys2015": "A", "ryanchankh": "B", "assignment4": "C", "fast-basic": "D", "blog": "E"}
+
+
+def table() -> str:
+    """A row for each preset: document, network, layers, loss, weights, start, optimiser and its evaluations."""
+    lines = [
+        "| preset | document | network, pooling | content | style | loss | α | β | start | optimiser |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for name in PRESETS:
+        chosen = options_for(name)
+        cells = (
+            f"`{name}`",
+            DOCUMENTS.get(name, ""),
+            f"{chosen.backbone}, {'average' if chosen.backbone == 'petit' else chosen.pooling}",
+            " ".join(chosen.content_layers),
+            f"{chosen.style_layers[0]} to {chosen.style_layers[-1]}",
+            loss(chosen),
+            f"{chosen.content_weight:g}",
+            f"{chosen.style_weight:g}",
+            chosen.start,
+            f"{OPTIMIZERS[chosen.optimizer]}, {steps(chosen)}",
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def loss(options: PaintOptions) -> str:
+    """The style loss and how its difference is reduced."""
+    over = f" over {options.gram_normalization}" if options.style_loss == "gram" else ""
+    return f"{options.style_loss}{over}, {options.style_reduction}"
+
+
+def steps(options: PaintOptions) -> str:
+    """Evaluations at the first scale and at each that follows, if one does."""
+    several = options.min_scale < options.size
+    return f"{options.first_steps} + {options.steps} a scale" if several else str(options.first_steps or options.steps)
+
+
+if __name__ == "__main__":
+    print(table())
