@@ -5,12 +5,23 @@ import json
 import re
 import runpy
 import shlex
+import threading
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
+from http.server import HTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from clips import pan, write
 from PIL import Image
+from safetensors.torch import save_file
+
+from impasto import choosing, engines, forecast
+from impasto.backbones import BACKBONES
+from impasto.presets import PRESETS, TRAINING, Preset
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
@@ -19,6 +30,11 @@ PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 def test_the_table_of_conventions_is_what_its_program_prints() -> None:
     table = runpy.run_path(str(ROOT / "docs" / "conventions_table.py"))["table"]()
     assert table in (ROOT / "docs" / "conventions.md").read_text(encoding="utf-8")
+
+
+def test_the_table_of_presets_is_what_its_program_prints() -> None:
+    table = runpy.run_path(str(ROOT / "docs" / "presets_table.py"))["table"]()
+    assert table in (ROOT / "docs" / "papers.md").read_text(encoding="utf-8")
 
 
 def test_the_page_on_control_shows_the_commands_that_painted_it() -> None:
@@ -87,6 +103,94 @@ def test_every_command_can_be_given(page: Path) -> None:
         assert tokens[0] in app, f"{page.name}: {command}"
         if len(tokens) > 1:
             app.parse_args(tokens, exit_on_error=False, print_error=False)
+
+
+# ------------------------------------------------------------------------------------------- what is run, at small size
+
+TINY = {"size": 48, "min_scale": 48, "steps": 2, "first_steps": 2}
+BRIEF = {"size": 64, "crop": 64, "steps": 2, "batch": 1}
+SMALL = {"--size": "48", "--width": "64", "--height": "64", "--workers": "1"}
+WAITS = ("serve_forever", "gradio_client")  # for somebody else: such a block is compiled, not run
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the pictures and clips that pages speak of, tiny, and defaults that make quick work of them."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(PRESETS, "default", Preset("", TINY))
+    monkeypatch.setitem(TRAINING, "default", Preset("", BRIEF))
+    monkeypatch.setattr(choosing, "SMALL", TINY)
+    monkeypatch.setattr(forecast, "PROBES", (48, 64))
+    monkeypatch.setattr(engines, "choose", lambda *_: "torch")  # which needs no compiling
+    for number, name in enumerate("photo painting other a b valley swirl woodcut".split()):
+        Image.fromarray(pan(1, seed=number)[0]).save(f"{name}.jpg")
+    for folder, name in (("photos", "photo"), ("paintings", "painting")):
+        Path(folder).mkdir()
+        Image.fromarray(pan(1, 80, 96)[0]).save(f"{folder}/{name}.jpg")
+    write(tmp_path / "clip.mp4", pan(4), rate=1)
+    Path("wave.jpg").write_bytes(Path("other.jpg").read_bytes())
+    return tmp_path
+
+
+def blocks(page: Path) -> list[str]:
+    """The Python of a page, at sizes and for steps that are quick."""
+    found = re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S)
+    return [re.sub(r"\b(size|steps)=\d+", lambda match: f"{match[1]}={TINY[match[1]]}", block) for block in found]
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page)], ids=lambda page: page.name)
+def test_the_python_of_a_page_runs_from_top_to_bottom(page: Path, workplace: Path) -> None:
+    import impasto
+
+    impasto.paint("valley.jpg", "swirl.jpg").save("out.png")
+    namespace: dict[str, Any] = {"__name__": page.name}
+    for block in blocks(page):
+        if any(word in block for word in WAITS):
+            compile(block, page.name, "exec")
+        else:
+            run(block, namespace)
+
+
+def test_the_web_service_of_the_cookbook_paints_and_says_no(workplace: Path) -> None:
+    namespace: dict[str, Any] = {"__name__": "cookbook"}
+    (block,) = (block for block in blocks(ROOT / "docs" / "cookbook.md") if "class Service" in block)
+    run(block, namespace)
+    namespace["Service"].log_message = lambda *_: None
+    with HTTPServer(("127.0.0.1", 0), namespace["Service"]) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            address, photo = f"http://127.0.0.1:{server.server_port}", Path("photo.jpg").read_bytes()
+            with urllib.request.urlopen(f"{address}/painting", photo) as answer:
+                assert answer.headers["Content-Type"] == "image/png"
+                assert answer.read(8) == b"\x89PNG\r\n\x1a\n"
+            for path, body, status in (("/painting", b"no picture", 422), ("/elsewhere", photo, 404)):
+                with pytest.raises(urllib.error.HTTPError) as refused:
+                    urllib.request.urlopen(f"{address}{path}", body)
+                with refused.value:
+                    assert refused.value.code == status
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_every_command_of_the_cookbook_does_what_it_should(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the order of the page, for one hands on to the next; with random weights where VGG-19 is asked for."""
+    from impasto.cli.program import run as impasto
+
+    weights = {key: torch.randn(shape) * 0.05 for key, shape in BACKBONES["vgg19"].shapes.items() if key < "conv5_2"}
+    (workplace / "cache").mkdir()
+    save_file(weights, workplace / "cache" / "vgg19.safetensors")
+    torch.save(weights, "vgg19-dcbb9e9d.pth")
+    for command in commands(ROOT / "docs" / "cookbook.md"):
+        verb, *tokens = shlex.split(command, comments=True)[1:]
+        if verb == "export":  # slow, and tests/test_exporting.py sees to it
+            continue
+        given = [SMALL.get(before, token) for before, token in zip([verb, *tokens], tokens, strict=False)]
+        assert impasto([verb, *given]) == 0, command
+        for before, target in zip(given, given[1:], strict=False):
+            if before == "-o":
+                assert Path(target).exists(), command
 
 
 def test_the_page_on_reports_shows_the_commands_that_drew_it() -> None:
