@@ -105,6 +105,14 @@ def test_every_command_can_be_given(page: Path) -> None:
             app.parse_args(tokens, exit_on_error=False, print_error=False)
 
 
+def test_the_tests_that_prove_something_exist() -> None:
+    there = "\n".join(test.read_text(encoding="utf-8") for test in Path(__file__).parent.glob("test_*.py"))
+    named = re.findall(r"`(test_\w+)`", (ROOT / "docs" / "peers.md").read_text(encoding="utf-8"))
+    assert len(named) >= 6
+    for name in named:
+        assert f"def {name}(" in there
+
+
 # ------------------------------------------------------------------------------------------- what is run, at small size
 
 TINY = {"size": 48, "min_scale": 48, "steps": 2, "first_steps": 2}
