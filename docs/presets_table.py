@@ -1,5 +1,9 @@
-"""Print the table of docs/papers.md: the presets' settings."""
+"""Print the table of docs/papers.md: the presets' settings.
 
+python docs/presets_table.py
+"""
+
+from impasto.backbones import BACKBONES
 from impasto.options import PaintOptions
 from impasto.presets import PRESETS, options_for
 
@@ -8,24 +12,19 @@ DOCUMENTS = {"gatys2015": "A", "ryanchankh": "B", "assignment4": "C", "fast-basi
 
 
 def table() -> str:
-    """A row for each preset: document, network, layers, loss, weights, start, optimiser and its evaluations."""
-    lines = [
-        "| preset | document | network, pooling | content | style | loss | α | β | start | optimiser |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
+    """A row for each preset."""
+    lines = ["| preset | network | content; style | style loss | α : β | from, by |", "| --- " * 6 + "|"]
     for name in PRESETS:
         chosen = options_for(name)
+        document = f" ({DOCUMENTS[name]})" if name in DOCUMENTS else ""
+        pooling = BACKBONES[chosen.backbone].pooling if chosen.pooling == "auto" else chosen.pooling
         cells = (
-            f"`{name}`",
-            DOCUMENTS.get(name, ""),
-            f"{chosen.backbone}, {'average' if chosen.backbone == 'petit' else chosen.pooling}",
-            " ".join(chosen.content_layers),
-            f"{chosen.style_layers[0]} to {chosen.style_layers[-1]}",
+            f"`{name}`{document}",
+            f"{chosen.backbone}, {pooling}",
+            f"{' '.join(chosen.content_layers)}; {chosen.style_layers[0]} to {chosen.style_layers[-1]}",
             loss(chosen),
-            f"{chosen.content_weight:g}",
-            f"{chosen.style_weight:g}",
-            chosen.start,
-            f"{OPTIMIZERS[chosen.optimizer]}, {steps(chosen)}",
+            f"{chosen.content_weight:g} : {chosen.style_weight:g}",
+            f"{chosen.start}, {OPTIMIZERS[chosen.optimizer]}, {steps(chosen)}",
         )
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)

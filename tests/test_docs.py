@@ -10,6 +10,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from http.server import HTTPServer
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,7 @@ def test_the_tests_that_prove_something_exist() -> None:
 TINY = {"size": 48, "min_scale": 48, "steps": 2, "first_steps": 2}
 BRIEF = {"size": 64, "crop": 64, "steps": 2, "batch": 1}
 SMALL = {"--size": "48", "--width": "64", "--height": "64", "--workers": "1"}
+PICTURES = ("photo", "painting", "other", "wave", "a", "b", "valley", "swirl", "woodcut")
 WAITS = ("serve_forever", "gradio_client")  # for somebody else: such a block is compiled, not run
 
 
@@ -130,13 +132,12 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(choosing, "SMALL", TINY)
     monkeypatch.setattr(forecast, "PROBES", (48, 64))
     monkeypatch.setattr(engines, "choose", lambda *_: "torch")  # which needs no compiling
-    for number, name in enumerate("photo painting other a b valley swirl woodcut".split()):
+    for number, name in enumerate(PICTURES):
         Image.fromarray(pan(1, seed=number)[0]).save(f"{name}.jpg")
     for folder, name in (("photos", "photo"), ("paintings", "painting")):
         Path(folder).mkdir()
         Image.fromarray(pan(1, 80, 96)[0]).save(f"{folder}/{name}.jpg")
     write(tmp_path / "clip.mp4", pan(4), rate=1)
-    Path("wave.jpg").write_bytes(Path("other.jpg").read_bytes())
     return tmp_path
 
 
@@ -196,7 +197,7 @@ def test_every_command_of_the_cookbook_does_what_it_should(workplace: Path, monk
             continue
         given = [SMALL.get(before, token) for before, token in zip([verb, *tokens], tokens, strict=False)]
         assert impasto([verb, *given]) == 0, command
-        for before, target in zip(given, given[1:], strict=False):
+        for before, target in pairwise(given):
             if before == "-o":
                 assert Path(target).exists(), command
 
