@@ -1,0 +1,245 @@
+"""How fast this machine evaluates: impasto's engine against the textbook loop, in turns in one process.
+
+An evaluation is a loss and its gradient to the pixels, of which every optimiser's steps are made. All ways see the same
+picture through the same weights. Machines are seldom idle, so the ways take turns and the medians of their times are set
+against each other, never the times of two runs. How near a way comes to what the machine can do at all is measured against
+large matrix products in the same precision, in the same turns.
+"""
+
+import os
+import platform
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from itertools import product
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+import impasto
+from impasto import images, machine, painting, tiling, weights
+from impasto.backbones import BACKBONES, Architecture, Backbone
+from impasto.errors import OptionError
+from impasto.fused import fuse
+from impasto.optimize import Losses, evaluate
+from impasto.options import PaintOptions
+from impasto.presets import options_for
+from impasto.scene import Picture, View
+from impasto.textbook import Loop
+
+DEMO = Path(impasto.__file__).parent / "assets" / "demo"
+SIZES = 64, 2048
+ROUNDS, QUICK_ROUNDS, QUICK_SIZE = 5, 2, 256
+NOISE = 0.1  # of the picture: an evaluation somewhere on the way from photo to painting
+EDGE = 2048  # of the matrices whose product is timed
+INSTRUCTIONS = "avx2", "avx512f", "avx512_bf16", "amx_bf16", "asimd", "sve", "bf16"  # that make products faster
+LOSSES = "gram", "wasserstein"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A way to evaluate. seconds: least, median and most; ratio: how often as fast as the textbook loop of that loss.
+
+    share: of the speed of matrix products in its precision. cosine: of its gradient to autograd's in float32, None for
+    the textbook loop, which weighs otherwise. chosen: whether it is what impasto takes here.
+    """
+
+    network: str
+    loss: str
+    way: str
+    seconds: tuple[float, float, float]
+    ratio: float
+    share: float
+    cosine: float | None
+    chosen: bool
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """machine: facts by name. size: width and height. ceilings: precision -> operations a second in matrix products."""
+
+    machine: Mapping[str, Any]
+    size: tuple[int, int]
+    rounds: int
+    ceilings: Mapping[str, float]
+    rows: Sequence[Row]
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Way:
+    """A name, an objective, the precision it computes in."""
+
+    name: str
+    objective: Callable[[Tensor], Losses]
+    dtype: torch.dtype
+
+
+def run(size: int = 512, *, quick: bool = False, on_case: Callable[[int, int], object] | None = None) -> Benchmark:
+    """Measure on the shipped pictures with their longer side at `size`, or quick: at 256, with fewer rounds.
+
+    on_case: called with (cases done, in all). Raises OptionError for a size out of range.
+    """
+    if not SIZES[0] <= size <= SIZES[1]:
+        raise OptionError(f"--size is {size}; it must be a whole number from {SIZES[0]} to {SIZES[1]}.")
+    size, rounds = (min(size, QUICK_SIZE), QUICK_ROUNDS) if quick else (size, ROUNDS)
+    device = machine.choose_device("auto")
+    photo, style = (images.resize(images.load(DEMO / name), size).to(device) for name in ("valley.jpg", "swirl.jpg"))
+    rows: list[Row] = []
+    reached: dict[str, list[float]] = {}
+    cases = list(product(NETWORKS, LOSSES))
+    for number, (network, loss) in enumerate(cases, start=1):
+        options = options_for(backbone=network, style_loss=loss, pooling="average")
+        found, ceilings = measured(options, photo, style, rounds)
+        rows += found
+        for precision, ceiling in ceilings.items():
+            reached.setdefault(precision, []).append(ceiling)
+        if on_case is not None:
+            on_case(number, len(cases))
+    shape = photo.shape[3], photo.shape[2]
+    return Benchmark(facts(device), shape, rounds, {name: median(each) for name, each in reached.items()}, rows)
+
+
+def measured(options: PaintOptions, photo: Tensor, style: Tensor, rounds: int) -> tuple[list[Row], dict[str, float]]:
+    """(a row for every way to evaluate these options' objective, precision -> operations a second in products)."""
+    image = noisy(photo)
+    found = list(ways(options, photo, style))
+    calls: dict[str, Callable[[], object]] = {way.name: partial(evaluated, way, image) for way in found}
+    precisions = {precision(way.dtype): way.dtype for way in found}
+    calls |= {name: multiplication(dtype, photo.device) for name, dtype in precisions.items()}
+    times = in_turns(calls, rounds)
+    ceilings = {name: 2 * EDGE**3 / median(times[name]) for name in precisions}
+    needed = operations(BACKBONES[options.backbone], options, photo.shape[2:])
+    exact = evaluated(found[1], image)
+    rows = [
+        Row(
+            NETWORKS[options.backbone][0],
+            options.style_loss,
+            way.name,
+            (min(times[way.name]), median(times[way.name]), max(times[way.name])),
+            median(times[found[0].name]) / median(times[way.name]),
+            needed / median(times[way.name]) / ceilings[precision(way.dtype)],
+            float(F.cosine_similarity(evaluated(way, image).flatten(), exact.flatten(), 0)) if index else None,
+            index == len(found) - 1,
+        )
+        for index, way in enumerate(found)
+    ]
+    return rows, ceilings
+
+
+# ----------------------------------------------------------------------------------------------------------- the ways
+
+
+def random_weights(architecture: Architecture) -> dict[str, Tensor]:
+    """Of an architecture's shapes, as He et al. 2015 draw them: they cost what trained ones do."""
+    generator = torch.Generator().manual_seed(0)
+    return {
+        key: torch.randn(shape, generator=generator) * (2 / (9 * shape[1])) ** 0.5
+        if len(shape) == 4
+        else torch.zeros(shape)
+        for key, shape in architecture.shapes.items()
+    }
+
+
+# network -> its name in the table, and its weights
+NETWORKS: dict[str, tuple[str, Callable[[], Mapping[str, Tensor]]]] = {
+    "petit": ("petit", lambda: weights.shipped("petit")),
+    "vgg19": ("VGG-19, random weights", lambda: random_weights(BACKBONES["vgg19"])),
+}
+
+
+def ways(options: PaintOptions, photo: Tensor, style: Tensor) -> Iterator[Way]:
+    """The textbook loop, impasto by autograd in float32, and what this machine has besides; the last is what is chosen."""
+    architecture, device = BACKBONES[options.backbone], photo.device
+    numbers = NETWORKS[options.backbone][1]()
+    plain = {key: value.to(device) for key, value in numbers.items()}
+    loop = Loop(architecture, plain, options.style_loss, options.content_layers, options.style_layers)
+    yield Way("textbook loop, float32", loop.matched(photo, style), torch.float32)
+
+    def backbone(dtype: torch.dtype) -> Backbone:
+        return Backbone(options.backbone, architecture, numbers, pooling="average", dtype=dtype, device=device)
+
+    view = View(photo, (Picture(style),))
+    chosen = painting.precision(options, device)
+    candidates = [backbone(torch.float32), fuse(backbone(torch.float32)), fuse(backbone(chosen))]
+    for name, each in {f"{each.engine}, {precision(each.dtype)}": each for each in candidates}.items():
+        terms = painting.make_terms(view, each, options, painting.Shelf())
+        yield Way(name, painting.make_objective(view, each, terms), each.dtype)
+
+
+def noisy(photo: Tensor) -> Tensor:
+    """The photo with noise over it, the same at every call."""
+    noise = torch.rand(photo.shape, generator=torch.Generator().manual_seed(0))
+    return photo.lerp(noise.to(photo), NOISE)
+
+
+def evaluated(way: Way, image: Tensor) -> Tensor:
+    """One evaluation: the gradient. It has been computed when this returns, on any device."""
+    return evaluate(way.objective, 1, {}, image)[1]
+
+
+# --------------------------------------------------------------------------------------------------------- measuring
+
+
+def in_turns(calls: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
+    """Seconds of each call in every round but the first, which packs weights and asks for memory."""
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    for number in range(rounds + 1):
+        for name, call in calls.items():
+            began = time.perf_counter()
+            call()
+            times[name] += [time.perf_counter() - began] if number else []
+    return times
+
+
+def multiplication(dtype: torch.dtype, device: torch.device) -> Callable[[], object]:
+    """A call that multiplies two large matrices, and waits until it is done."""
+    left, right = (torch.rand(EDGE, EDGE, device=device).to(dtype) for _ in range(2))
+    return lambda: float((left @ right)[0, 0])
+
+
+def operations(architecture: Architecture, options: PaintOptions, shape: Sequence[int]) -> float:
+    """Floating-point operations that an evaluation at (height, width) needs: convolutions and statistics, there and back.
+
+    A multiplication and its addition are two. Only pixels have a gradient, so the way back costs what the way there does.
+    """
+    chain = architecture.layers
+    total, channels = 0, 3
+    for layer in chain[: max(map(chain.index, (*options.style_layers, *options.content_layers))) + 1]:
+        height, width = tiling.grid(shape, layer)
+        if layer.startswith("conv"):
+            into, channels = channels, architecture.shapes[f"{layer}.weight"][0]
+            total += 9 * into * channels * height * width
+        if layer in options.style_layers:
+            total += channels**2 * height * width
+    return 2 * 2 * float(total)
+
+
+def precision(dtype: torch.dtype) -> str:
+    """bfloat16, float32"""
+    return str(dtype).removeprefix("torch.")
+
+
+def facts(device: torch.device) -> dict[str, Any]:
+    """What the times depend on."""
+    information = Path("/proc/cpuinfo")
+    lines = information.read_text(encoding="utf-8").splitlines() if information.exists() else []
+    known = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
+    flags = known.get("flags", known.get("Features", "")).split()
+    return {
+        "processor": known.get("model name") or platform.processor() or platform.machine(),
+        "instructions": [flag for flag in INSTRUCTIONS if flag in flags],
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else str(device),
+        "torch": torch.__version__.split("+")[0],
+        "system": platform.system(),
+    }
