@@ -15,35 +15,45 @@ from functools import partial
 from itertools import product
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 import impasto
-from impasto import images, machine, painting, tiling, weights
+from impasto import images, machine, tiling, weights
 from impasto.backbones import BACKBONES, Architecture, Backbone
+from impasto.equipment import precision
 from impasto.errors import OptionError
 from impasto.fused import fuse
+from impasto.objective import make_objective, make_terms
 from impasto.optimize import Losses, evaluate
 from impasto.options import PaintOptions
 from impasto.presets import options_for
 from impasto.scene import Picture, View
+from impasto.shelf import Shelf
 from impasto.textbook import Loop
 
 DEMO = Path(impasto.__file__).parent / "assets" / "demo"
 SIZES = 64, 2048
-ROUNDS, QUICK_ROUNDS, QUICK_SIZE = 5, 2, 256
+LEAST_ROUNDS, MOST_ROUNDS = 2, 9
+PATIENCE, QUICK_PATIENCE, QUICK_SIZE = 20.0, 3.0, 256  # seconds in which rounds of a case begin; pixels
+CLOCKS: dict[str, Callable[[], float]] = {"wall": time.perf_counter, "processor": time.process_time}
 NOISE = 0.1  # of the picture: an evaluation somewhere on the way from photo to painting
 EDGE = 2048  # of the matrices whose product is timed
 INSTRUCTIONS = "avx2", "avx512f", "avx512_bf16", "amx_bf16", "asimd", "sve", "bf16"  # that make products faster
 LOSSES = "gram", "wasserstein"
 
+ClockName: TypeAlias = Literal["wall", "processor"]
+Calls: TypeAlias = Mapping[str, Callable[[], object]]
+
 
 @dataclass(frozen=True)
 class Row:
-    """A way to evaluate. seconds: least, median and most; ratio: how often as fast as the textbook loop of that loss.
+    """A way to evaluate. seconds: least, median and most of so many rounds.
+
+    ratio: how often as fast as the textbook loop of that loss.
 
     share: of the speed of matrix products in its precision. cosine: of its gradient to autograd's in float32, None for
     the textbook loop, which weighs otherwise. chosen: whether it is what impasto takes here.
@@ -53,6 +63,7 @@ class Row:
     loss: str
     way: str
     seconds: tuple[float, float, float]
+    rounds: int
     ratio: float
     share: float
     cosine: float | None
@@ -61,13 +72,17 @@ class Row:
 
 @dataclass(frozen=True)
 class Benchmark:
-    """machine: facts by name. size: width and height. ceilings: precision -> operations a second in matrix products."""
+    """machine: facts by name. size: width and height. ceilings: precision -> operations a second in matrix products.
+
+    others: share of the machine that other processes took meanwhile, None where nobody says.
+    """
 
     machine: Mapping[str, Any]
     size: tuple[int, int]
-    rounds: int
+    clock: ClockName
     ceilings: Mapping[str, float]
     rows: Sequence[Row]
+    others: float | None
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -83,39 +98,52 @@ class Way:
     dtype: torch.dtype
 
 
-def run(size: int = 512, *, quick: bool = False, on_case: Callable[[int, int], object] | None = None) -> Benchmark:
+def run(
+    size: int = 512,
+    *,
+    quick: bool = False,
+    clock: ClockName = "wall",
+    on_case: Callable[[int, int], object] | None = None,
+) -> Benchmark:
     """Measure on the shipped pictures with their longer side at `size`, or quick: at 256, with fewer rounds.
 
+    clock: "processor" counts the processor's time on one thread, which a machine that is not idle hardly changes.
     on_case: called with (cases done, in all). Raises OptionError for a size out of range.
     """
     if not SIZES[0] <= size <= SIZES[1]:
         raise OptionError(f"--size is {size}; it must be a whole number from {SIZES[0]} to {SIZES[1]}.")
-    size, rounds = (min(size, QUICK_SIZE), QUICK_ROUNDS) if quick else (size, ROUNDS)
+    size, patience = (min(size, QUICK_SIZE), QUICK_PATIENCE) if quick else (size, PATIENCE)
     device = machine.choose_device("auto")
     photo, style = (images.resize(images.load(DEMO / name), size).to(device) for name in ("valley.jpg", "swirl.jpg"))
     rows: list[Row] = []
     reached: dict[str, list[float]] = {}
     cases = list(product(NETWORKS, LOSSES))
-    for number, (network, loss) in enumerate(cases, start=1):
-        options = options_for(backbone=network, style_loss=loss, pooling="average")
-        found, ceilings = measured(options, photo, style, rounds)
-        rows += found
-        for precision, ceiling in ceilings.items():
-            reached.setdefault(precision, []).append(ceiling)
-        if on_case is not None:
-            on_case(number, len(cases))
+    before = busy()
+    with machine.threads(1 if clock == "processor" else None):
+        for number, (network, loss) in enumerate(cases, start=1):
+            options = options_for(backbone=network, style_loss=loss, pooling="average")
+            found, ceilings = measured(options, photo, style, partial(in_turns, clock=CLOCKS[clock], patience=patience))
+            rows += found
+            for name, ceiling in ceilings.items():
+                reached.setdefault(name, []).append(ceiling)
+            if on_case is not None:
+                on_case(number, len(cases))
+        known = facts(device)
+    others = None if before is None else taken(before, busy() or before)
     shape = photo.shape[3], photo.shape[2]
-    return Benchmark(facts(device), shape, rounds, {name: median(each) for name, each in reached.items()}, rows)
+    return Benchmark(known, shape, clock, {name: median(each) for name, each in reached.items()}, rows, others)
 
 
-def measured(options: PaintOptions, photo: Tensor, style: Tensor, rounds: int) -> tuple[list[Row], dict[str, float]]:
+def measured(
+    options: PaintOptions, photo: Tensor, style: Tensor, timed: Callable[[Calls], Mapping[str, list[float]]]
+) -> tuple[list[Row], dict[str, float]]:
     """(a row for every way to evaluate these options' objective, precision -> operations a second in products)."""
     image = noisy(photo)
     found = list(ways(options, photo, style))
     calls: dict[str, Callable[[], object]] = {way.name: partial(evaluated, way, image) for way in found}
-    precisions = {precision(way.dtype): way.dtype for way in found}
+    precisions = {words(way.dtype): way.dtype for way in found}
     calls |= {name: multiplication(dtype, photo.device) for name, dtype in precisions.items()}
-    times = in_turns(calls, rounds)
+    times = timed(calls)
     ceilings = {name: 2 * EDGE**3 / median(times[name]) for name in precisions}
     needed = operations(BACKBONES[options.backbone], options, photo.shape[2:])
     exact = evaluated(found[1], image)
@@ -125,8 +153,9 @@ def measured(options: PaintOptions, photo: Tensor, style: Tensor, rounds: int) -
             options.style_loss,
             way.name,
             (min(times[way.name]), median(times[way.name]), max(times[way.name])),
+            len(times[way.name]),
             median(times[found[0].name]) / median(times[way.name]),
-            needed / median(times[way.name]) / ceilings[precision(way.dtype)],
+            needed / median(times[way.name]) / ceilings[words(way.dtype)],
             float(F.cosine_similarity(evaluated(way, image).flatten(), exact.flatten(), 0)) if index else None,
             index == len(found) - 1,
         )
@@ -168,11 +197,11 @@ def ways(options: PaintOptions, photo: Tensor, style: Tensor) -> Iterator[Way]:
         return Backbone(options.backbone, architecture, numbers, pooling="average", dtype=dtype, device=device)
 
     view = View(photo, (Picture(style),))
-    chosen = painting.precision(options, device)
+    chosen = precision(options, device)
     candidates = [backbone(torch.float32), fuse(backbone(torch.float32)), fuse(backbone(chosen))]
-    for name, each in {f"{each.engine}, {precision(each.dtype)}": each for each in candidates}.items():
-        terms = painting.make_terms(view, each, options, painting.Shelf())
-        yield Way(name, painting.make_objective(view, each, terms), each.dtype)
+    for name, each in {f"{each.engine}, {words(each.dtype)}": each for each in candidates}.items():
+        terms = make_terms(view, each, options, Shelf())
+        yield Way(name, make_objective(view, each, terms), each.dtype)
 
 
 def noisy(photo: Tensor) -> Tensor:
@@ -189,14 +218,20 @@ def evaluated(way: Way, image: Tensor) -> Tensor:
 # --------------------------------------------------------------------------------------------------------- measuring
 
 
-def in_turns(calls: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
-    """Seconds of each call in every round but the first, which packs weights and asks for memory."""
+def in_turns(calls: Calls, clock: Callable[[], float], patience: float) -> dict[str, list[float]]:
+    """Seconds of each call in every round but the first, which packs weights and asks for memory.
+
+    patience: seconds after which no round begins, if there have been `LEAST_ROUNDS`.
+    """
     times: dict[str, list[float]] = {name: [] for name in calls}
-    for number in range(rounds + 1):
+    end = time.monotonic() + patience
+    for number in range(1 + MOST_ROUNDS):
+        if number > LEAST_ROUNDS and time.monotonic() > end:
+            break
         for name, call in calls.items():
-            began = time.perf_counter()
+            began = clock()
             call()
-            times[name] += [time.perf_counter() - began] if number else []
+            times[name] += [clock() - began] if number else []
     return times
 
 
@@ -223,7 +258,7 @@ def operations(architecture: Architecture, options: PaintOptions, shape: Sequenc
     return 2 * 2 * float(total)
 
 
-def precision(dtype: torch.dtype) -> str:
+def words(dtype: torch.dtype) -> str:
     """bfloat16, float32"""
     return str(dtype).removeprefix("torch.")
 
@@ -243,3 +278,26 @@ def facts(device: torch.device) -> dict[str, Any]:
         "torch": torch.__version__.split("+")[0],
         "system": platform.system(),
     }
+
+
+class Busy(NamedTuple):
+    """Seconds of processor time since the machine began: in all, spent by anybody, spent by this process."""
+
+    total: float
+    anybody: float
+    here: float
+
+
+def busy() -> Busy | None:
+    """Where the machine's time has gone so far; None where nobody says."""
+    file = Path("/proc/stat")
+    if not file.exists():
+        return None
+    ticks = [int(each) / os.sysconf("SC_CLK_TCK") for each in file.read_text().split("\n", 1)[0].split()[1:9]]
+    return Busy(sum(ticks), sum(ticks) - ticks[3] - ticks[4], time.process_time())
+
+
+def taken(before: Busy, after: Busy) -> float:
+    """The share of the machine's time that others took between the two."""
+    total, anybody, here = (late - early for late, early in zip(after, before, strict=True))
+    return min(1.0, max(0.0, (anybody - here) / max(total, 1e-9)))

@@ -1,6 +1,8 @@
 """The benchmark counts right and sets like against like; how fast anything is, no test asserts."""
 
 import json
+import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -26,6 +28,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(benchmark.NETWORKS, name, (f"tiny {name}", lambda: benchmark.random_weights(TINY)))
         monkeypatch.setitem(benchmark.BACKBONES, name, TINY)
     monkeypatch.setattr(benchmark, "EDGE", 64)
+    monkeypatch.setattr(benchmark, "QUICK_PATIENCE", 0.0)
     monkeypatch.setattr(benchmark, "options_for", lambda **given: options_for(**given, **LAYERS))
 
 
@@ -45,16 +48,19 @@ def test_operations_are_those_that_torch_counts(network: str) -> None:
 
 def test_the_first_round_does_not_count_and_calls_take_turns() -> None:
     called: list[str] = []
-    times = benchmark.in_turns({"a": lambda: called.append("a"), "b": lambda: called.append("b")}, 2)
-    assert called == ["a", "b"] * 3
-    assert {name: len(seconds) for name, seconds in times.items()} == {"a": 2, "b": 2}
+    calls = {name: partial(called.append, name) for name in "ab"}
+    times = benchmark.in_turns(calls, clock=time.perf_counter, patience=0.0)
+    assert called == ["a", "b"] * (1 + benchmark.LEAST_ROUNDS)
+    assert {name: len(seconds) for name, seconds in times.items()} == dict.fromkeys("ab", benchmark.LEAST_ROUNDS)
+    assert len(benchmark.in_turns(calls, clock=time.perf_counter, patience=60.0)["a"]) == benchmark.MOST_ROUNDS
 
 
 @pytest.mark.usefixtures("small")
 def test_every_way_of_impasto_has_the_same_gradient() -> None:
     photo, style = (torch.rand(1, 3, 32, 40, generator=torch.Generator().manual_seed(seed)) for seed in (0, 1))
     options = benchmark.options_for(backbone="vgg19", style_loss="gram", pooling="average")
-    rows, ceilings = benchmark.measured(options, photo, style, 1)
+    timed = partial(benchmark.in_turns, clock=time.perf_counter, patience=0.0)
+    rows, ceilings = benchmark.measured(options, photo, style, timed)
     assert rows[0].ratio == 1
     assert rows[0].cosine is None
     assert [row.chosen for row in rows] == [False] * (len(rows) - 1) + [True]
@@ -79,6 +85,12 @@ def test_both_objectives_have_the_same_targets(smooth_image: Tensor) -> None:
         assert sum(float(value) for name, value in losses.items() if name.startswith("style")) > 0
 
 
+def test_what_others_take_is_what_is_neither_idle_nor_ours() -> None:
+    before, after = benchmark.Busy(100, 60, 10), benchmark.Busy(200, 140, 50)
+    assert benchmark.taken(before, after) == pytest.approx((80 - 40) / 100)
+    assert benchmark.taken(before, before) == 0
+
+
 @pytest.mark.parametrize("size", [63, 2049])
 def test_a_size_out_of_range_is_named(size: int) -> None:
     with pytest.raises(OptionError, match=f"--size is {size}"):
@@ -97,6 +109,6 @@ def test_the_verb_prints_a_table_and_writes_json(tmp_path: Path, capsys: pytest.
     for row in found["rows"]:
         assert f"{row['network']}, {row['loss']}" in printed
         assert f"{row['way']}{' *' if row['chosen'] else ''}" in printed
-    assert cli.run(["benchmark", "--size", "64", "--quick", "--json", "-", "-q"]) == 0
-    assert json.loads(capsys.readouterr().out)["size"] == [64, 48]
+    assert cli.run(["benchmark", "--size", "64", "--quick", "--clock", "processor", "--json", "-", "-q"]) == 0
+    assert json.loads(capsys.readouterr().out)["machine"]["threads"] == 1
     assert cli.run(["benchmark", "--json", str(tmp_path)]) == 2

@@ -2,11 +2,13 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
 from impasto.cli.program import Quiet, app
+
+DISTURBED = 0.05  # share of the machine that others take, above which times are not to be trusted
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -19,6 +21,7 @@ def benchmark(
     *,
     size: int = 512,
     quick: Annotated[bool, Parameter(negative=())] = False,
+    clock: Literal["wall", "processor"] = "wall",
     json_file: Annotated[Path | None, Parameter(name="--json", allow_leading_hyphen=True)] = None,
     quiet: Quiet = False,
 ) -> int:
@@ -32,6 +35,8 @@ def benchmark(
         Longer side of the picture in pixels.
     quick
         At most 256 pixels and fewer rounds: some ten seconds, rougher figures.
+    clock
+        wall; or processor, which counts the processor's time on one thread: for a machine that is not idle.
     json_file
         Write every figure to this file; "-" is standard output, in place of the table.
     """
@@ -48,7 +53,11 @@ def benchmark(
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=quiet or not console.is_terminal) as progress:
         task = progress.add_task("measuring", total=None)
-        found = run(size, quick=quick, on_case=lambda done, total: progress.update(task, completed=done, total=total))
+
+        def tell(done: int, total: int) -> None:
+            progress.update(task, completed=done, total=total)
+
+        found = run(size, quick=quick, clock=clock, on_case=tell)
     if json_file is not None:
         write_text(json_file, json.dumps(found.as_dict(), indent=1))
     if str(json_file) != "-":
@@ -59,16 +68,23 @@ def benchmark(
 
 
 def said(found: "Benchmark") -> str:
-    """The machine and its ceilings, in words."""
+    """The machine, its ceilings and what the columns are, in words."""
     facts = found.machine
     instructions = f" with {', '.join(facts['instructions'])}" if facts["instructions"] else ""
     ceilings = " and ".join(f"{ceiling / 1e9:,.0f} GFLOP/s in {name}" for name, ceiling in found.ceilings.items())
-    return (
-        f"{facts['processor']}{instructions}, {facts['threads']} of {facts['cores']} cores, torch {facts['torch']} on "
-        f"{facts['device']}. Matrix products: {ceilings}.\nOne evaluation at {found.size[0]} x {found.size[1]}, medians of "
-        f"{found.rounds} rounds; how often as fast as the textbook loop; share of the ceiling; cosine of the "
-        "gradient to autograd's in float32. * is what impasto chooses here."
-    )
+    lines = [
+        f"{facts['processor']}{instructions}, threads {facts['threads']} on {facts['cores']} cores, torch "
+        f"{facts['torch']} on {facts['device']}. Matrix products: {ceilings}.",
+        f"One evaluation at {found.size[0]} x {found.size[1]}: median seconds by the {found.clock} clock, how often as "
+        "fast as the textbook loop, share of the matrix products' speed, cosine of the gradient to autograd's in float32. "
+        "* is what impasto chooses here.",
+    ]
+    if found.clock == "wall" and found.others is not None and found.others > DISTURBED:
+        lines.append(
+            f"Other programs took {found.others:.0%} of the machine meanwhile: repeat this when it is idle, or with "
+            "--clock processor."
+        )
+    return "\n".join(lines)
 
 
 def drawn(found: "Benchmark") -> "Table":
