@@ -3,7 +3,7 @@
 An evaluation is a loss and its gradient to the pixels, of which every optimiser's steps are made. All ways see the same
 picture through the same weights. Machines are seldom idle, so the ways take turns and the medians of their times are set
 against each other, never the times of two runs. How near a way comes to what the machine can do at all is measured against
-large matrix products in the same precision, in the same turns.
+a large matrix product and a wide convolution in the same precision, the faster of them, in the same turns.
 """
 
 import os
@@ -41,7 +41,7 @@ LEAST_ROUNDS, MOST_ROUNDS = 2, 9
 PATIENCE, QUICK_PATIENCE, QUICK_SIZE = 20.0, 3.0, 256  # seconds in which rounds of a case begin; pixels
 CLOCKS: dict[str, Callable[[], float]] = {"wall": time.perf_counter, "processor": time.process_time}
 NOISE = 0.1  # of the picture: an evaluation somewhere on the way from photo to painting
-EDGE = 2048  # of the matrices whose product is timed
+EDGE = 2048  # of the matrices whose product is timed; a convolution has a quarter of that in channels
 INSTRUCTIONS = "avx2", "avx512f", "avx512_bf16", "amx_bf16", "asimd", "sve", "bf16"  # that make products faster
 LOSSES = "gram", "wasserstein"
 
@@ -55,7 +55,7 @@ class Row:
 
     ratio: how often as fast as the textbook loop of that loss.
 
-    share: of the speed of matrix products in its precision. cosine: of its gradient to autograd's in float32, None for
+    share: of the most operations a second in its precision. cosine: of its gradient to autograd's in float32, None for
     the textbook loop, which weighs otherwise. chosen: whether it is what impasto takes here.
     """
 
@@ -72,7 +72,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Benchmark:
-    """machine: facts by name. size: width and height. ceilings: precision -> operations a second in matrix products.
+    """machine: facts by name. size: width and height. ceilings: precision -> operations a second at most.
 
     others: share of the machine that other processes took meanwhile, None where nobody says.
     """
@@ -137,14 +137,16 @@ def run(
 def measured(
     options: PaintOptions, photo: Tensor, style: Tensor, timed: Callable[[Calls], Mapping[str, list[float]]]
 ) -> tuple[list[Row], dict[str, float]]:
-    """(a row for every way to evaluate these options' objective, precision -> operations a second in products)."""
+    """(a row for every way to evaluate these options' objective, precision -> operations a second at most)."""
     image = noisy(photo)
     found = list(ways(options, photo, style))
+    drills = {words(dtype): list(heavy(dtype, photo.device)) for dtype in dict.fromkeys(way.dtype for way in found)}
     calls: dict[str, Callable[[], object]] = {way.name: partial(evaluated, way, image) for way in found}
-    precisions = {words(way.dtype): way.dtype for way in found}
-    calls |= {name: multiplication(dtype, photo.device) for name, dtype in precisions.items()}
+    calls |= {drill.name: drill.call for each in drills.values() for drill in each}
     times = timed(calls)
-    ceilings = {name: 2 * EDGE**3 / median(times[name]) for name in precisions}
+    ceilings = {
+        name: max(drill.operations / median(times[drill.name]) for drill in each) for name, each in drills.items()
+    }
     needed = operations(BACKBONES[options.backbone], options, photo.shape[2:])
     exact = evaluated(found[1], image)
     rows = [
@@ -156,7 +158,7 @@ def measured(
             len(times[way.name]),
             median(times[found[0].name]) / median(times[way.name]),
             needed / median(times[way.name]) / ceilings[words(way.dtype)],
-            float(F.cosine_similarity(evaluated(way, image).flatten(), exact.flatten(), 0)) if index else None,
+            cosine(evaluated(way, image), exact) if index else None,
             index == len(found) - 1,
         )
         for index, way in enumerate(found)
@@ -204,6 +206,11 @@ def ways(options: PaintOptions, photo: Tensor, style: Tensor) -> Iterator[Way]:
         yield Way(name, make_objective(view, each, terms), each.dtype)
 
 
+def cosine(one: Tensor, other: Tensor) -> float:
+    """Of two gradients."""
+    return float(F.cosine_similarity(one.double().flatten(), other.double().flatten(), 0))
+
+
 def noisy(photo: Tensor) -> Tensor:
     """The photo with noise over it, the same at every call."""
     noise = torch.rand(photo.shape, generator=torch.Generator().manual_seed(0))
@@ -235,10 +242,25 @@ def in_turns(calls: Calls, clock: Callable[[], float], patience: float) -> dict[
     return times
 
 
-def multiplication(dtype: torch.dtype, device: torch.device) -> Callable[[], object]:
-    """A call that multiplies two large matrices, and waits until it is done."""
+class Drill(NamedTuple):
+    """Work that a processor does as fast as it can, so many operations of it, when called."""
+
+    name: str
+    operations: float
+    call: Callable[[], object]
+
+
+def heavy(dtype: torch.dtype, device: torch.device) -> Iterator[Drill]:
+    """The product of two large matrices, and a convolution of many channels: not the same library has to do them."""
     left, right = (torch.rand(EDGE, EDGE, device=device).to(dtype) for _ in range(2))
-    return lambda: float((left @ right)[0, 0])
+    yield Drill(f"product in {words(dtype)}", 2.0 * EDGE**3, lambda: float((left @ right)[0, 0]))
+    channels, edge = EDGE // 4, 32
+    x, weight = (
+        torch.rand(*shape, device=device).to(dtype).contiguous(memory_format=torch.channels_last)
+        for shape in ((1, channels, edge, edge), (channels, channels, 3, 3))
+    )
+    needed = 2.0 * 9 * channels**2 * edge**2
+    yield Drill(f"convolution in {words(dtype)}", needed, lambda: float(F.conv2d(x, weight, padding=1)[0, 0, 0, 0]))
 
 
 def operations(architecture: Architecture, options: PaintOptions, shape: Sequence[int]) -> float:

@@ -74,9 +74,9 @@ def said(found: "Benchmark") -> str:
     ceilings = " and ".join(f"{ceiling / 1e9:,.0f} GFLOP/s in {name}" for name, ceiling in found.ceilings.items())
     lines = [
         f"{facts['processor']}{instructions}, threads {facts['threads']} on {facts['cores']} cores, torch "
-        f"{facts['torch']} on {facts['device']}. Matrix products: {ceilings}.",
+        f"{facts['torch']} on {facts['device']}. At most {ceilings}.",
         f"One evaluation at {found.size[0]} x {found.size[1]}: median seconds by the {found.clock} clock, how often as "
-        "fast as the textbook loop, share of the matrix products' speed, cosine of the gradient to autograd's in float32. "
+        "fast as the textbook loop, share of that most, cosine of the gradient to autograd's in float32. "
         "* is what impasto chooses here.",
     ]
     if found.clock == "wall" and found.others is not None and found.others > DISTURBED:
