@@ -16,28 +16,41 @@ from impasto.options import STARTS, PaintOptions
 
 
 def start(content: Tensor, style: Tensor, options: PaintOptions) -> Tensor:
-    """The canvas before the first step, of the content's shape: noise·α + start·(1 - α)."""
-    generator = torch.Generator().manual_seed(options.seed)
-    normal = torch.randn(content.shape, generator=generator).to(content)
-    noise = (0.5 + 0.25 * normal).clamp(0, 1)
+    """The canvas before the first step, of the content's shape: noise·α + start·(1 - α). It may be `content` itself."""
+    canvas = unmixed(content, style, options)
+    if not options.start_noise:
+        return canvas
+    return noise(content, options.seed) * options.start_noise + canvas * (1 - options.start_noise)
+
+
+def normal(content: Tensor, seed: int) -> Tensor:
+    """Numbers of mean 0 and deviation 1 in the content's shape."""
+    return torch.randn(content.shape, generator=torch.Generator().manual_seed(seed)).to(content)
+
+
+def noise(content: Tensor, seed: int) -> Tensor:
+    """Gray noise in [0, 1] in the content's shape."""
+    return normal(content, seed).mul_(0.25).add_(0.5).clamp_(0, 1)
+
+
+def unmixed(content: Tensor, style: Tensor, options: PaintOptions) -> Tensor:
+    """What `options.start` names, without the noise over it. Raises OptionError for a file that is not there."""
     if options.start == "content":
-        canvas = content
-    elif options.start == "style":
-        canvas = cover(style, content.shape[2:])
-    elif options.start == "noise":
-        canvas = noise
-    elif options.start == "style-noise":  # noise of the style's mean and deviation, as style-transfer-pytorch has it
+        return content
+    if options.start == "style":
+        return cover(style, content.shape[2:])
+    if options.start == "noise":
+        return noise(content, options.seed)
+    if options.start == "style-noise":  # noise of the style's mean and deviation, as style-transfer-pytorch has it
         deviation, mean = torch.std_mean(style, (2, 3), keepdim=True)
-        canvas = (mean + deviation * normal).clamp(0, 1)
-    elif options.start in ("white", "gray"):
-        canvas = torch.full_like(content, {"white": 1.0, "gray": 0.5}[options.start])
-    elif os.path.lexists(options.start):  # unlike exists(), it never raises
-        canvas = cover(images.load(options.start).to(content), content.shape[2:])
-    else:
-        raise OptionError(
-            f"--start {options.start} is neither a file nor one of {', '.join(STARTS)}. Choose one of these or a picture."
-        )
-    return noise * options.start_noise + canvas * (1 - options.start_noise)
+        return (mean + deviation * normal(content, options.seed)).clamp(0, 1)
+    if options.start in ("white", "gray"):
+        return torch.full_like(content, {"white": 1.0, "gray": 0.5}[options.start])
+    if os.path.lexists(options.start):  # unlike exists(), it never raises
+        return cover(images.load(options.start).to(content), content.shape[2:])
+    raise OptionError(
+        f"--start {options.start} is neither a file nor one of {', '.join(STARTS)}. Choose one of these or a picture."
+    )
 
 
 def cover(image: Tensor, shape: torch.Size) -> Tensor:

@@ -290,8 +290,33 @@ def of_samples(prepare: Callable[[Any], Any]) -> Callable[[Sketch], Sketch]:
 
 def squared_variation(image: Tensor) -> Tensor:
     """Mean squared difference of neighbours down and across. (N, C, H, W) -> (N,)"""
-    down, across = image.diff(dim=2), image.diff(dim=3)
-    return down.square().mean((1, 2, 3)) + across.square().mean((1, 2, 3))
+    return SquaredVariation.apply(image)
+
+
+class SquaredVariation(torch.autograd.Function):
+    """Written by hand, as `OutOfRange` is, because autograd would keep copies of the picture, which may be large."""
+
+    @staticmethod
+    def forward(ctx: Any, image: Tensor) -> Tensor:
+        ctx.save_for_backward(image)
+        return sum(mean_square(image.diff(dim=axis)) for axis in (2, 3))  # type: ignore[return-value]
+
+    @staticmethod
+    def backward(ctx: Any, slope: Tensor) -> Tensor:
+        (image,) = ctx.saved_tensors
+        gradient = torch.zeros_like(image)
+        for axis in (2, 3):
+            change = image.diff(dim=axis)
+            change *= slope.view(-1, 1, 1, 1) * (2 / max(1, change[0].numel()))
+            length = change.shape[axis]
+            gradient.narrow(axis, 1, length).add_(change)
+            gradient.narrow(axis, 0, length).sub_(change)
+        return gradient
+
+
+def mean_square(x: Tensor) -> Tensor:
+    """(N, ...) -> (N,)"""
+    return torch.linalg.vector_norm(x.flatten(1), dim=1).square() / max(1, x[0].numel())
 
 
 def absolute_variation(image: Tensor) -> Tensor:
@@ -328,7 +353,21 @@ TOTAL_VARIATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 
 def out_of_range(image: Tensor) -> Tensor:
     """Mean squared excess of pixels over [0, 1]: a soft wall for optimisers that cannot clamp. (N, C, H, W) -> (N,)"""
-    return (image - image.clamp(0, 1)).square().mean((1, 2, 3))
+    return OutOfRange.apply(image)
+
+
+class OutOfRange(torch.autograd.Function):
+    """See `SquaredVariation`."""
+
+    @staticmethod
+    def forward(ctx: Any, image: Tensor) -> Tensor:
+        ctx.save_for_backward(image)
+        return mean_square(image.clamp(0, 1).sub_(image))
+
+    @staticmethod
+    def backward(ctx: Any, slope: Tensor) -> Tensor:
+        (image,) = ctx.saved_tensors
+        return image.clamp(0, 1).sub_(image).mul_(slope.view(-1, 1, 1, 1) * (-2 / image[0].numel()))
 
 
 # ---------------------------------------------------------------------------------------------- losses and objectives

@@ -354,6 +354,13 @@ def test_out_of_range_ignores_what_is_inside(batch: Tensor) -> None:
     close(losses.out_of_range(batch), 0.0)
 
 
+@pytest.mark.parametrize("loss", [losses.squared_variation, losses.out_of_range])
+def test_gradients_written_by_hand_are_those_of_the_loss(loss: Callable[[Tensor], Tensor]) -> None:
+    """By finite differences, for several images with several slopes, some pixels out of range."""
+    image = (torch.rand(2, 3, 5, 6, dtype=torch.float64) * 2 - 0.5).requires_grad_()
+    assert torch.autograd.gradcheck(lambda image: loss(image) * torch.tensor([1.0, 3.0]), image)
+
+
 # ---------------------------------------------------------------------------------------------- losses and objectives
 
 

@@ -66,6 +66,8 @@ ORDER = [
     "figures",
     "comparison",
     "choosing",
+    "textbook",
+    "benchmark",
     "folders",
     "photos",
     "criterion",

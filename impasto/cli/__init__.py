@@ -5,7 +5,19 @@ input or option, 1 a fault of ours, 130 stopped by Ctrl-C with what was reached 
 it, not before.
 """
 
-from impasto.cli import asking, choosing, comparing, filming, painting, repeating, serving, training
+from impasto.cli import asking, choosing, comparing, filming, measuring, painting, repeating, serving, training
 from impasto.cli.program import main, run
 
-__all__ = ["asking", "choosing", "comparing", "filming", "main", "painting", "repeating", "run", "serving", "training"]
+__all__ = [
+    "asking",
+    "choosing",
+    "comparing",
+    "filming",
+    "main",
+    "measuring",
+    "painting",
+    "repeating",
+    "run",
+    "serving",
+    "training",
+]
