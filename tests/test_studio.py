@@ -27,9 +27,22 @@ from impasto.presets import PRESETS, options_for
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # what other packages warn of while they are imported
     pytest.importorskip("gradio", reason="the studio needs Gradio: pip install 'impasto[studio]'")
-    from impasto.studio import forms, history, limits, look, painting, server, service, shelf, single, stage, videos
+    from impasto.studio import (
+        forms,
+        history,
+        limits,
+        look,
+        painting,
+        server,
+        service,
+        shelf,
+        single,
+        stage,
+        videos,
+    )
     from impasto.studio.easel import Area, known
-    from impasto.studio.worker import RUN, Order, Report
+    from impasto.studio.fields import Fields
+    from impasto.studio.worker import RUN, Laid, Order, Report
     from impasto.studio.workshop import Job, LineFull, Workshop
 
 VERBS = [painting.PAINT, single.TEXTURE, single.RECONSTRUCT]
@@ -126,9 +139,37 @@ def test_an_option_that_is_new_is_asked_among_the_further_ones() -> None:
 @pytest.mark.parametrize("preset", PRESETS)
 def test_a_form_that_is_left_alone_gives_the_preset(preset: str) -> None:
     options = options_for(preset)
-    answers = {name: forms.answer(asked, forms.entered(asked)) for name, asked in forms.controls(options).items()}
+    fields = form_of(options)
+    answers = fields.answers([part.value for part in fields.components])  # type: ignore[attr-defined]
     assert options_for("default").replace(**answers) == options
     assert forms.bundle(PaintOptions, answers) == options
+
+
+def form_of(options: PaintOptions) -> Fields:
+    """All fields for such options."""
+
+    def build() -> Fields:
+        fields = Fields(options, ())
+        with server.gr.Blocks():
+            fields.show_the_rest()
+        return fields
+
+    return within_a_loop(build)
+
+
+@pytest.mark.parametrize("chosen", [{"strength": 35.0}, {"style_scale": "auto"}, {"strength": 0.0, "style_scale": 2.0}])
+def test_a_slider_that_may_be_off_has_a_box_for_that(chosen: dict[str, Any]) -> None:
+    options = PaintOptions().replace(**chosen)
+    fields = form_of(options)
+    assert fields.of(["strength"]) == [fields.made["strength"], fields.boxes["strength"]]
+    answers = fields.answers([part.value for part in fields.components])  # type: ignore[attr-defined]
+    assert answers["strength"] == options.strength
+    assert answers["style_scale"] == options.style_scale
+    slider, box = form_of(PaintOptions()).showing(options, ["style_scale"])
+    assert box["value"] == (options.style_scale == "auto")
+    assert slider["value"] == (1 if options.style_scale == "auto" else options.style_scale)
+    assert forms.controls(StylizeOptions())["strength"].otherwise is None  # there it is always a number
+    assert forms.SLIDERS["strength"][:2] == (0, 100)
 
 
 def test_a_list_of_whole_numbers_stays_one() -> None:
@@ -220,6 +261,18 @@ def test_the_stage_tells_each_state() -> None:
     job.state = "stopped"
     assert "stopped at step 5 of 20" in stage.show(job)
     assert 'type="range"' in stage.show(job, before=b"photo")
+
+
+def test_a_sheet_fills_and_what_is_there_can_be_pressed() -> None:
+    job = Job(Order("dial", Path(), "x"), state="working", laid=Laid([20, 40], [0.5, 1], 1.5), cells=[b"jpeg"])
+    job.report, job.preview = dataclasses.replace(report(2, total=4), unit="picture", left=31.0), b"now"
+    told = stage.show(job)
+    assert (told.count("<button"), told.count('class="cell now"'), told.count('class="cell"')) == (1, 1, 3)
+    assert 'data-cell="0" aria-label="strength 20, strokes ×0.5"' in told
+    assert "picture 2 of 4" in told
+    assert "31 s left" in told
+    job.state = "stopped"
+    assert "stopped after 1 of 4 pictures" in stage.show(job)
 
 
 def test_time_left_goes_by_pixels() -> None:
@@ -364,6 +417,37 @@ def test_a_worker_that_dies_is_replaced(workshop: Workshop, picture: Path) -> No
     assert wait(workshop.submit(paint(picture))).state == "done"
 
 
+def test_a_budget_leaves_fewer_steps_and_the_time_left_knows(workshop: Workshop, picture: Path) -> None:
+    asked = TINY.replace(first_steps=5000, budget="0.2s")
+    job = wait(workshop.submit(paint(picture, asked)))
+    assert (job.state, job.error) == ("done", None)
+    assert job.settled is not None
+    assert job.options is job.settled
+    assert 0 < job.settled.first_steps < 5000
+    assert job.report is not None
+    assert job.report.total == job.settled.first_steps
+
+
+def test_a_sheet_to_choose_from_is_painted_cell_by_cell_and_looked_at_closer(workshop: Workshop, picture: Path) -> None:
+    settings = {"size": 64, "first_steps": 2, "min_scale": 64}
+    whole = wait(workshop.submit(Order("dial", Path(), "sheet", (picture, picture), settings)))
+    assert (whole.state, whole.error) == ("done", None)
+    assert whole.laid is not None
+    assert len(whole.cells) == len(whole.laid.values) == 15
+    assert whole.laid.values[:2] == [(20, 0.5), (40, 0.5)]
+    assert whole.laid.aspect == pytest.approx(48 / 40)
+    assert [file.name for file in whole.files] == ["sheet.png"]
+    around = {**settings, "strength": 60.0, "style_scale": 2.0}
+    job = wait(workshop.submit(Order("dial", Path(), "sheet", (picture, picture), around, around=(60.0, 2.0))))
+    assert job.laid is not None
+    assert job.laid.values[7] == (60, 2.0)
+    assert job.cells[7] == whole.cells[12]  # painted once, and there at once the second time
+    told = stage.show(job)
+    assert told.count("<button") == 15
+    assert told.count('class="cell center"') == 1
+    assert 'aria-label="strength 60, strokes ×2"' in told
+
+
 # ------------------------------------------------------------------------------------------------ what buttons do
 
 
@@ -428,8 +512,7 @@ def test_settings_return_from_a_picture(area: Area, picture: Path) -> None:
     images.save(images.load(picture), picture, recipe=made)
     back = painting.reopened(area, str(picture))
     assert "&lt;b&gt;a.jpg" in back[4]
-    shown = dict(zip(area.fields.names, (update["value"] for update in back[5:]), strict=True))
-    answers = area.fields.answers(list(shown.values()))
+    answers = area.fields.answers([update["value"] for update in back[5:]])
     assert painting.options_for().replace(**answers) == chosen
 
 
@@ -445,7 +528,7 @@ def test_a_strange_recipe_is_a_sentence(area: Area, picture: Path, recipe: Any) 
     back = painting.reopened(area, str(picture))
     assert 'role="alert"' in back[4]
     assert "secret" not in back[4]
-    assert len(back) == 5 + len(area.fields.names)
+    assert len(back) == 5 + len(area.fields.components)
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ from impasto.figures import DEMO
 from impasto.options import StylizeOptions
 from impasto.painting import Painting
 from impasto.studio import stage
-from impasto.studio.easel import PRIVATE, name_of
-from impasto.studio.fields import Fields
+from impasto.studio.easel import name_of
+from impasto.studio.fields import PRIVATE, Fields
 from impasto.studio.forms import bundle
 from impasto.studio.limits import check_picture, check_size, sentence
 from impasto.studio.pictures import chosen_style, shipped_styles, upload
@@ -101,7 +101,8 @@ def stylize_tab(workshop: Workshop, tickets: gr.BrowserState, page: gr.Blocks, t
         return gr.update(value=str(path))
 
     moved = [part.change for part in (photo, style, second)]
-    moved += [part.input for part in (share, *fields.components)]  # type: ignore[attr-defined]
+    moved += [part.input for part in (share, *fields.made.values())]  # type: ignore[attr-defined]
+    moved += [box.change for box in fields.boxes.values()]  # a slider that is moved unticks its box
     gr.on([page.load, *moved], answer, inputs, shown, trigger_mode="always_last", concurrency_limit=1, **PRIVATE)
     save.click(written, inputs, file, **PRIVATE).success(None, js=CLICK)
     thumbnails.select(chosen_style, None, style, **PRIVATE, queue=False)

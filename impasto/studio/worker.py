@@ -10,7 +10,7 @@ import queue
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from io import BytesIO
 from multiprocessing.connection import Connection
@@ -19,7 +19,7 @@ from typing import Any
 
 from PIL import Image
 
-from impasto import figures, images, machine, runs, scene, sheets
+from impasto import choosing, figures, images, machine, runs, scene, sheets
 from impasto.errors import ImpastoError
 from impasto.film.filming import video
 from impasto.options import PaintOptions
@@ -33,6 +33,7 @@ RUN = "run"  # folder in an order's folder, for the steps that are kept
 PATIENCE = 0.5  # seconds that a stop waits for the evaluation in hand
 PREVIEW_EVERY = 0.2  # seconds
 PREVIEW_SIZE = 1024  # pixels
+UNDER = "With the flags under a picture, impasto paint makes it large and impasto dial looks closer around it."
 
 log = logging.getLogger("impasto.studio")
 
@@ -42,7 +43,8 @@ class Order:
     """What is to be made: a verb with its arguments, and the folder and name of the result's files.
 
     Arguments are plain data, options and paths. photo: what the result is compared with, if anything.
-    planned: the options, where the arguments only name changes.
+    planned: the options, where the arguments only name changes. around: strength and style size that a sheet looks closer
+    around.
     """
 
     verb: str
@@ -52,6 +54,7 @@ class Order:
     keywords: Mapping[str, Any] = field(default_factory=dict)
     photo: Path | None = None
     planned: PaintOptions | None = None
+    around: tuple[float, float] | None = None
 
     @property
     def paths(self) -> list[Path]:
@@ -61,7 +64,10 @@ class Order:
 
 @dataclass(frozen=True)
 class Report:
-    """One evaluation as the page shows it. preview: a JPEG, now and then. unit: what `index` counts."""
+    """One evaluation as the page shows it. preview: a JPEG, now and then. unit: what `index` counts.
+
+    left: seconds that it will still take, where the worker knows. size: in pixels; 0: there is none to tell.
+    """
 
     index: int
     total: int
@@ -71,6 +77,35 @@ class Report:
     seconds: float
     preview: bytes | None
     unit: str = "step"
+    left: float | None = None
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What is really painted, where a budget or the memory has changed the options."""
+
+    options: PaintOptions
+
+
+@dataclass(frozen=True)
+class Laid:
+    """A sheet to choose from, before it is painted: strengths across, style sizes down. aspect: width by height."""
+
+    strengths: Sequence[float]
+    scales: Sequence[float]
+    aspect: float
+
+    @property
+    def values(self) -> list[tuple[float, float]]:
+        """(strength, style size) of every cell, row by row."""
+        return [(strength, scale) for scale in self.scales for strength in self.strengths]
+
+
+@dataclass(frozen=True)
+class Painted:
+    """The next cell of a sheet is finished: a JPEG."""
+
+    picture: bytes
 
 
 @dataclass(frozen=True)
@@ -122,12 +157,20 @@ class Easel:
 
     def step(self, step: PaintStep) -> None:
         """Show a step of the painting, which is kept. Raises Stopped where somebody has asked for that."""
+        if self.latest is None:
+            self.settle(step.painting.recipe["options"])
         self.latest = step.painting
         self.report(step, step.index, step.total, "step")
 
-    def report(self, step: PaintStep, index: int, total: int, unit: str) -> None:
+    def settle(self, settings: Mapping[str, Any]) -> None:
+        """Say so where a budget has left fewer steps than were asked for."""
+        asked = next((part for part in self.order.arguments if isinstance(part, PaintOptions)), None)
+        if asked is not None and asked.budget is not None:
+            self.send(Settled(asked.replace(steps=settings["steps"], first_steps=settings["first_steps"])))
+
+    def report(self, step: PaintStep, index: int, total: int, unit: str, left: float | None = None) -> None:
         """Show a step as number `index` of `total`. Raises Stopped where somebody has asked for that."""
-        report = Report(index, total, step.size, step.loss, step.parts, step.seconds, None, unit)
+        report = Report(index, total, step.size, step.loss, step.parts, step.seconds, None, unit, left)
         self.show(step.painting.picture, report)
 
     def show(self, picture: Image.Image, report: Report) -> None:
@@ -236,6 +279,37 @@ def draw(order: Order, easel: Easel) -> None:
     easel.ended.set()
 
 
+def dial(order: Order, easel: Easel) -> None:
+    """A sheet over strength and style size. Cells that an earlier sheet had are there at once."""
+    laid = choosing.dial(*order.arguments, **order.keywords)
+    began, made = time.monotonic(), list[figures.Made]()
+    jobs = laid.cells
+    photo = images.load_picture(jobs[0].sources["content"])
+    easel.send(Laid(*axes(jobs), photo.width / photo.height))
+
+    def show(step: PaintStep) -> None:
+        share = (len(made) + step.index / step.total) / len(jobs)
+        left = (time.monotonic() - began) * (1 - share) / share
+        easel.report(step, len(made) + 1, len(jobs), "picture", left)
+
+    for one in figures.cells(laid, order.folder.parent / "cells", on_step=show):
+        made.append(one)
+        easel.send(Painted(jpeg(images.to_picture(one.image))))
+        if easel.stopped.is_set():
+            raise Stopped
+    sheet = figures.sheet(replace(laid, caption=UNDER), made)
+    easel.send(Finished((sheets.save(sheet, order.folder / f"{order.name}.png"),)))
+    easel.ended.set()
+
+
+def axes(jobs: Sequence[figures.Job]) -> tuple[list[float], list[float]]:
+    """The strengths and the style sizes of a sheet."""
+    values = [(job.options.strength, job.options.style_scale) for job in jobs]
+    return [float(one or 0) for one in dict.fromkeys(strength for strength, _ in values)], [
+        float(one) for one in dict.fromkeys(scale for _, scale in values)
+    ]
+
+
 def film(order: Order, easel: Easel) -> None:
     """A video, frame by frame; it is a file when the last one is finished."""
     source, styles, target, options = order.arguments
@@ -257,6 +331,7 @@ VERBS: Mapping[str, Callable[[Order, Easel], None]] = {
     "stylize": stylize,
     "video": film,
     "figure": draw,
+    "dial": dial,
 }
 
 

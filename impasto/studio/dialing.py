@@ -1,0 +1,144 @@
+"""The Dial tab: small paintings over strength and size of the strokes, to choose from. A click looks closer around one."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from impasto import choosing
+from impasto.figures import DEMO
+from impasto.options import PaintOptions
+from impasto.presets import options_for
+from impasto.studio import stage
+from impasto.studio.easel import Area, Verb, buttons, name_of
+from impasto.studio.fields import AT_ONCE
+from impasto.studio.limits import check_picture
+from impasto.studio.painting import PaintForm
+from impasto.studio.pictures import chosen_style, shipped_styles, upload
+from impasto.studio.worker import Order
+from impasto.studio.workshop import Workshop
+
+DIAL = Verb(
+    "dial", "Paint the sheet", lambda preset: options_for(preset, size=choosing.SMALL["size"]), ("size", "colors"),
+    ("A sheet to choose from appears here", "One photo at several strengths and sizes of the strokes."),
+)  # fmt: skip
+LARGE = "Paint it large"
+# A sheet that is being painted is written anew now and then: a press may begin on one button and end on the next in its
+# place, and the keyboard's focus would be lost.
+PRESSES = """
+const cell = (event) => event.target.closest?.("[data-cell]")?.dataset.cell;
+let held, focused;
+element.addEventListener("pointerdown", (event) => { held = cell(event); });
+element.addEventListener("pointerup", (event) => {
+  if (held !== undefined && cell(event) === held) trigger("select", { index: Number(held) });
+  held = undefined;
+});
+element.addEventListener("pointercancel", () => { held = undefined; });
+element.addEventListener("click", (event) => {  // by the keyboard, or by what reads the page aloud
+  if (event.detail === 0 && cell(event) !== undefined) trigger("select", { index: Number(cell(event)) });
+});
+element.addEventListener("focusin", (event) => { focused = cell(event); });
+element.addEventListener("focusout", (event) => { if (event.relatedTarget) focused = undefined; });
+watch("value", () => {
+  if (focused !== undefined && document.activeElement === document.body)
+    element.querySelector(`[data-cell="${focused}"]`)?.focus({ preventScroll: true });
+});
+"""
+
+
+def dial_tab(
+    workshop: Workshop, tickets: gr.BrowserState, page: gr.Blocks, tab: gr.Tab
+) -> Callable[[PaintForm, gr.Tabs], None]:
+    """Build the tab; what is returned connects it with the form that paints large."""
+    area = Area(workshop, DIAL, tickets)
+    with gr.Row(elem_classes="tab"):
+        with gr.Column(elem_classes="side", min_width=320, scale=4):
+            with gr.Row(elem_classes="pictures"):
+                photo = upload("Photo", DEMO / "valley.jpg")
+                style = upload("Style", DEMO / "swirl.jpg")
+            thumbnails = shipped_styles()
+            area.form(whole=False)
+        with gr.Column(elem_classes="main", min_width=320, scale=7):
+            area.show(PRESSES)
+            with gr.Row(elem_classes="chosen"):
+                said = gr.HTML(visible=False, elem_classes="story")
+                large = gr.Button(LARGE, visible=False, variant="primary", size="md")
+                back = gr.Button("Back", visible=False, size="md")
+    chosen = gr.State(None)  # (strength, style size) that was pressed
+    trail = gr.State([])  # tickets of the sheets before
+
+    def whole(options: PaintOptions, preset: str, content: str | None, painting: str | None) -> Order:
+        return dial_order(options, content, painting)
+
+    def closer(around: tuple[float, float], content: str | None, painting: str | None, *values: Any) -> Order:
+        return dial_order(options_for(**area.fields.answers(values)), content, painting, around)
+
+    def pressed(event: gr.EventData, ticket: Any, before: list[str]) -> list[Any]:
+        """Which cell it was; the sheet is left for the next one."""
+        job, index = workshop.find(ticket), int(event.index)
+        if job is None or job.laid is None or not 0 <= index < len(job.cells):
+            raise gr.Error("There is no such picture on the sheet. Paint it anew.", print_exception=False)
+        job.left_for = True
+        workshop.stop(job)
+        values = job.laid.values[index]
+        return [values, [*before, ticket], *telling(values, back=True)]
+
+    def went_back(ticket: Any, before: list[str]) -> list[Any]:
+        """The sheet before, as it stood."""
+        if job := workshop.find(ticket):
+            job.left_for = True
+            workshop.stop(job)
+        earlier = next((job for one in reversed(before) if (job := workshop.find(one))), None)
+        if earlier is None:
+            return [gr.skip()] * 10
+        rest = before[: before.index(earlier.ticket)]
+        file = str(earlier.files[0]) if earlier.files else None
+        values = earlier.order.around
+        return [stage.show(earlier), *buttons(False, file), earlier.ticket, values, rest, *telling(values, bool(rest))]
+
+    area.connect([photo, style], whole, page)
+    area.begin.click(lambda: [None, [], *telling(None, False)], None, [chosen, trail, said, large, back], **AT_ONCE)
+    press = area.stage.select(pressed, [area.ticket, trail], [chosen, trail, said, large, back], **AT_ONCE)
+    area.on(press.success, closer, [chosen, photo, style, *area.fields.components])
+    back.click(
+        went_back, [area.ticket, trail],
+        [area.stage, area.begin, area.stop, area.download, area.ticket, chosen, trail, said, large, back], **AT_ONCE,
+    )  # fmt: skip
+    thumbnails.select(chosen_style, None, style, **AT_ONCE)
+
+    def carry_over(form: PaintForm, tabs: gr.Tabs) -> None:
+        """Connect the button that paints large."""
+        names = ("strength", "style_scale", "colors")
+
+        def carried(ticket: Any, values: tuple[float, float], colors: str, *pictures: str | None) -> list[Any]:
+            if job := workshop.find(ticket):
+                workshop.stop(job)
+            options = options_for(strength=values[0], style_scale=values[1], colors=colors)
+            return [gr.Tabs(selected="Paint"), *pictures, *form.area.fields.showing(options, names)]
+
+        large.click(
+            carried,
+            [area.ticket, chosen, area.fields.made["colors"], photo, style],
+            [tabs, form.photo, form.style, *form.area.fields.of(names)],
+            **AT_ONCE,
+        )
+
+    return carry_over
+
+
+def dial_order(
+    options: PaintOptions, photo: str | None, style: str | None, around: tuple[float, float] | None = None
+) -> Order:
+    """What the worker is to do. around: strength and style size to look closer around. Raises InputError."""
+    content, painting = check_picture(photo, "photo"), check_picture(style, "style")
+    keywords: dict[str, Any] = {"size": options.size, "colors": options.colors}
+    if around is not None:
+        keywords |= {"strength": around[0], "style_scale": around[1]}
+    return Order("dial", Path(), name_of(content, painting, "dial"), (content, painting), keywords, around=around)
+
+
+def telling(values: tuple[float, float] | None, back: bool) -> list[Any]:
+    """What is said of the cell that was chosen, and the two buttons."""
+    words = "" if values is None else f"<p>Strength {values[0]:g}, strokes ×{values[1]:g}</p>"
+    return [gr.update(value=words, visible=bool(words)), gr.update(visible=bool(words)), gr.update(visible=back)]
