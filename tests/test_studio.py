@@ -21,15 +21,18 @@ from PIL import Image
 
 from impasto import images
 from impasto.errors import ImpastoError, InputError, OptionError
-from impasto.options import PaintOptions, StylizeOptions, option
-from impasto.presets import PRESETS, options_for
+from impasto.options import PaintOptions, StylizeOptions, TrainOptions, option
+from impasto.presets import PRESETS, options_for, training_options
+from impasto.stylizer import stylize
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # what other packages warn of while they are imported
     pytest.importorskip("gradio", reason="the studio needs Gradio: pip install 'impasto[studio]'")
     from impasto.studio import (
+        dialing,
         forms,
         history,
+        instant,
         limits,
         look,
         painting,
@@ -38,6 +41,7 @@ with warnings.catch_warnings():
         shelf,
         single,
         stage,
+        teaching,
         videos,
     )
     from impasto.studio.easel import Area, known
@@ -113,11 +117,13 @@ def test_every_option_is_asked_once_or_withheld_for_a_reason(verb: Any) -> None:
 def test_the_tables_name_no_option_that_is_gone() -> None:
     known = {
         declared.name
-        for kind in (PaintOptions, StylizeOptions, videos.VideoOptions)
+        for kind in (PaintOptions, StylizeOptions, TrainOptions, videos.VideoOptions)
         for declared in dataclasses.fields(kind)
     }
     named = {
         *forms.LABELS,
+        *forms.IN_TRAINING,
+        *forms.OTHERWISE,
         *forms.SLIDERS,
         *forms.WITHHELD,
         *(name for names in forms.SECTIONS.values() for name in names),
@@ -418,7 +424,7 @@ def test_a_worker_that_dies_is_replaced(workshop: Workshop, picture: Path) -> No
 
 
 def test_a_budget_leaves_fewer_steps_and_the_time_left_knows(workshop: Workshop, picture: Path) -> None:
-    asked = TINY.replace(first_steps=5000, budget="0.2s")
+    asked = TINY.replace(first_steps=5000, budget="0.1s")
     job = wait(workshop.submit(paint(picture, asked)))
     assert (job.state, job.error) == ("done", None)
     assert job.settled is not None
@@ -429,7 +435,7 @@ def test_a_budget_leaves_fewer_steps_and_the_time_left_knows(workshop: Workshop,
 
 
 def test_a_sheet_to_choose_from_is_painted_cell_by_cell_and_looked_at_closer(workshop: Workshop, picture: Path) -> None:
-    settings = {"size": 64, "first_steps": 2, "min_scale": 64}
+    settings = {"size": 64, "first_steps": 1, "min_scale": 64}
     whole = wait(workshop.submit(Order("dial", Path(), "sheet", (picture, picture), settings)))
     assert (whole.state, whole.error) == ("done", None)
     assert whole.laid is not None
@@ -446,6 +452,73 @@ def test_a_sheet_to_choose_from_is_painted_cell_by_cell_and_looked_at_closer(wor
     assert told.count("<button") == 15
     assert told.count('class="cell center"') == 1
     assert 'aria-label="strength 60, strokes ×2"' in told
+
+
+LESSON = training_options(
+    steps=3, batch=1, crop=64, size=64, precision="float32", style_layers=("relu1_1",), content_layers=("relu2_1",)
+)
+
+
+def lesson(picture: Path, options: TrainOptions = LESSON) -> Order:
+    return teaching.train_order(options, "default", str(picture), None, [str(picture), str(picture)], "my style/../x")
+
+
+def test_a_network_is_trained_and_paints(workshop: Workshop, picture: Path) -> None:
+    job = wait(workshop.submit(lesson(picture)))
+    assert (job.state, job.error) == ("done", None)
+    assert [file.name for file in job.files] == ["my-style-x.safetensors", "my-style-x-checkpoint.safetensors"]
+    assert [index for index, _ in enumerate(job.history, 1)] == [1, 2, 3]
+    assert job.preview is not None
+    assert job.kept == {}
+    told = stage.show(job)
+    assert "3 steps" in told
+    assert " px" not in told
+    network = limits.check_network(job.files[0])
+    studio = instant.Studio()
+    full, half = (
+        studio.paint(picture, [(network, 1.0)], StylizeOptions(size=64, engine="torch", strength=strength)).image
+        for strength in (100, 50)
+    )
+    assert (full - half).abs().max() > 0.001  # the same network, at another strength
+    again = stylize(picture, str(network), StylizeOptions(size=64, engine="torch", strength=50)).image
+    assert (again - half).abs().max() < 1e-6
+
+
+def test_a_training_that_is_stopped_keeps_its_checkpoint_and_goes_on_from_there(
+    workshop: Workshop, picture: Path
+) -> None:
+    job = wait(workshop.submit(lesson(picture, LESSON.replace(steps=100_000))), "first report")
+    assert job.left is not None
+    workshop.stop(job)
+    assert (wait(job).state, job.error, len(job.files)) == ("stopped", None, 2)
+    assert job.report is not None
+    reached = job.report.index
+    with pytest.raises(InputError, match="Ask for more"):
+        teaching.train_on(job, reached)
+    on = wait(workshop.submit(teaching.train_on(job, reached + 2)))
+    assert (on.state, on.error) == ("done", None)
+    assert on.report is not None
+    assert on.report.index == reached + 2
+    assert len(on.history) == 3  # its last step is told once more
+    with pytest.raises(InputError, match="no training"):
+        teaching.train_on(None, 5)
+
+
+@pytest.mark.parametrize(
+    ("photos", "said"), [(None, "no photographs"), ([], "no photographs"), (["letter.txt"], "no photographs")]
+)
+def test_a_training_wants_photographs(picture: Path, photos: Any, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        teaching.train_order(LESSON, "default", str(picture), None, photos, "")
+
+
+def test_what_is_no_network_is_refused(picture: Path) -> None:
+    with pytest.raises(InputError, match="Train tab"):
+        limits.check_network(picture)
+    (fake := picture.with_name("fake.safetensors")).write_bytes(b"no")
+    with pytest.raises(ImpastoError) as caught:
+        instant.Studio().paint(picture, [(limits.check_network(fake), 1.0)], StylizeOptions(size=64))
+    assert "secret" not in limits.sentence(caught.value, [fake])
 
 
 # ------------------------------------------------------------------------------------------------ what buttons do
@@ -599,6 +672,16 @@ def test_sheets_are_those_of_the_table(picture: Path) -> None:
 
 
 # --------------------------------------------------------------------------------------------------- for programs
+
+
+def test_a_sheet_s_middle_is_what_was_chosen(picture: Path) -> None:
+    options = options_for(size=160, colors="keep")
+    whole = dialing.dial_order(options, str(picture), str(picture))
+    assert (whole.around, whole.keywords) == (None, {"size": 160, "colors": "keep"})
+    closer = dialing.dial_order(options, str(picture), str(picture), (80.0, 0.5))
+    assert closer.keywords == {"size": 160, "colors": "keep", "strength": 80.0, "style_scale": 0.5}
+    with pytest.raises(InputError, match="no style"):
+        dialing.dial_order(options, str(picture), None)
 
 
 def test_programs_give_options_by_name(picture: Path) -> None:

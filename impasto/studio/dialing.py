@@ -17,7 +17,7 @@ from impasto.studio.limits import check_picture
 from impasto.studio.painting import PaintForm
 from impasto.studio.pictures import chosen_style, shipped_styles, upload
 from impasto.studio.worker import Order
-from impasto.studio.workshop import Workshop
+from impasto.studio.workshop import Job, Workshop
 
 DIAL = Verb(
     "dial", "Paint the sheet", lambda preset: options_for(preset, size=choosing.SMALL["size"]), ("size", "colors"),
@@ -62,10 +62,10 @@ def dial_tab(
         with gr.Column(elem_classes="main", min_width=320, scale=7):
             area.show(PRESSES)
             with gr.Row(elem_classes="chosen"):
-                said = gr.HTML(visible=False, elem_classes="story")
-                large = gr.Button(LARGE, visible=False, variant="primary", size="md")
-                back = gr.Button("Back", visible=False, size="md")
-    chosen = gr.State(None)  # (strength, style size) that was pressed
+                said = gr.HTML(elem_classes="story")
+                large = gr.Button(LARGE, interactive=False, variant="primary", size="md")
+                back = gr.Button("Back", interactive=False, size="md")
+    chosen = gr.State(None)  # strength and style size of the picture that was pressed
     trail = gr.State([])  # tickets of the sheets before
 
     def whole(options: PaintOptions, preset: str, content: str | None, painting: str | None) -> Order:
@@ -74,52 +74,70 @@ def dial_tab(
     def closer(around: tuple[float, float], content: str | None, painting: str | None, *values: Any) -> Order:
         return dial_order(options_for(**area.fields.answers(values)), content, painting, around)
 
-    def pressed(event: gr.EventData, ticket: Any, before: list[str]) -> list[Any]:
-        """Which cell it was; the sheet is left for the next one."""
-        job, index = workshop.find(ticket), int(event.index)
-        if job is None or job.laid is None or not 0 <= index < len(job.cells):
-            raise gr.Error("There is no such picture on the sheet. Paint it anew.", print_exception=False)
-        job.left_for = True
-        workshop.stop(job)
-        values = job.laid.values[index]
-        return [values, [*before, ticket], *telling(values, back=True)]
-
-    def went_back(ticket: Any, before: list[str]) -> list[Any]:
-        """The sheet before, as it stood."""
-        if job := workshop.find(ticket):
+    def left(ticket: Any) -> Job | None:
+        """The sheet on the stage, which another one now follows."""
+        job = workshop.find(ticket)
+        if job is not None:
             job.left_for = True
             workshop.stop(job)
-        earlier = next((job for one in reversed(before) if (job := workshop.find(one))), None)
-        if earlier is None:
-            return [gr.skip()] * 10
-        rest = before[: before.index(earlier.ticket)]
-        file = str(earlier.files[0]) if earlier.files else None
-        values = earlier.order.around
-        return [stage.show(earlier), *buttons(False, file), earlier.ticket, values, rest, *telling(values, bool(rest))]
+        return job
+
+    def pressed(event: gr.EventData, ticket: Any, before: list[str]) -> list[Any]:
+        """Which picture it was."""
+        job, index = workshop.find(ticket), int(event.index)
+        if job is None or job.laid is None or not 0 <= index < len(job.cells):
+            raise gr.Error("There is no such picture on the sheet any more. Paint it anew.", print_exception=False)
+        left(ticket)
+        return [job.laid.values[index], [*before, ticket]]
+
+    def went_back(ticket: Any, before: list[str]) -> list[Any]:
+        """The sheet before, as far as it was painted."""
+        left(ticket)
+        job = next((found for one in reversed(before) if (found := workshop.find(one))), None)
+        if job is None:
+            return [gr.skip()] * 6
+        file = str(job.files[0]) if job.files else None
+        return [stage.show(job), *buttons(False, file), job.ticket, before[: before.index(job.ticket)]]
+
+    def offered(ticket: Any, before: list[str]) -> list[Any]:
+        """What can be done with the sheet on the stage: its middle painted large, or the one before."""
+        job = workshop.find(ticket)
+        around = job.order.around if job else None
+        words = "" if around is None else f"<p>In the middle: strength {around[0]:g}, strokes ×{around[1]:g}</p>"
+        return [
+            words,
+            gr.update(interactive=bool(words)),
+            gr.update(interactive=bool(before)),
+        ]
 
     area.connect([photo, style], whole, page)
-    area.begin.click(lambda: [None, [], *telling(None, False)], None, [chosen, trail, said, large, back], **AT_ONCE)
-    press = area.stage.select(pressed, [area.ticket, trail], [chosen, trail, said, large, back], **AT_ONCE)
+    area.begin.click(lambda: [], None, trail, **AT_ONCE)
+    press = area.stage.select(pressed, [area.ticket, trail], [chosen, trail], **AT_ONCE)
     area.on(press.success, closer, [chosen, photo, style, *area.fields.components])
     back.click(
-        went_back, [area.ticket, trail],
-        [area.stage, area.begin, area.stop, area.download, area.ticket, chosen, trail, said, large, back], **AT_ONCE,
-    )  # fmt: skip
+        went_back,
+        [area.ticket, trail],
+        [area.stage, area.begin, area.stop, area.download, area.ticket, trail],
+        **AT_ONCE,
+    )
+    area.ticket.change(offered, [area.ticket, trail], [said, large, back], **AT_ONCE)
     thumbnails.select(chosen_style, None, style, **AT_ONCE)
 
     def carry_over(form: PaintForm, tabs: gr.Tabs) -> None:
         """Connect the button that paints large."""
         names = ("strength", "style_scale", "colors")
 
-        def carried(ticket: Any, values: tuple[float, float], colors: str, *pictures: str | None) -> list[Any]:
-            if job := workshop.find(ticket):
-                workshop.stop(job)
-            options = options_for(strength=values[0], style_scale=values[1], colors=colors)
+        def carried(ticket: Any, colors: str, *pictures: str | None) -> list[Any]:
+            job = workshop.find(ticket)
+            if job is None or job.order.around is None:
+                return [gr.skip()] * (3 + len(form.area.fields.of(names)))
+            workshop.stop(job)
+            options = options_for(strength=job.order.around[0], style_scale=job.order.around[1], colors=colors)
             return [gr.Tabs(selected="Paint"), *pictures, *form.area.fields.showing(options, names)]
 
         large.click(
             carried,
-            [area.ticket, chosen, area.fields.made["colors"], photo, style],
+            [area.ticket, area.fields.made["colors"], photo, style],
             [tabs, form.photo, form.style, *form.area.fields.of(names)],
             **AT_ONCE,
         )
@@ -136,9 +154,3 @@ def dial_order(
     if around is not None:
         keywords |= {"strength": around[0], "style_scale": around[1]}
     return Order("dial", Path(), name_of(content, painting, "dial"), (content, painting), keywords, around=around)
-
-
-def telling(values: tuple[float, float] | None, back: bool) -> list[Any]:
-    """What is said of the cell that was chosen, and the two buttons."""
-    words = "" if values is None else f"<p>Strength {values[0]:g}, strokes ×{values[1]:g}</p>"
-    return [gr.update(value=words, visible=bool(words)), gr.update(visible=bool(words)), gr.update(visible=back)]

@@ -20,6 +20,7 @@ from impasto.studio.painting import paint_tab
 from impasto.studio.service import serve
 from impasto.studio.shelf import gallery_tab
 from impasto.studio.single import reconstruct_tab, texture_tab
+from impasto.studio.teaching import train_tab
 from impasto.studio.videos import video_tab
 from impasto.studio.workshop import Workshop
 
@@ -34,6 +35,7 @@ TABS: dict[str, Callable[[Workshop, gr.BrowserState, gr.Blocks, gr.Tab], Any]] =
     "Texture": texture_tab,
     "Reconstruct": reconstruct_tab,
     "Video": video_tab,
+    "Train": train_tab,
     "Gallery": gallery_tab,
 }
 HEADER = """
@@ -54,6 +56,7 @@ def page(workshop: Workshop) -> gr.Blocks:
                 with gr.Tab(name, id=name) as tab:
                     built[name] = build(workshop, tickets, blocks, tab)
         built["Dial"](built["Paint"], tabs)
+        built["Train"](built["Stylize"], tabs)
         serve(workshop)
     return blocks.queue(default_concurrency_limit=4, max_size=400)
 

@@ -55,15 +55,15 @@ def result(job: Job, before: bytes | None) -> str:
 def sheet(job: Job, laid: Laid) -> str:
     """A sheet to choose from, as far as it is painted: every cell that is there can be pressed."""
     total = len(laid.values)
-    columns = "".join(f'<span class="head">{strength:g}</span>' for strength in laid.strengths)
+    columns = "".join(f'<span class="axis">{strength:g}</span>' for strength in laid.strengths)
     rows = []
     for row, scale in enumerate(laid.scales):
         cells = [cell(job, laid, row * len(laid.strengths) + column) for column in range(len(laid.strengths))]
-        rows.append(f'<span class="head">×{scale:g}</span>{"".join(cells)}')
+        rows.append(f'<span class="axis">strokes ×{scale:g}</span>{"".join(cells)}')
     grid = (
         f'<div class="dial" role="group" aria-label="Strength across, size of the strokes down" '
         f'style="--columns:{len(laid.strengths)};--aspect:{laid.aspect:.3f}">'
-        f'<span class="head corner">strokes</span>{columns}{"".join(rows)}</div>'
+        f'<span class="axis">strength</span>{columns}{"".join(rows)}</div>'
     )
     if not job.ended:
         told = [f"picture {min(len(job.cells) + 1, total)} of {total}", left(job)]

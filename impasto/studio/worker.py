@@ -28,9 +28,14 @@ from impasto.runs import KEPT_EVERY
 from impasto.studio.limits import sentence
 from impasto.stylizer import Stylizer
 from impasto.synthesis import reconstruct_steps, texture_steps
+from impasto.training import TrainStep, train
 
 RUN = "run"  # folder in an order's folder, for the steps that are kept
 PATIENCE = 0.5  # seconds that a stop waits for the evaluation in hand
+STEP = 20.0  # seconds that it waits for the step of a training, whose network is to be whole
+CHECKPOINTS = 10  # steps between two of them
+SHEETS = 5.0  # seconds between two sheets of samples at least, and
+SHARE = 0.1  # of the time at most that is spent on them
 PREVIEW_EVERY = 0.2  # seconds
 PREVIEW_SIZE = 1024  # pixels
 UNDER = "With the flags under a picture, impasto paint makes it large and impasto dial looks closer around it."
@@ -44,7 +49,7 @@ class Order:
 
     Arguments are plain data, options and paths. photo: what the result is compared with, if anything.
     planned: the options, where the arguments only name changes. around: strength and style size that a sheet looks closer
-    around.
+    around. earlier: the checkpoint that a training goes on from.
     """
 
     verb: str
@@ -55,6 +60,7 @@ class Order:
     photo: Path | None = None
     planned: PaintOptions | None = None
     around: tuple[float, float] | None = None
+    earlier: Path | None = None
 
     @property
     def paths(self) -> list[Path]:
@@ -150,6 +156,7 @@ class Easel:
     def __init__(self, order: Order, send: Callable[[Any], None]) -> None:
         self.order, self.send = order, send
         self.latest: Painting | None = None
+        self.files: tuple[Path, ...] = ()  # of the result, where they are written on the way
         self.stopped = threading.Event()
         self.ended = threading.Event()
         self.closing = threading.Lock()
@@ -179,6 +186,10 @@ class Easel:
         if due or report.index % KEPT_EVERY == 0 or report.index == report.total:
             self.shown = time.monotonic()
             report = replace(report, preview=jpeg(picture))
+        self.tell(report)
+
+    def tell(self, report: Report) -> None:
+        """Send a report. Raises Stopped where somebody has asked for that."""
         self.send(report)
         if self.stopped.is_set():
             raise Stopped
@@ -200,18 +211,19 @@ class Easel:
         with self.closing:
             if self.ended.is_set():
                 return
-            files: tuple[Path, ...] = ()
-            preview = None
-            if self.latest is not None:
-                files = (self.latest.save(self.order.folder / f"{self.order.name}.png"),)
-                preview = jpeg(self.latest.picture, quality=92)
-            self.send(Finished(files, preview, stopped=self.stopped.is_set()))
+            preview = None if self.latest is None else jpeg(self.latest.picture, quality=92)
+            self.send(Finished(self.written(), preview, stopped=self.stopped.is_set()))
             self.ended.set()
+
+    def written(self) -> tuple[Path, ...]:
+        """The result's files, as far as there is a result."""
+        if self.latest is not None:
+            return (self.latest.save(self.order.folder / f"{self.order.name}.png"),)
+        return tuple(file for file in self.files if file.exists())
 
     def fail(self, error: BaseException) -> None:
         """Say what went wrong; what was reached before is kept."""
-        files = () if self.latest is None else (self.latest.save(self.order.folder / f"{self.order.name}.png"),)
-        self.send(Finished(files, error=sentence(error, self.order.paths)))
+        self.send(Finished(self.written(), error=sentence(error, self.order.paths)))
         self.ended.set()
 
 
@@ -323,6 +335,40 @@ def film(order: Order, easel: Easel) -> None:
     easel.ended.set()
 
 
+def teach(order: Order, easel: Easel) -> None:
+    """A training from its checkpoint on, if it has one; network and checkpoint are written now and then, and at the end."""
+    styles, photos, options = order.arguments
+    folder = order.folder / "photos"
+    folder.mkdir()
+    for number, photo in enumerate(photos):
+        (folder / f"{number:06d}{photo.suffix}").hardlink_to(photo)
+    network, checkpoint = (order.folder / f"{order.name}{part}.safetensors" for part in ("", "-checkpoint"))
+    if order.earlier is not None:
+        images.write(order.earlier.read_bytes(), checkpoint)
+    easel.files = network, checkpoint
+    due, step = 0.0, None
+
+    def write(step: TrainStep) -> None:
+        step.save(network)
+        step.state.save(checkpoint)
+
+    try:
+        for step in train(styles, folder, options, checkpoint=checkpoint, save_every=options.steps):
+            preview, began = None, time.monotonic()
+            if began >= due or step.index == step.total:
+                preview = jpeg(images.to_picture(step.sheet()))
+                due = time.monotonic() + max(SHEETS, (time.monotonic() - began) / SHARE)
+            if step.index % CHECKPOINTS == 0 or step.index == step.total:
+                write(step)
+            left = step.remaining if step.index < step.total else 0.0
+            easel.tell(Report(step.index, step.total, 0, step.loss, step.parts, step.seconds, preview, "step", left))
+    except Stopped:
+        assert step is not None  # who is told of a stop tells of a step
+        write(step)
+        raise
+    easel.finish()
+
+
 VERBS: Mapping[str, Callable[[Order, Easel], None]] = {
     "paint": paint,
     "branch": paint_on,
@@ -332,6 +378,7 @@ VERBS: Mapping[str, Callable[[Order, Easel], None]] = {
     "video": film,
     "figure": draw,
     "dial": dial,
+    "train": teach,
 }
 
 
@@ -378,7 +425,7 @@ def listen(pipe: Connection, orders: "queue.Queue[Easel | None]", send: Callable
             orders.put(easel)
         elif easel is not None and not easel.ended.is_set():
             easel.stopped.set()
-            if not easel.ended.wait(PATIENCE):
+            if not easel.ended.wait(STEP if easel.order.verb == "train" else PATIENCE):
                 easel.finish()
                 os.kill(os.getpid(), signal.SIGTERM)
                 return
