@@ -634,6 +634,35 @@ def test_closing_the_page_stops_the_work_unless_it_is_to_go_on(area: Area, pictu
     assert job.state == ("waiting" if keep else "stopped")
 
 
+def test_who_goes_back_sees_the_sheet_before(area: Area, picture: Path) -> None:
+    earlier, job = (area.workshop.submit(paint(picture)) for _ in range(2))
+    area.workshop.stop(earlier)
+    earlier.preview = b"the sheet before"
+
+    async def seen() -> list[str]:
+        watching = area.watch(job, [])
+        first = await anext(watching)
+        area.workshop.leave(job, earlier)
+        return [shown[0] for shown in (first, *[one async for one in watching])]
+
+    shown = asyncio.run(seen())
+    assert job.state == "stopped"
+    assert stage.source(b"the sheet before") in shown[-1]
+
+
+def test_a_sheet_that_is_followed_by_another_leaves_the_stage_to_it(area: Area, picture: Path) -> None:
+    job, other = (area.workshop.submit(paint(picture)) for _ in range(2))
+
+    async def seen() -> int:
+        watching = area.watch(job, [])
+        await anext(watching)
+        area.workshop.leave(job, other)
+        return len([one async for one in watching])
+
+    assert asyncio.run(seen()) == 0
+    assert (job.state, other.state) == ("stopped", "waiting")
+
+
 def test_a_stop_by_somebody_else_s_guess_does_nothing(area: Area, picture: Path) -> None:
     job = area.workshop.submit(paint(picture))
     for guess in ("", "x", None, [job.ticket], {"ticket": job.ticket}):

@@ -1,12 +1,14 @@
 """The Dial tab: small paintings over strength and size of the strokes, to choose from. A click looks closer around one."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from impasto import choosing
+from impasto.errors import InputError
 from impasto.figures import DEMO
 from impasto.options import PaintOptions
 from impasto.presets import options_for
@@ -17,7 +19,7 @@ from impasto.studio.limits import check_picture
 from impasto.studio.painting import PaintForm
 from impasto.studio.pictures import chosen_style, shipped_styles, upload
 from impasto.studio.worker import Order
-from impasto.studio.workshop import Job, Workshop
+from impasto.studio.workshop import Workshop
 
 DIAL = Verb(
     "dial", "Paint the sheet", lambda preset: options_for(preset, size=choosing.SMALL["size"]), ("size", "colors"),
@@ -65,62 +67,45 @@ def dial_tab(
                 said = gr.HTML(elem_classes="story")
                 large = gr.Button(LARGE, interactive=False, variant="primary", size="md")
                 back = gr.Button("Back", interactive=False, size="md")
-    chosen = gr.State(None)  # strength and style size of the picture that was pressed
-    trail = gr.State([])  # tickets of the sheets before
+    chosen = gr.State(None)  # the sheet, by its ticket, and the picture on it that was pressed
 
     def whole(options: PaintOptions, preset: str, content: str | None, painting: str | None) -> Order:
         return dial_order(options, content, painting)
 
-    def closer(around: tuple[float, float], content: str | None, painting: str | None, *values: Any) -> Order:
-        return dial_order(options_for(**area.fields.answers(values)), content, painting, around)
-
-    def left(ticket: Any) -> Job | None:
-        """The sheet on the stage, which another one now follows."""
+    def closer(pressed: tuple[str, int], content: str | None, painting: str | None, *values: Any) -> Order:
+        ticket, index = pressed
         job = workshop.find(ticket)
-        if job is not None:
-            job.left_for = True
-            workshop.stop(job)
-        return job
-
-    def pressed(event: gr.EventData, ticket: Any, before: list[str]) -> list[Any]:
-        """Which picture it was."""
-        job, index = workshop.find(ticket), int(event.index)
         if job is None or job.laid is None or not 0 <= index < len(job.cells):
-            raise gr.Error("There is no such picture on the sheet any more. Paint it anew.", print_exception=False)
-        left(ticket)
-        return [job.laid.values[index], [*before, ticket]]
+            raise InputError("There is no such picture on the sheet any more. Paint it anew.")
+        order = dial_order(options_for(**area.fields.answers(values)), content, painting, job.laid.values[index])
+        return replace(order, follows=ticket)
 
-    def went_back(ticket: Any, before: list[str]) -> list[Any]:
+    def pressed(event: gr.EventData, ticket: Any) -> tuple[Any, int]:
+        return ticket, int(event.index)
+
+    def went_back(ticket: Any) -> list[Any]:
         """The sheet before, as far as it was painted."""
-        left(ticket)
-        job = next((found for one in reversed(before) if (found := workshop.find(one))), None)
-        if job is None:
-            return [gr.skip()] * 6
-        file = str(job.files[0]) if job.files else None
-        return [stage.show(job), *buttons(False, file), job.ticket, before[: before.index(job.ticket)]]
+        job = workshop.find(ticket)
+        earlier = workshop.find(job.order.follows) if job else None
+        if earlier is None:
+            return [gr.skip()] * 5
+        workshop.leave(job, earlier)
+        file = str(earlier.files[0]) if earlier.files else None
+        return [stage.show(earlier), *buttons(False, file), earlier.ticket]
 
-    def offered(ticket: Any, before: list[str]) -> list[Any]:
+    def offered(ticket: Any) -> list[Any]:
         """What can be done with the sheet on the stage: its middle painted large, or the one before."""
         job = workshop.find(ticket)
         around = job.order.around if job else None
         words = "" if around is None else f"<p>In the middle: strength {around[0]:g}, strokes ×{around[1]:g}</p>"
-        return [
-            words,
-            gr.update(interactive=bool(words)),
-            gr.update(interactive=bool(before)),
-        ]
+        earlier = workshop.find(job.order.follows) if job else None
+        return [words, gr.update(interactive=around is not None), gr.update(interactive=earlier is not None)]
 
     area.connect([photo, style], whole, page)
-    area.begin.click(lambda: [], None, trail, **AT_ONCE)
-    press = area.stage.select(pressed, [area.ticket, trail], [chosen, trail], **AT_ONCE)
+    press = area.stage.select(pressed, area.ticket, chosen, **AT_ONCE)
     area.on(press.success, closer, [chosen, photo, style, *area.fields.components])
-    back.click(
-        went_back,
-        [area.ticket, trail],
-        [area.stage, area.begin, area.stop, area.download, area.ticket, trail],
-        **AT_ONCE,
-    )
-    area.ticket.change(offered, [area.ticket, trail], [said, large, back], **AT_ONCE)
+    back.click(went_back, area.ticket, [area.stage, area.begin, area.stop, area.download, area.ticket], **AT_ONCE)
+    area.ticket.change(offered, area.ticket, [said, large, back], **AT_ONCE)
     thumbnails.select(chosen_style, None, style, **AT_ONCE)
 
     def carry_over(form: PaintForm, tabs: gr.Tabs) -> None:

@@ -123,6 +123,7 @@ class Area:
                 yield [stage.trouble(sentence(error, [*paths, self.workshop.folder])), *[gr.skip()] * 5]
                 return
             job.keep = keep
+            self.workshop.leave(self.workshop.find(job.order.follows), job)
             async for shown in self.watch(job, [*known(tickets), job.ticket][-SHELF:]):
                 yield shown
 
@@ -142,8 +143,10 @@ class Area:
                     yield [stage.show(job, now[1]), *buttons(working=True), job.ticket, tickets]
                 told = now
                 await asyncio.sleep(LOOK_AGAIN)
-                if job.left_for:
-                    return
+                if job.left_for is not None:
+                    if not job.left_for.ended:
+                        return  # somebody else watches that
+                    job = job.left_for
             before = await asyncio.to_thread(photo_of, job)
             file = str(job.files[0]) if job.files else None
             yield [stage.show(job, before=before), *buttons(working=False, file=file), job.ticket, tickets]

@@ -49,7 +49,7 @@ class Order:
 
     Arguments are plain data, options and paths. photo: what the result is compared with, if anything.
     planned: the options, where the arguments only name changes. around: strength and style size that a sheet looks closer
-    around. earlier: the checkpoint that a training goes on from.
+    around, follows: the ticket of the sheet before. earlier: the checkpoint that a training goes on from.
     """
 
     verb: str
@@ -60,6 +60,7 @@ class Order:
     photo: Path | None = None
     planned: PaintOptions | None = None
     around: tuple[float, float] | None = None
+    follows: str | None = None
     earlier: Path | None = None
 
     @property

@@ -53,7 +53,7 @@ class Job:
     files: tuple[Path, ...] = ()
     error: str | None = None
     keep: bool = False  # go on when nobody watches
-    left_for: bool = False  # who watched it watches another one now
+    left_for: "Job | None" = None  # what is on the stage in its place now
     changes: int = 0  # grows whenever something here changes
 
     @property
@@ -137,6 +137,12 @@ class Workshop:
             elif (pipe := self.pipes.get(job.ticket)) is not None:
                 with contextlib.suppress(OSError):
                     pipe.send("stop")
+
+    def leave(self, job: Job | None, other: Job) -> None:
+        """Another job goes on the stage in place of this one, which stops."""
+        if job is not None:
+            job.left_for = other
+            self.stop(job)
 
     def find(self, ticket: Any) -> Job | None:
         """The job of a ticket, None where there is none (any more)."""
