@@ -185,6 +185,13 @@ def test_a_list_of_whole_numbers_stays_one() -> None:
         forms.answer(asked, "1 1.5")
 
 
+def test_help_says_nothing_that_a_box_says() -> None:
+    asked = forms.controls(PaintOptions())
+    assert asked["style_scale"].help == "Size of the style's features against the picture's."
+    assert asked["strength"].help.endswith("it finds the content weight.")
+    assert asked["backbone"].help == "Network whose features are compared."
+
+
 def test_what_gradio_makes_of_numbers_is_taken() -> None:
     asked = forms.controls(PaintOptions())
     assert forms.answer(asked["size"], 640.0) == 640

@@ -4,6 +4,7 @@ What is added here is taste: which options come first, how far a slider goes, an
 terminal. An option that no table names is asked all the same, among the further ones.
 """
 
+import re
 import types
 import typing
 from collections.abc import Iterable, Mapping
@@ -38,7 +39,7 @@ LABELS = {
     "budget": "Time to paint in",
     "memory": "Memory to paint in",
 }
-IN_TRAINING = {"steps": "Steps", "size": "Size of the strokes", "batch": "Photos a step", "crop": "Size of a crop"}
+IN_TRAINING = {"steps": "Steps", "batch": "Photos a step", "crop": "Size of a crop"}
 
 # How far a slider goes where the limits are wider than anybody wants: least, most, step
 SLIDERS: Mapping[str, tuple[float, float, float]] = {
@@ -55,7 +56,7 @@ SLIDERS: Mapping[str, tuple[float, float, float]] = {
 
 # Of a slider that may be off: what is said beside its box, and where it stands at first
 OTHERWISE: Mapping[str, tuple[str, float]] = {
-    "strength": ("As the content weight has it", 80),
+    "strength": ("Leave it to the preset", 80),
     "style_scale": ("Find what suits the photo", 1),
 }
 
@@ -152,8 +153,8 @@ def layer_names() -> tuple[str, ...]:
 
 
 def for_the_page(help: str) -> str:
-    """Help without a path that nobody can give here, and without the command line's dashes."""
-    return undashed(help.replace(", or the path of a picture.", "."))
+    """Help without what nobody can give here: a path, or words in place of a number; and without dashes."""
+    return undashed(re.sub(r"(, or the path of a picture|; auto: at [^.]*|\. None: as [^.]*)\.$", ".", help))
 
 
 def controls(options: Bundle) -> dict[str, Control]:

@@ -53,8 +53,10 @@ class Studio:
             return self.stylizer.paint(photo, list(styles))
 
 
-def stylize_tab(workshop: Workshop, tickets: gr.BrowserState, page: gr.Blocks, tab: gr.Tab) -> gr.File:
-    """Build the tab; returns the place for a trained network."""
+def stylize_tab(
+    workshop: Workshop, tickets: gr.BrowserState, page: gr.Blocks, tab: gr.Tab
+) -> tuple[gr.Accordion, gr.File]:
+    """Build the tab; returns the place for a trained network, and what that is in."""
     studio = Studio()
     fields = Fields(StylizeOptions(), FRONT, WITHOUT)
     with gr.Row(elem_classes="tab live"):
@@ -66,7 +68,7 @@ def stylize_tab(workshop: Workshop, tickets: gr.BrowserState, page: gr.Blocks, t
             with gr.Accordion("Mix in a second style", open=False, elem_classes="section"):
                 second = upload("Second style", height=140)
                 share = gr.Slider(0, 1, value=0.5, step=0.05, label="How much of it")
-            with gr.Accordion("A network of your own", open=False, elem_classes="section"):
+            with gr.Accordion("A network of your own", open=False, elem_classes="section") as own_network:
                 network = gr.File(label="From the Train tab; it paints in place of the style", height=110)
             fields.show(FRONT)
         with gr.Column(elem_classes="main", min_width=320, scale=7):
@@ -98,7 +100,7 @@ def stylize_tab(workshop: Workshop, tickets: gr.BrowserState, page: gr.Blocks, t
         except ImpastoError as error:
             return stage.trouble(sentence(error, [value for value in values if isinstance(value, str)]))
         facts = [f"{painting.picture.width} × {painting.picture.height}", f"{painting.recipe['seconds']:.2f} s",
-                 painting.recipe["engine"]]  # fmt: skip
+                 painting.recipe["engine"], *(path.stem for path, _ in styles if is_network(path))]  # fmt: skip
         return stage.answered(photo_before(str(content), options.size), jpeg(painting.picture, quality=90), facts)
 
     def written(*values: Any) -> Any:
@@ -119,7 +121,7 @@ def stylize_tab(workshop: Workshop, tickets: gr.BrowserState, page: gr.Blocks, t
     gr.on([page.load, *moved], answer, inputs, shown, trigger_mode="always_last", concurrency_limit=1, **PRIVATE)
     save.click(written, inputs, file, **PRIVATE).success(None, js=CLICK)
     thumbnails.select(chosen_style, None, style, **PRIVATE, queue=False)
-    return network
+    return own_network, network
 
 
 @lru_cache(maxsize=32)

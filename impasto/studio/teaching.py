@@ -65,16 +65,16 @@ def train_tab(workshop: Workshop, tickets: gr.BrowserState, page: gr.Blocks, tab
     folder.upload(lambda paths: paths, folder, photos, **AT_ONCE)
     thumbnails.select(chosen_style, None, style, **AT_ONCE)
 
-    def carry_over(network: gr.File, tabs: gr.Tabs) -> None:
+    def carry_over(place: tuple[gr.Accordion, gr.File], tabs: gr.Tabs) -> None:
         """Connect the button that uses the network."""
 
         def carried(ticket: Any) -> list[Any]:
             job = workshop.find(ticket)
             if job is None or not job.files:
-                return [gr.skip()] * 2
-            return [gr.Tabs(selected="Stylize"), str(job.files[0])]
+                return [gr.skip()] * 3
+            return [gr.Tabs(selected="Stylize"), gr.update(open=True), str(job.files[0])]
 
-        use.click(carried, area.ticket, [tabs, network], **AT_ONCE)
+        use.click(carried, area.ticket, [tabs, *place], **AT_ONCE)
 
     return carry_over
 
