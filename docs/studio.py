@@ -92,7 +92,7 @@ def train(browser: Any, address: str) -> Any:
     page.get_by_role("tab", name="Train", exact=True).click()
     page.wait_for_timeout(1000)
     page.locator(".photographs input[type=file]").first.set_input_files([DEMO / "valley.jpg", DEMO / "fauve.jpg"])
-    page.get_by_text("fauve.jpg").locator("visible=true").first.wait_for()
+    page.locator(".photographs").get_by_text("fauve").locator("visible=true").first.wait_for()
     press(page, "Train")
     page.get_by_text(re.compile(r"step [3-9]\d of")).wait_for()
     page.wait_for_timeout(8000)  # until the next sheet

@@ -306,7 +306,7 @@ def test_a_network_is_trained_kept_downloaded_and_used(open_page: Any, tmp_path:
     page.get_by_role("tab", name="Train", exact=True).click()
     photos = [DEMO / "valley.jpg", DEMO / "fauve.jpg"]
     page.locator(".photographs input[type=file]").first.set_input_files(photos)
-    page.get_by_text("fauve.jpg").locator("visible=true").first.wait_for()
+    page.locator(".photographs").get_by_text("fauve").locator("visible=true").first.wait_for()
     press(page, "Train")
     stage(page, "working").locator("img").wait_for()
     stage(page).locator("svg.curve").wait_for()
@@ -315,7 +315,7 @@ def test_a_network_is_trained_kept_downloaded_and_used(open_page: Any, tmp_path:
     stage(page, "ended").wait_for()
     assert "stopped at step" in stage(page).inner_text()
     with page.expect_download() as download:
-        page.locator(".download").locator("visible=true").first.click()
+        page.locator("button.download").locator("visible=true").first.click()
     assert download.value.suggested_filename == "swirl.safetensors"
     assert transform.load(download.value.path()).styles == ("swirl",)
     press(page, "Use it in Stylize")
