@@ -2,6 +2,7 @@
 
 import hashlib
 import time
+from copy import deepcopy
 from pathlib import Path
 
 import torch
@@ -21,11 +22,8 @@ class TrainedStylizer:
     """A network that `impasto train` wrote, ready to run by the engine that the options name."""
 
     def __init__(self, path: FilePath, options: StylizeOptions) -> None:
-        if options.colors not in ("style", "keep"):
-            raise OptionError(
-                f"--colors {options.colors} looks at the style's picture, and {path} is a network. Choose style or keep."
-            )
         self.path, self.options = Path(path), options
+        self.check_colors(options)
         self.device = machine.choose_device(options.device)
         engine = engines.choose(options.engine, self.device)
         # OpenVINO chooses its own precision and wants to be given float32
@@ -33,10 +31,27 @@ class TrainedStylizer:
         self.dtype = machine.choose_precision(precision, self.device, "average")
         self.trained = transform.load(path)
         self.fingerprint = hashlib.sha256(self.path.read_bytes()).hexdigest()
-        self.row = self.trained.row(options.style_weights, options.strength / 100).to(self.device, self.dtype)
-        network = self.trained.network.to(self.device, self.dtype)
+        self.row = self.row_of(options)
+        network = deepcopy(self.trained.network).to(self.device, self.dtype)  # rows are mixed in float32
         picture = torch.zeros(1, 3, EXAMPLE, EXAMPLE, device=self.device, dtype=self.dtype)
         self.program = engines.prepare(network, [picture, self.row], engine, f"trained-{self.fingerprint[:12]}")
+
+    def take(self, options: StylizeOptions) -> None:
+        """Paint with other options from now on: all but engine, device and precision. Raises OptionError."""
+        self.check_colors(options)
+        self.options, self.row = options, self.row_of(options)
+
+    def check_colors(self, options: StylizeOptions) -> None:
+        """Raise OptionError for colors that a network knows nothing of."""
+        if options.colors not in ("style", "keep"):
+            raise OptionError(
+                f"--colors {options.colors} looks at the style's picture, and {self.path} is a network. "
+                "Choose style or keep."
+            )
+
+    def row_of(self, options: StylizeOptions) -> Tensor:
+        """The row of the mixture that the options ask for. Raises OptionError."""
+        return self.trained.row(options.style_weights, options.strength / 100).to(self.device, self.dtype)
 
     @property
     def name(self) -> str:

@@ -21,15 +21,32 @@ from PIL import Image
 
 from impasto import images
 from impasto.errors import ImpastoError, InputError, OptionError
-from impasto.options import PaintOptions, StylizeOptions, option
-from impasto.presets import PRESETS, options_for
+from impasto.options import PaintOptions, StylizeOptions, TrainOptions, option
+from impasto.presets import PRESETS, options_for, training_options
+from impasto.stylizer import stylize
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # what other packages warn of while they are imported
     pytest.importorskip("gradio", reason="the studio needs Gradio: pip install 'impasto[studio]'")
-    from impasto.studio import forms, history, limits, look, painting, server, service, shelf, single, stage, videos
+    from impasto.studio import (
+        dialing,
+        forms,
+        history,
+        instant,
+        limits,
+        look,
+        painting,
+        server,
+        service,
+        shelf,
+        single,
+        stage,
+        teaching,
+        videos,
+    )
     from impasto.studio.easel import Area, known
-    from impasto.studio.worker import RUN, Order, Report
+    from impasto.studio.fields import Fields
+    from impasto.studio.worker import RUN, Laid, Order, Report
     from impasto.studio.workshop import Job, LineFull, Workshop
 
 VERBS = [painting.PAINT, single.TEXTURE, single.RECONSTRUCT]
@@ -100,11 +117,13 @@ def test_every_option_is_asked_once_or_withheld_for_a_reason(verb: Any) -> None:
 def test_the_tables_name_no_option_that_is_gone() -> None:
     known = {
         declared.name
-        for kind in (PaintOptions, StylizeOptions, videos.VideoOptions)
+        for kind in (PaintOptions, StylizeOptions, TrainOptions, videos.VideoOptions)
         for declared in dataclasses.fields(kind)
     }
     named = {
         *forms.LABELS,
+        *forms.IN_TRAINING,
+        *forms.OTHERWISE,
         *forms.SLIDERS,
         *forms.WITHHELD,
         *(name for names in forms.SECTIONS.values() for name in names),
@@ -126,9 +145,37 @@ def test_an_option_that_is_new_is_asked_among_the_further_ones() -> None:
 @pytest.mark.parametrize("preset", PRESETS)
 def test_a_form_that_is_left_alone_gives_the_preset(preset: str) -> None:
     options = options_for(preset)
-    answers = {name: forms.answer(asked, forms.entered(asked)) for name, asked in forms.controls(options).items()}
+    fields = form_of(options)
+    answers = fields.answers([part.value for part in fields.components])  # type: ignore[attr-defined]
     assert options_for("default").replace(**answers) == options
     assert forms.bundle(PaintOptions, answers) == options
+
+
+def form_of(options: PaintOptions) -> Fields:
+    """All fields for such options."""
+
+    def build() -> Fields:
+        fields = Fields(options, ())
+        with server.gr.Blocks():
+            fields.show_the_rest()
+        return fields
+
+    return within_a_loop(build)
+
+
+@pytest.mark.parametrize("chosen", [{"strength": 35.0}, {"style_scale": "auto"}, {"strength": 0.0, "style_scale": 2.0}])
+def test_a_slider_that_may_be_off_has_a_box_for_that(chosen: dict[str, Any]) -> None:
+    options = PaintOptions().replace(**chosen)
+    fields = form_of(options)
+    assert fields.of(["strength"]) == [fields.made["strength"], fields.boxes["strength"]]
+    answers = fields.answers([part.value for part in fields.components])  # type: ignore[attr-defined]
+    assert answers["strength"] == options.strength
+    assert answers["style_scale"] == options.style_scale
+    slider, box = form_of(PaintOptions()).showing(options, ["style_scale"])
+    assert box["value"] == (options.style_scale == "auto")
+    assert slider["value"] == (1 if options.style_scale == "auto" else options.style_scale)
+    assert forms.controls(StylizeOptions())["strength"].otherwise is None  # there it is always a number
+    assert forms.SLIDERS["strength"][:2] == (0, 100)
 
 
 def test_a_list_of_whole_numbers_stays_one() -> None:
@@ -136,6 +183,13 @@ def test_a_list_of_whole_numbers_stays_one() -> None:
     assert forms.answer(asked, forms.entered(asked)) == videos.VideoOptions().references
     with pytest.raises(OptionError, match=r"'1\.5' is no number"):
         forms.answer(asked, "1 1.5")
+
+
+def test_help_says_nothing_that_a_box_says() -> None:
+    asked = forms.controls(PaintOptions())
+    assert asked["style_scale"].help == "Size of the style's features against the picture's."
+    assert asked["strength"].help.endswith("it finds the content weight.")
+    assert asked["backbone"].help == "Network whose features are compared."
 
 
 def test_what_gradio_makes_of_numbers_is_taken() -> None:
@@ -220,6 +274,18 @@ def test_the_stage_tells_each_state() -> None:
     job.state = "stopped"
     assert "stopped at step 5 of 20" in stage.show(job)
     assert 'type="range"' in stage.show(job, before=b"photo")
+
+
+def test_a_sheet_fills_and_what_is_there_can_be_pressed() -> None:
+    job = Job(Order("dial", Path(), "x"), state="working", laid=Laid([20, 40], [0.5, 1], 1.5), cells=[b"jpeg"])
+    job.report, job.preview = dataclasses.replace(report(2, total=4), unit="picture", left=31.0), b"now"
+    told = stage.show(job)
+    assert (told.count("<button"), told.count('class="cell now"'), told.count('class="cell"')) == (1, 1, 3)
+    assert 'data-cell="0" aria-label="strength 20, strokes ×0.5"' in told
+    assert "picture 2 of 4" in told
+    assert "31 s left" in told
+    job.state = "stopped"
+    assert "stopped after 1 of 4 pictures" in stage.show(job)
 
 
 def test_time_left_goes_by_pixels() -> None:
@@ -364,6 +430,104 @@ def test_a_worker_that_dies_is_replaced(workshop: Workshop, picture: Path) -> No
     assert wait(workshop.submit(paint(picture))).state == "done"
 
 
+def test_a_budget_leaves_fewer_steps_and_the_time_left_knows(workshop: Workshop, picture: Path) -> None:
+    asked = TINY.replace(first_steps=5000, budget="0.1s")
+    job = wait(workshop.submit(paint(picture, asked)))
+    assert (job.state, job.error) == ("done", None)
+    assert job.settled is not None
+    assert job.options is job.settled
+    assert 0 < job.settled.first_steps < 5000
+    assert job.report is not None
+    assert job.report.total == job.settled.first_steps
+
+
+def test_a_sheet_to_choose_from_is_painted_cell_by_cell_and_looked_at_closer(workshop: Workshop, picture: Path) -> None:
+    settings = {"size": 64, "first_steps": 1, "min_scale": 64}
+    whole = wait(workshop.submit(Order("dial", Path(), "sheet", (picture, picture), settings)))
+    assert (whole.state, whole.error) == ("done", None)
+    assert whole.laid is not None
+    assert len(whole.cells) == len(whole.laid.values) == 15
+    assert whole.laid.values[:2] == [(20, 0.5), (40, 0.5)]
+    assert whole.laid.aspect == pytest.approx(48 / 40)
+    assert [file.name for file in whole.files] == ["sheet.png"]
+    around = {**settings, "strength": 60.0, "style_scale": 2.0}
+    job = wait(workshop.submit(Order("dial", Path(), "sheet", (picture, picture), around, around=(60.0, 2.0))))
+    assert job.laid is not None
+    assert job.laid.values[7] == (60, 2.0)
+    assert job.cells[7] == whole.cells[12]  # painted once, and there at once the second time
+    told = stage.show(job)
+    assert told.count("<button") == 15
+    assert told.count('class="cell center"') == 1
+    assert 'aria-label="strength 60, strokes ×2"' in told
+
+
+LESSON = training_options(
+    steps=3, batch=1, crop=64, size=64, precision="float32", style_layers=("relu1_1",), content_layers=("relu2_1",)
+)
+
+
+def lesson(picture: Path, options: TrainOptions = LESSON) -> Order:
+    return teaching.train_order(options, "default", str(picture), None, [str(picture), str(picture)], "my style/../x")
+
+
+def test_a_network_is_trained_and_paints(workshop: Workshop, picture: Path) -> None:
+    job = wait(workshop.submit(lesson(picture)))
+    assert (job.state, job.error) == ("done", None)
+    assert [file.name for file in job.files] == ["my-style-x.safetensors", "my-style-x-checkpoint.safetensors"]
+    assert [index for index, _ in enumerate(job.history, 1)] == [1, 2, 3]
+    assert job.preview is not None
+    assert job.kept == {}
+    told = stage.show(job)
+    assert "3 steps" in told
+    assert " px" not in told
+    network = limits.check_network(job.files[0])
+    studio = instant.Studio()
+    full, half = (
+        studio.paint(picture, [(network, 1.0)], StylizeOptions(size=64, engine="torch", strength=strength)).image
+        for strength in (100, 50)
+    )
+    assert (full - half).abs().max() > 0.001  # the same network, at another strength
+    again = stylize(picture, str(network), StylizeOptions(size=64, engine="torch", strength=50)).image
+    assert (again - half).abs().max() < 1e-6
+
+
+def test_a_training_that_is_stopped_keeps_its_checkpoint_and_goes_on_from_there(
+    workshop: Workshop, picture: Path
+) -> None:
+    job = wait(workshop.submit(lesson(picture, LESSON.replace(steps=100_000))), "first report")
+    assert job.left is not None
+    workshop.stop(job)
+    assert (wait(job).state, job.error, len(job.files)) == ("stopped", None, 2)
+    assert job.report is not None
+    reached = job.report.index
+    with pytest.raises(InputError, match="Ask for more"):
+        teaching.train_on(job, reached)
+    on = wait(workshop.submit(teaching.train_on(job, reached + 2)))
+    assert (on.state, on.error) == ("done", None)
+    assert on.report is not None
+    assert on.report.index == reached + 2
+    assert len(on.history) == 3  # its last step is told once more
+    with pytest.raises(InputError, match="no training"):
+        teaching.train_on(None, 5)
+
+
+@pytest.mark.parametrize(
+    ("photos", "said"), [(None, "no photographs"), ([], "no photographs"), (["letter.txt"], "no photographs")]
+)
+def test_a_training_wants_photographs(picture: Path, photos: Any, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        teaching.train_order(LESSON, "default", str(picture), None, photos, "")
+
+
+def test_what_is_no_network_is_refused(picture: Path) -> None:
+    with pytest.raises(InputError, match="Train tab"):
+        limits.check_network(picture)
+    (fake := picture.with_name("fake.safetensors")).write_bytes(b"no")
+    with pytest.raises(ImpastoError) as caught:
+        instant.Studio().paint(picture, [(limits.check_network(fake), 1.0)], StylizeOptions(size=64))
+    assert "secret" not in limits.sentence(caught.value, [fake])
+
+
 # ------------------------------------------------------------------------------------------------ what buttons do
 
 
@@ -428,8 +592,7 @@ def test_settings_return_from_a_picture(area: Area, picture: Path) -> None:
     images.save(images.load(picture), picture, recipe=made)
     back = painting.reopened(area, str(picture))
     assert "&lt;b&gt;a.jpg" in back[4]
-    shown = dict(zip(area.fields.names, (update["value"] for update in back[5:]), strict=True))
-    answers = area.fields.answers(list(shown.values()))
+    answers = area.fields.answers([update["value"] for update in back[5:]])
     assert painting.options_for().replace(**answers) == chosen
 
 
@@ -445,7 +608,7 @@ def test_a_strange_recipe_is_a_sentence(area: Area, picture: Path, recipe: Any) 
     back = painting.reopened(area, str(picture))
     assert 'role="alert"' in back[4]
     assert "secret" not in back[4]
-    assert len(back) == 5 + len(area.fields.names)
+    assert len(back) == 5 + len(area.fields.components)
 
 
 @pytest.mark.parametrize(
@@ -476,6 +639,35 @@ def test_closing_the_page_stops_the_work_unless_it_is_to_go_on(area: Area, pictu
     area.kept(job.ticket, keep)
     assert "next in line" in asyncio.run(watched(area, job))
     assert job.state == ("waiting" if keep else "stopped")
+
+
+def test_who_goes_back_sees_the_sheet_before(area: Area, picture: Path) -> None:
+    earlier, job = (area.workshop.submit(paint(picture)) for _ in range(2))
+    area.workshop.stop(earlier)
+    earlier.preview = b"the sheet before"
+
+    async def seen() -> list[str]:
+        watching = area.watch(job, [])
+        first = await anext(watching)
+        area.workshop.leave(job, earlier)
+        return [shown[0] for shown in (first, *[one async for one in watching])]
+
+    shown = asyncio.run(seen())
+    assert job.state == "stopped"
+    assert stage.source(b"the sheet before") in shown[-1]
+
+
+def test_a_sheet_that_is_followed_by_another_leaves_the_stage_to_it(area: Area, picture: Path) -> None:
+    job, other = (area.workshop.submit(paint(picture)) for _ in range(2))
+
+    async def seen() -> int:
+        watching = area.watch(job, [])
+        await anext(watching)
+        area.workshop.leave(job, other)
+        return len([one async for one in watching])
+
+    assert asyncio.run(seen()) == 0
+    assert (job.state, other.state) == ("stopped", "waiting")
 
 
 def test_a_stop_by_somebody_else_s_guess_does_nothing(area: Area, picture: Path) -> None:
@@ -516,6 +708,16 @@ def test_sheets_are_those_of_the_table(picture: Path) -> None:
 
 
 # --------------------------------------------------------------------------------------------------- for programs
+
+
+def test_a_sheet_s_middle_is_what_was_chosen(picture: Path) -> None:
+    options = options_for(size=160, colors="keep")
+    whole = dialing.dial_order(options, str(picture), str(picture))
+    assert (whole.around, whole.keywords) == (None, {"size": 160, "colors": "keep"})
+    closer = dialing.dial_order(options, str(picture), str(picture), (80.0, 0.5))
+    assert closer.keywords == {"size": 160, "colors": "keep", "strength": 80.0, "style_scale": 0.5}
+    with pytest.raises(InputError, match="no style"):
+        dialing.dial_order(options, str(picture), None)
 
 
 def test_programs_give_options_by_name(picture: Path) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from impasto import images
+from impasto import images, transform
 from impasto.figures import DEMO
 
 CHROMIUM = os.environ.get("IMPASTO_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
@@ -27,7 +27,7 @@ QUIET = [
     "--disable-sync", "--disable-default-apps", "--disable-extensions", "--disable-domain-reliability",
     "--disable-client-side-phishing-detection", "--disable-features=Translate,OptimizationHints,MediaRouter",
 ]  # fmt: skip
-TABS = ("Paint", "Stylize", "Texture", "Reconstruct", "Video", "Gallery")
+TABS = ("Paint", "Dial", "Stylize", "Texture", "Reconstruct", "Video", "Train", "Gallery")
 SIZES = {"wide": {"width": 1360, "height": 860}, "phone": {"width": 390, "height": 844}}
 
 pytestmark = pytest.mark.browser
@@ -260,6 +260,67 @@ def test_stylize_answers_as_the_slider_moves(open_page: Any) -> None:
     with page.expect_download() as download:
         page.locator("button.download").locator("visible=true").first.click()
     assert images.read_recipe(download.value.path())["options"]["strength"] == pytest.approx(95)  # type: ignore[index]
+
+
+def test_the_dial_looks_closer_and_a_choice_is_painted_large(open_page: Any) -> None:
+    page = open_page()
+    page.get_by_role("tab", name="Dial", exact=True).click()
+    press(page, "Paint the sheet")
+    cells = page.locator(".dial button.cell")
+    cells.nth(1).wait_for()
+    box = cells.nth(1).bounding_box()
+    page.mouse.move(box["x"] + 20, box["y"] + 20)
+    page.mouse.down()
+    page.wait_for_timeout(800)  # in which the sheet is written anew
+    page.mouse.up()
+    page.get_by_text("In the middle: strength 40, strokes ×0.5").wait_for()
+    page.locator(".dial").get_by_text("45", exact=True).wait_for()
+    page.screenshot(path=SHOTS / "dial-closer.png")
+    press(page, "Back")
+    page.get_by_text("Choose one to look closer").wait_for()
+    cells.nth(1).focus()
+    cells.nth(1).press("Enter")
+    page.get_by_text("In the middle: strength 40, strokes ×0.5").wait_for()
+    press(page, "Paint it large")
+    strength = page.get_by_label("number input for Strength").locator("visible=true").first
+    strength.wait_for()
+    page.wait_for_timeout(1000)
+    assert page.get_by_role("tab", name="Paint", exact=True).get_attribute("aria-selected") == "true"
+    assert strength.input_value() == "40"
+    assert (
+        page.get_by_label("number input for Size of the strokes").locator("visible=true").first.input_value() == "0.5"
+    )
+    assert not page.get_by_label("Leave it to the preset").locator("visible=true").first.is_checked()
+
+
+def test_a_slider_that_is_moved_is_on(open_page: Any) -> None:
+    page = open_page()
+    box = page.get_by_label("Leave it to the preset").locator("visible=true").first
+    assert box.is_checked()
+    page.get_by_label("range slider for Strength").locator("visible=true").first.press("ArrowLeft")
+    page.wait_for_function("one => !one.checked", arg=box.element_handle())
+
+
+def test_a_network_is_trained_kept_downloaded_and_used(open_page: Any, tmp_path: Path) -> None:
+    page = open_page()
+    page.get_by_role("tab", name="Train", exact=True).click()
+    photos = [DEMO / "valley.jpg", DEMO / "fauve.jpg"]
+    page.locator(".photographs input[type=file]").first.set_input_files(photos)
+    page.locator(".photographs").get_by_text("fauve").locator("visible=true").first.wait_for()
+    press(page, "Train")
+    stage(page, "working").locator("img").wait_for()
+    stage(page).locator("svg.curve").wait_for()
+    page.screenshot(path=SHOTS / "training.png")
+    press(page, "Stop and keep")
+    stage(page, "ended").wait_for()
+    assert "stopped at step" in stage(page).inner_text()
+    with page.expect_download() as download:
+        page.locator("button.download").locator("visible=true").first.click()
+    assert download.value.suggested_filename == "swirl.safetensors"
+    assert transform.load(download.value.path()).styles == ("swirl",)
+    press(page, "Use it in Stylize")
+    stage(page).get_by_text("swirl", exact=True).wait_for()  # by which it is painted
+    page.screenshot(path=SHOTS / "trained.png")
 
 
 @pytest.mark.parametrize("keep", [False, True])

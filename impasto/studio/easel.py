@@ -4,8 +4,8 @@ What they share is here: the order of events from a press of the button to the f
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,9 @@ from gradio.components import Component
 from impasto import images
 from impasto.errors import ImpastoError
 from impasto.options import Bundle
-from impasto.presets import PRESETS
+from impasto.presets import PRESETS, Preset
 from impasto.studio import stage
-from impasto.studio.fields import Fields
+from impasto.studio.fields import AT_ONCE, PRIVATE, Fields
 from impasto.studio.limits import check_size, sentence
 from impasto.studio.worker import Order, jpeg
 from impasto.studio.workshop import Job, Workshop
@@ -25,8 +25,6 @@ from impasto.studio.workshop import Job, Workshop
 # On a phone the stage is below the form
 SCROLL = "() => { if (innerWidth < 861) document.querySelectorAll('.stage').forEach(one => one.scrollIntoView()) }"
 LOOK_AGAIN = 0.1  # seconds between two looks at a job
-PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-AT_ONCE: dict[str, Any] = {**PRIVATE, "queue": False}
 SHELF = 60  # tickets that a browser remembers
 
 
@@ -34,7 +32,7 @@ SHELF = 60  # tickets that a browser remembers
 class Verb:
     """A tab's row: what it makes, its button, its options by preset, which come first, and what its empty stage says.
 
-    without: options that mean nothing here. also: other orders that this tab gives.
+    without: options that mean nothing here. also: other orders that this tab gives. presets: to start from.
     """
 
     name: str
@@ -44,6 +42,7 @@ class Verb:
     invitation: tuple[str, str]
     without: tuple[str, ...] = ()
     also: tuple[str, ...] = ()
+    presets: Mapping[str, Preset] = field(default_factory=lambda: PRESETS)
 
 
 class Area:
@@ -64,15 +63,16 @@ class Area:
         self.fields.show(self.verb.front)
         with gr.Accordion("All options", open=False, elem_classes="all-options", visible=whole):
             self.preset = gr.Dropdown(
-                list(PRESETS), value="default", label="Preset", filterable=False,
+                list(self.verb.presets), value="default", label="Preset", filterable=False,
                 info="A published recipe to start from. It sets every option below, and those above.", visible=presets,
             )  # fmt: skip
-            self.story = gr.HTML(story("default"), elem_classes="story", visible=presets)
-            self.fields.show_the_rest()
+            self.story = gr.HTML(self.told("default"), elem_classes="story", visible=presets)
+            if whole:
+                self.fields.show_the_rest()
 
-    def show(self) -> None:
-        """The stage and what belongs to it."""
-        self.stage = gr.HTML(stage.empty(*self.verb.invitation), elem_classes="stage-place")
+    def show(self, js: str | None = None) -> None:
+        """The stage and what belongs to it. js: what the stage does in the browser."""
+        self.stage = gr.HTML(stage.empty(*self.verb.invitation), elem_classes="stage-place", js_on_load=js)
         with gr.Row(elem_classes="after"):
             self.download = gr.DownloadButton("Download", visible=False, elem_classes="download", size="md")
             self.keep = gr.Checkbox(
@@ -101,7 +101,7 @@ class Area:
             async for shown in self.watch(going[-1], known(tickets)):
                 yield shown
 
-        self.on(self.begin, made, [*form, *inputs])
+        self.on(self.begin.click, made, [*form, *inputs])
         page.load(rejoin, [self.tickets], self.seen, concurrency_limit=None, **PRIVATE)
         self.stop.click(self.stopped, [self.ticket], None, **AT_ONCE)
         self.keep.change(self.kept, [self.ticket, self.keep], None, **AT_ONCE)
@@ -112,8 +112,8 @@ class Area:
         """What changes while a job is on its way."""
         return [self.stage, self.begin, self.stop, self.download, self.ticket, self.tickets]
 
-    def on(self, button: gr.Button, order: Callable[..., Order], inputs: Sequence[Component]) -> None:
-        """Have a button give an order, made from the inputs, and the page show how it goes."""
+    def on(self, event: Callable[..., Any], order: Callable[..., Order], inputs: Sequence[Component]) -> None:
+        """Have an event, such as `button.click`, give an order made from the inputs, and the page show how it goes."""
 
         async def begin(tickets: Any, keep: bool, *values: Any) -> AsyncIterator[list[Any]]:
             try:
@@ -123,11 +123,12 @@ class Area:
                 yield [stage.trouble(sentence(error, [*paths, self.workshop.folder])), *[gr.skip()] * 5]
                 return
             job.keep = keep
+            self.workshop.leave(self.workshop.find(job.order.follows), job)
             async for shown in self.watch(job, [*known(tickets), job.ticket][-SHELF:]):
                 yield shown
 
-        button.click(begin, [self.tickets, self.keep, *inputs], self.seen, concurrency_limit=None, **PRIVATE)
-        button.click(None, js=SCROLL)
+        event(begin, [self.tickets, self.keep, *inputs], self.seen, concurrency_limit=None, **PRIVATE)
+        event(None, js=SCROLL)
 
     async def watch(self, job: Job, tickets: list[str]) -> AsyncIterator[list[Any]]:
         """What the page shows of a job, again whenever it has changed. Closed by the browser, it stops the job or not.
@@ -138,10 +139,14 @@ class Area:
         try:
             while not job.ended:
                 now = job.changes, self.workshop.place(job)
-                if now != told and (job.preview is not None or now[0] < 2 or told is None or job.fetching):
+                if now != told and (job.preview is not None or now[0] < 2 or told is None or job.fetching or job.laid):
                     yield [stage.show(job, now[1]), *buttons(working=True), job.ticket, tickets]
                 told = now
                 await asyncio.sleep(LOOK_AGAIN)
+                if job.left_for is not None:
+                    if not job.left_for.ended:
+                        return  # somebody else watches that
+                    job = job.left_for
             before = await asyncio.to_thread(photo_of, job)
             file = str(job.files[0]) if job.files else None
             yield [stage.show(job, before=before), *buttons(working=False, file=file), job.ticket, tickets]
@@ -161,17 +166,16 @@ class Area:
 
     def preset_chosen(self, preset: str) -> list[Any]:
         """The preset's story, and every field as it sets it."""
-        return [story(preset), *self.fields.showing(self.verb.options(preset))]
+        return [self.told(preset), *self.fields.showing(self.verb.options(preset))]
+
+    def told(self, preset: str) -> str:
+        """What a preset reproduces, as a paragraph."""
+        return f"<p>{self.verb.presets[preset].reproduces}</p>"
 
 
 def known(tickets: Any) -> list[str]:
     """What a browser remembers, if that is a list of texts."""
     return [ticket for ticket in tickets if isinstance(ticket, str)] if isinstance(tickets, list) else []
-
-
-def story(preset: str) -> str:
-    """What a preset reproduces, as a paragraph."""
-    return f"<p>{PRESETS[preset].reproduces}</p>"
 
 
 def buttons(working: bool, file: str | None = None) -> list[Any]:

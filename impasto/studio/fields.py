@@ -9,19 +9,34 @@ from gradio.components import Component
 from impasto.options import Bundle
 from impasto.studio.forms import Control, answer, controls, entered, sections
 
+PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}  # of an event of the page
+AT_ONCE: dict[str, Any] = {**PRIVATE, "queue": False}
+
 
 class Fields:
-    """The components of a form. `names` and `components` go together; call it inside a `gr.Blocks`."""
+    """The components of a form, in the order in which they are shown; call it inside a `gr.Blocks`.
+
+    A slider that may be off has a box beside it, which stands right after it among the components.
+    """
 
     def __init__(self, options: Bundle, front: Sequence[str], without: Sequence[str] = ()) -> None:
         self.controls = {name: asked for name, asked in controls(options).items() if name not in without}
         self.made: dict[str, Component] = {}
+        self.boxes: dict[str, gr.Checkbox] = {}
         self.front = front
 
     def show(self, names: Iterable[str]) -> None:
         """Put the components of these options here, one under the other."""
         for name in names:
-            self.made[name] = component(self.controls[name])
+            asked = self.controls[name]
+            if asked.otherwise is None:
+                self.made[name] = component(asked)
+                continue
+            with gr.Column(elem_classes="either"):
+                slider = self.made[name] = component(asked)
+                self.boxes[name] = gr.Checkbox(asked.off, label=asked.otherwise[1], container=False, elem_classes="off")
+            # who moves the slider means it
+            slider.input(None, None, self.boxes[name], js="() => false", **AT_ONCE)  # type: ignore[attr-defined]
 
     def show_the_rest(self) -> None:
         """All other options, in sections that are closed at first."""
@@ -29,24 +44,44 @@ class Fields:
             with gr.Accordion(title, open=False, elem_classes="section"):
                 self.show(names)
 
+    def parts(self, name: str) -> list[Component]:
+        """The one or two components of an option."""
+        return [self.made[name], *([self.boxes[name]] if name in self.boxes else [])]
+
     @property
     def names(self) -> list[str]:
-        """Of the options, in the order of the components."""
+        """Of the options, in the order in which they were shown."""
         return list(self.made)
 
     @property
     def components(self) -> list[Component]:
-        """In the order in which they were shown."""
-        return list(self.made.values())
+        """Of all options."""
+        return self.of(self.names)
 
-    def answers(self, values: Sequence[Any]) -> dict[str, Any]:
-        """What was entered, by name and as options want it. Raises OptionError."""
-        return {name: answer(self.controls[name], value) for name, value in zip(self.made, values, strict=True)}
+    def of(self, names: Iterable[str]) -> list[Component]:
+        """The components of these options."""
+        return [part for name in names for part in self.parts(name)]
 
-    def showing(self, options: Bundle) -> list[Any]:
+    def answers(self, values: Sequence[Any], names: Iterable[str] | None = None) -> dict[str, Any]:
+        """What was entered, by name and as options want it. names: whose components' values these are, if not of all.
+
+        Raises OptionError.
+        """
+        rest = iter(values)
+        found = {}
+        for name in self.names if names is None else names:
+            asked, value = self.controls[name], next(rest)
+            off = name in self.boxes and next(rest)
+            found[name] = asked.otherwise[0] if off and asked.otherwise else answer(asked, value)
+        return found
+
+    def showing(self, options: Bundle, names: Iterable[str] | None = None) -> list[Any]:
         """What the components show for these options; a slider reaches as far as it must."""
         asked = controls(options)
-        return [update(asked[name]) for name in self.made]
+        found = []
+        for name in self.names if names is None else names:
+            found += [update(asked[name]), *([gr.update(value=asked[name].off)] if name in self.boxes else [])]
+        return found
 
 
 def component(asked: Control) -> Component:

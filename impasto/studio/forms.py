@@ -4,6 +4,7 @@ What is added here is taste: which options come first, how far a slider goes, an
 terminal. An option that no table names is asked all the same, among the further ones.
 """
 
+import re
 import types
 import typing
 from collections.abc import Iterable, Mapping
@@ -12,7 +13,7 @@ from typing import Any, Literal, TypeAlias
 
 from impasto.backbones import BACKBONES
 from impasto.errors import OptionError
-from impasto.options import STARTS, Bundle, alternatives
+from impasto.options import STARTS, Bundle, TrainOptions, alternatives
 from impasto.studio.limits import undashed
 
 Kind: TypeAlias = Literal["choice", "flag", "whole", "number", "names", "numbers", "text"]
@@ -35,7 +36,10 @@ LABELS = {
     "range_weight": "Keep colors in range",
     "canvas_padding": "Margin painted and cut off",
     "beta2": "Adam's second decay",
+    "budget": "Time to paint in",
+    "memory": "Memory to paint in",
 }
+IN_TRAINING = {"steps": "Steps", "batch": "Photos a step", "crop": "Size of a crop"}
 
 # How far a slider goes where the limits are wider than anybody wants: least, most, step
 SLIDERS: Mapping[str, tuple[float, float, float]] = {
@@ -48,6 +52,12 @@ SLIDERS: Mapping[str, tuple[float, float, float]] = {
     "strength": (0, 100, 1),
     "passes": (1, 4, 1),
     "steadiness": (0, 0.98, 0.02),
+}
+
+# Of a slider that may be off: what is said beside its box, and where it stands at first
+OTHERWISE: Mapping[str, tuple[str, float]] = {
+    "strength": ("Leave it to the preset", 80),
+    "style_scale": ("Find what suits the photo", 1),
 }
 
 SECTIONS: Mapping[str, tuple[str, ...]] = {
@@ -69,7 +79,8 @@ FURTHER = "Further"
 class Control:
     """One question of a form. least and most: of a number, None where there is no limit; slider: its range and step.
 
-    optional: no answer is one, too. whole: the numbers of a list have no fractions.
+    optional: no answer is one, too. whole: the numbers of a list have no fractions. otherwise: of a slider that may be off,
+    what the option then is, and what to say of that; `default` is then what is set, a number or that.
     """
 
     name: str
@@ -83,9 +94,15 @@ class Control:
     slider: tuple[float, float, float] | None = None
     optional: bool = False
     whole: bool = False
+    otherwise: tuple[Any, str] | None = None
+
+    @property
+    def off(self) -> bool:
+        """Whether the slider is off."""
+        return self.otherwise is not None and self.default == self.otherwise[0]
 
 
-def control(declared: Field[Any], default: Any) -> Control:
+def control(declared: Field[Any], default: Any, labels: Mapping[str, str] = LABELS) -> Control:
     """The question for a field of an option dataclass, with `default` as its answer."""
     name, (least, most) = declared.name, (declared.metadata["least"], declared.metadata["most"])
     kinds = [kind for kind in alternatives(declared.type) if kind is not types.NoneType]
@@ -96,7 +113,7 @@ def control(declared: Field[Any], default: Any) -> Control:
         choices = layer_names()
     return Control(
         name,
-        LABELS.get(name, name.replace("_", " ").capitalize()),
+        labels.get(name, name.replace("_", " ").capitalize()),
         for_the_page(declared.metadata["help"]),
         kind,
         default,
@@ -106,7 +123,18 @@ def control(declared: Field[Any], default: Any) -> Control:
         SLIDERS.get(name),
         optional=len(kinds) < len(alternatives(declared.type)),
         whole=typing.get_args(kinds[0])[:1] == (int,),
+        otherwise=otherwise(declared),
     )
+
+
+def otherwise(declared: Field[Any]) -> tuple[Any, str] | None:
+    """What an option of which `OTHERWISE` tells may be beside a number, and what to say of that; None: nothing."""
+    if declared.name not in OTHERWISE:
+        return None
+    for kind in alternatives(declared.type):
+        if kind is types.NoneType or typing.get_origin(kind) is Literal:
+            return next(iter(typing.get_args(kind)), None), OTHERWISE[declared.name][0]
+    return None
 
 
 def kind_of(kind: Any) -> tuple[Kind, tuple[str, ...]]:
@@ -125,14 +153,15 @@ def layer_names() -> tuple[str, ...]:
 
 
 def for_the_page(help: str) -> str:
-    """Help without a path that nobody can give here, and without the command line's dashes."""
-    return undashed(help.replace(", or the path of a picture.", "."))
+    """Help without what nobody can give here: a path, or words in place of a number; and without dashes."""
+    return undashed(re.sub(r"(, or the path of a picture|; auto: at [^.]*|\. None: as [^.]*)\.$", ".", help))
 
 
 def controls(options: Bundle) -> dict[str, Control]:
     """Every question about such options, with these as the answers, in the order of their declaration."""
+    labels = {**LABELS, **(IN_TRAINING if isinstance(options, TrainOptions) else {})}
     return {
-        declared.name: control(declared, getattr(options, declared.name))
+        declared.name: control(declared, getattr(options, declared.name), labels)
         for declared in fields(options)
         if declared.name not in WITHHELD
     }
@@ -170,7 +199,9 @@ def number(text: Any, asked: Control) -> float:
 
 
 def entered(asked: Control) -> Any:
-    """A control's answer as its field shows it: the reverse of `answer`."""
+    """A control's answer as its field shows it: the reverse of `answer`. A slider that is off stands where it begins."""
+    if asked.off:
+        return OTHERWISE[asked.name][1]
     if asked.kind == "numbers":
         return " ".join(short if float(short := f"{part:g}") == part else str(part) for part in asked.default)
     return list(asked.default) if asked.kind == "names" else asked.default

@@ -10,7 +10,8 @@ from impasto import scales
 from impasto.errors import InputError
 from impasto.options import PaintOptions
 from impasto.studio import stage
-from impasto.studio.easel import AT_ONCE, Area
+from impasto.studio.easel import Area
+from impasto.studio.fields import AT_ONCE
 from impasto.studio.limits import check_size
 from impasto.studio.worker import RUN, Order
 from impasto.studio.workshop import Job
@@ -56,7 +57,7 @@ def going_back(area: Area) -> Callable[[], None]:
         gr.on([area.begin.click, on.click], lambda: gr.update(visible=False), None, part, **AT_ONCE)
         area.download.change(offered, area.ticket, [part, at], **AT_ONCE)
         at.input(shown, [area.ticket, at], area.stage, **AT_ONCE)
-        area.on(on, order, [area.ticket, at, more, *area.fields.components])
+        area.on(on.click, order, [area.ticket, at, more, *area.fields.components])
 
     return connect
 

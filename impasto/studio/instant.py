@@ -15,14 +15,16 @@ from impasto.figures import DEMO
 from impasto.options import StylizeOptions
 from impasto.painting import Painting
 from impasto.studio import stage
-from impasto.studio.easel import PRIVATE, name_of
-from impasto.studio.fields import Fields
+from impasto.studio.easel import name_of
+from impasto.studio.fields import PRIVATE, Fields
 from impasto.studio.forms import bundle
-from impasto.studio.limits import check_picture, check_size, sentence
+from impasto.studio.limits import check_network, check_picture, check_size, sentence
 from impasto.studio.pictures import chosen_style, shipped_styles, upload
 from impasto.studio.worker import jpeg
 from impasto.studio.workshop import Workshop
 from impasto.stylizer import Stylizer
+from impasto.trained import TrainedStylizer
+from impasto.transform import is_network
 
 FRONT = ("strength", "style_scale", "colors", "color_strength", "passes", "size")
 WITHOUT = ("mask_softness", "precision")
@@ -30,22 +32,31 @@ CLICK = "() => document.querySelector('#stylize-file button, button#stylize-file
 
 
 class Studio:
-    """One network for all who ask, made when it is first needed; one picture at a time."""
+    """presto for all who ask, and the trained network that was asked for last; one picture at a time."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.stylizer: Stylizer | None = None
+        self.trained: TrainedStylizer | None = None
 
     def paint(self, photo: Path, styles: Sequence[tuple[Path, float]], options: StylizeOptions) -> Painting:
-        """As `Stylizer.paint`."""
+        """As `Stylizer.paint`; where the first style is a trained network, that one paints."""
         with self.lock:
+            network = styles[0][0]
+            if is_network(network):
+                if self.trained is None or self.trained.path != network:
+                    self.trained = TrainedStylizer(network, options)
+                self.trained.take(options)
+                return self.trained.paint(photo)
             self.stylizer = self.stylizer or Stylizer(options)
             self.stylizer.options = options
             return self.stylizer.paint(photo, list(styles))
 
 
-def stylize_tab(workshop: Workshop, tickets: gr.BrowserState, page: gr.Blocks, tab: gr.Tab) -> None:
-    """Build the tab."""
+def stylize_tab(
+    workshop: Workshop, tickets: gr.BrowserState, page: gr.Blocks, tab: gr.Tab
+) -> tuple[gr.Accordion, gr.File]:
+    """Build the tab; returns the place for a trained network, and what that is in."""
     studio = Studio()
     fields = Fields(StylizeOptions(), FRONT, WITHOUT)
     with gr.Row(elem_classes="tab live"):
@@ -57,6 +68,8 @@ def stylize_tab(workshop: Workshop, tickets: gr.BrowserState, page: gr.Blocks, t
             with gr.Accordion("Mix in a second style", open=False, elem_classes="section"):
                 second = upload("Second style", height=140)
                 share = gr.Slider(0, 1, value=0.5, step=0.05, label="How much of it")
+            with gr.Accordion("A network of your own", open=False, elem_classes="section") as own_network:
+                network = gr.File(label="From the Train tab; it paints in place of the style", height=110)
             fields.show(FRONT)
         with gr.Column(elem_classes="main", min_width=320, scale=7):
             shown = gr.HTML(
@@ -66,13 +79,15 @@ def stylize_tab(workshop: Workshop, tickets: gr.BrowserState, page: gr.Blocks, t
                 save = gr.Button("Download", elem_classes="download", size="md")
                 file = gr.DownloadButton("File", elem_id="stylize-file", elem_classes="out-of-sight")
 
-    inputs = [photo, style, second, share, *fields.components]
+    inputs = [photo, style, second, share, network, *fields.components]
 
     def order(*values: Any) -> tuple[Path, list[tuple[Path, float]], StylizeOptions]:
-        content, first, other, mixed = values[:4]
-        options = bundle(StylizeOptions, fields.answers(values[4:]))
+        content, first, other, mixed, own = values[:5]
+        options = bundle(StylizeOptions, fields.answers(values[5:]))
         assert isinstance(options, StylizeOptions)
         check_size(options.size)
+        if own:
+            return check_picture(content, "photo"), [(check_network(own), 1.0)], options
         styles = [(check_picture(first, "style"), 1.0 - mixed if other else 1.0)]
         if other:
             styles.append((check_picture(other, "second style"), mixed))
@@ -85,7 +100,7 @@ def stylize_tab(workshop: Workshop, tickets: gr.BrowserState, page: gr.Blocks, t
         except ImpastoError as error:
             return stage.trouble(sentence(error, [value for value in values if isinstance(value, str)]))
         facts = [f"{painting.picture.width} × {painting.picture.height}", f"{painting.recipe['seconds']:.2f} s",
-                 painting.recipe["engine"]]  # fmt: skip
+                 painting.recipe["engine"], *(path.stem for path, _ in styles if is_network(path))]  # fmt: skip
         return stage.answered(photo_before(str(content), options.size), jpeg(painting.picture, quality=90), facts)
 
     def written(*values: Any) -> Any:
@@ -100,11 +115,13 @@ def stylize_tab(workshop: Workshop, tickets: gr.BrowserState, page: gr.Blocks, t
             raise gr.Error(sentence(error, [value for value in values if isinstance(value, str)])) from None
         return gr.update(value=str(path))
 
-    moved = [part.change for part in (photo, style, second)]
-    moved += [part.input for part in (share, *fields.components)]  # type: ignore[attr-defined]
+    moved = [part.change for part in (photo, style, second, network)]
+    moved += [part.input for part in (share, *fields.made.values())]  # type: ignore[attr-defined]
+    moved += [box.change for box in fields.boxes.values()]  # a slider that is moved unticks its box
     gr.on([page.load, *moved], answer, inputs, shown, trigger_mode="always_last", concurrency_limit=1, **PRIVATE)
     save.click(written, inputs, file, **PRIVATE).success(None, js=CLICK)
     thumbnails.select(chosen_style, None, style, **PRIVATE, queue=False)
+    return own_network, network
 
 
 @lru_cache(maxsize=32)

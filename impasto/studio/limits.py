@@ -1,18 +1,21 @@
 """What is taken from a browser, and what is said to it: bytes, pixels, and sentences that name no folder."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from PIL import Image
 
 from impasto.errors import ImpastoError, InputError, OptionError
+from impasto.folders import SUFFIXES
+from impasto.transform import is_network
 
 UPLOAD_BYTES = 48 * 2**20
 UPLOAD_PIXELS = 50_000_000
 SIZE = 4096  # pixels on the longer side of what is painted here; the command line knows no such limit
 WAITING = 200  # orders in the line
 KEPT = 300  # finished orders whose pictures stay
+PHOTOS = 5000  # that a network is trained with
 
 
 def check_picture(path: str | Path | None, what: str) -> Path:
@@ -31,6 +34,31 @@ def check_picture(path: str | Path | None, what: str) -> Path:
         raise InputError(f"{path.name} is no picture that can be read. Give a PNG, JPEG, WebP or TIFF.") from error
     if width * height > UPLOAD_PIXELS:
         raise too_many_pixels(what)
+    return path
+
+
+def check_photos(paths: Sequence[str] | None) -> list[Path]:
+    """The paths of photographs to learn on; a broken one is left out when it is read. Raises InputError."""
+    photos = [Path(path) for path in paths or () if Path(path).suffix.lower() in SUFFIXES]
+    if not photos:
+        raise InputError(
+            "There are no photographs yet. Drop some, a few hundred if you can, or choose a folder of them."
+        )
+    if len(photos) > PHOTOS:
+        raise InputError(f"These are {len(photos)} photographs, and {PHOTOS} are taken at most. Use the command line.")
+    for photo in photos:
+        if photo.stat().st_size > UPLOAD_BYTES:
+            raise InputError(f"{photo.name} has more than {UPLOAD_BYTES // 2**20} MB. Save it smaller.")
+    return photos
+
+
+def check_network(path: str | Path) -> Path:
+    """The path of an uploaded network. Raises InputError where its name or size is not that of one."""
+    path = Path(path)
+    if not is_network(path) or path.stat().st_size > UPLOAD_BYTES:
+        raise InputError(
+            f"{path.name} is no network that impasto trained. Give the .safetensors file from the Train tab."
+        )
     return path
 
 

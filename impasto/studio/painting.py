@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -12,30 +13,41 @@ from PIL import Image
 from impasto import images
 from impasto.errors import ImpastoError, InputError
 from impasto.figures import DEMO
+from impasto.forecast import fit_budget
 from impasto.options import PaintOptions
 from impasto.presets import PRESETS, options_for
 from impasto.studio import stage
-from impasto.studio.easel import AT_ONCE, Area, Verb, name_of, story
+from impasto.studio.easel import Area, Verb, name_of
+from impasto.studio.fields import AT_ONCE
 from impasto.studio.forms import bundle, controls
 from impasto.studio.history import going_back
 from impasto.studio.limits import check_picture, sentence
 from impasto.studio.pictures import chosen_style, found_again, shipped_styles, upload
 from impasto.studio.worker import Order
-from impasto.studio.workshop import Workshop
+from impasto.studio.workshop import Workshop, evaluated_pixels
 
 PAINT = Verb(
     "paint", "Paint", options_for,
-    ("size", "content_weight", "style_scale", "colors"),
+    ("size", "strength", "style_scale", "colors", "budget"),
     ("Your painting appears here", "Press Paint, or first drop a photo and a picture whose manner you like."),
     also=("branch",),
 )  # fmt: skip
 SLOTS = 3  # styles
 EVERYWHERE, ONLY, NOT = "Everywhere", "Only where I draw", "Not where I draw"
 EDITOR = 640  # pixels of the photo that one draws on
-MATTERS = ("size", "steps", "first_steps", "min_scale", "scale_factor", "backbone")  # for the time it takes
+MATTERS = ("size", "steps", "first_steps", "min_scale", "scale_factor", "backbone", "budget")  # for the time it takes
 
 
-def paint_tab(workshop: Workshop, tickets: gr.BrowserState, page: gr.Blocks, tab: gr.Tab) -> None:
+@dataclass(frozen=True)
+class PaintForm:
+    """What another tab can fill in here."""
+
+    area: Area
+    photo: gr.Image
+    style: gr.Image
+
+
+def paint_tab(workshop: Workshop, tickets: gr.BrowserState, page: gr.Blocks, tab: gr.Tab) -> PaintForm:
     """Build the tab."""
     area = Area(workshop, PAINT, tickets)
     with gr.Row(elem_classes="tab"):
@@ -70,7 +82,7 @@ def paint_tab(workshop: Workshop, tickets: gr.BrowserState, page: gr.Blocks, tab
         [photo, style, area.preset, area.story, area.stage, *area.fields.components],
         **AT_ONCE,
     )
-    telling = [area.fields.made[name] for name in MATTERS]
+    telling = area.fields.of(MATTERS)
     gr.on(
         [page.load, photo.change, *(field.change for field in telling)],  # type: ignore[attr-defined]
         lambda path, preset, *values: forecast(area, path, preset, values),
@@ -78,6 +90,7 @@ def paint_tab(workshop: Workshop, tickets: gr.BrowserState, page: gr.Blocks, tab
         area.forecast,
         **AT_ONCE,
     )
+    return PaintForm(area, photo, style)
 
 
 def further_styles() -> tuple[list[gr.Image], list[gr.Number]]:
@@ -133,20 +146,24 @@ def mask_of(drawn: Any) -> bytes:
 
 
 def forecast(area: Area, photo: str | None, preset: str, values: Sequence[Any]) -> str:
-    """How long it will take, in words; nothing where nobody knows."""
+    """How long it will take, and what is left out for that, in words; nothing where nobody knows."""
     try:
-        given = dict(zip(MATTERS, values, strict=True))
-        options = options_for(preset).replace(**{**given, "size": int(given["size"])})
+        options = options_for(preset).replace(**area.fields.answers(values, MATTERS))
         width, height = Image.open(photo).size if photo else (4, 3)
         seconds = area.workshop.forecast(options, min(width, height) / max(width, height))
     except (ImpastoError, OSError, TypeError, ValueError):
         return ""
-    return "" if seconds is None else f"<p>About {stage.duration(max(1, seconds))} on this machine</p>"
+    if seconds is None:
+        return ""
+    fitted = fit_budget(options, seconds)
+    share = evaluated_pixels(fitted) / evaluated_pixels(options)
+    words = f"About {stage.duration(max(1, seconds * share))} on this machine"
+    return f"<p>{words}{'' if fitted == options else f', with {100 * share:.0f} % of the steps'}</p>"
 
 
 def reopened(area: Area, path: str) -> list[Any]:
     """Photo, style, preset and fields as the recipe inside a picture has them; what is not here stays as it is."""
-    nothing: list[Any] = [gr.skip()] * (5 + len(area.fields.names))
+    nothing: list[Any] = [gr.skip()] * (5 + len(area.fields.components))
     try:
         found = images.read_recipe(check_picture(path, "picture"))
         if found is None or not isinstance(found.get("options"), dict):
@@ -164,7 +181,7 @@ def reopened(area: Area, path: str) -> list[Any]:
     inputs = inputs if isinstance(inputs, dict) else {}
     pictures = [found_again(inputs.get(role)) or gr.skip() for role in ("content", "style")]
     said = f"{Path(path).name} was painted {described(inputs)}. Its settings are back."
-    return [*pictures, preset, story(str(preset)), stage.empty("Settings returned", said),
+    return [*pictures, preset, area.told(str(preset)), stage.empty("Settings returned", said),
             *area.fields.showing(options)]  # fmt: skip
 
 

@@ -5,6 +5,7 @@ import secrets
 import webbrowser
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
@@ -12,12 +13,14 @@ from impasto import machine
 from impasto.errors import OptionError
 from impasto.figures import DEMO
 from impasto.studio import look
+from impasto.studio.dialing import dial_tab
 from impasto.studio.instant import stylize_tab
 from impasto.studio.limits import UPLOAD_BYTES
 from impasto.studio.painting import paint_tab
 from impasto.studio.service import serve
 from impasto.studio.shelf import gallery_tab
 from impasto.studio.single import reconstruct_tab, texture_tab
+from impasto.studio.teaching import train_tab
 from impasto.studio.videos import video_tab
 from impasto.studio.workshop import Workshop
 
@@ -25,12 +28,14 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 TITLE = "impasto studio"
 
 # What is on the page: a tab's name and what builds it
-TABS: dict[str, Callable[[Workshop, gr.BrowserState, gr.Blocks, gr.Tab], None]] = {
+TABS: dict[str, Callable[[Workshop, gr.BrowserState, gr.Blocks, gr.Tab], Any]] = {
     "Paint": paint_tab,
+    "Dial": dial_tab,
     "Stylize": stylize_tab,
     "Texture": texture_tab,
     "Reconstruct": reconstruct_tab,
     "Video": video_tab,
+    "Train": train_tab,
     "Gallery": gallery_tab,
 }
 HEADER = """
@@ -45,10 +50,13 @@ def page(workshop: Workshop) -> gr.Blocks:
     with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=(3600, 86400)) as blocks:
         tickets = gr.BrowserState([], storage_key="impasto-tickets", secret=secrets.token_hex(16))
         gr.HTML(HEADER, elem_classes="head-place")
-        with gr.Tabs(elem_classes="tabs"):
+        built = {}
+        with gr.Tabs(elem_classes="tabs") as tabs:
             for name, build in TABS.items():
-                with gr.Tab(name) as tab:
-                    build(workshop, tickets, blocks, tab)
+                with gr.Tab(name, id=name) as tab:
+                    built[name] = build(workshop, tickets, blocks, tab)
+        built["Dial"](built["Paint"], tabs)
+        built["Train"](built["Stylize"], tabs)
         serve(workshop)
     return blocks.queue(default_concurrency_limit=4, max_size=400)
 

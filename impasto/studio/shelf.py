@@ -9,7 +9,8 @@ from impasto.errors import OptionError
 from impasto.figures import FIGURES, SMALL
 from impasto.options import PaintOptions
 from impasto.presets import options_for
-from impasto.studio.easel import AT_ONCE, Area, Verb, known
+from impasto.studio.easel import Area, Verb, known
+from impasto.studio.fields import AT_ONCE
 from impasto.studio.limits import check_picture
 from impasto.studio.worker import Order
 from impasto.studio.workshop import Workshop

@@ -8,6 +8,7 @@ import math
 from base64 import b64encode
 from collections.abc import Sequence
 
+from impasto.studio.worker import Laid, Report
 from impasto.studio.workshop import Job
 
 CURVE = 240, 44  # width and height of the loss curve in its own units
@@ -19,6 +20,8 @@ def show(job: Job, ahead: int = 0, before: bytes | None = None) -> str:
     if job.state == "waiting":
         place = "You are next in line." if ahead == 0 else f"{ahead} before you in the line."
         return frame("waiting", note("Waiting for its turn", place))
+    if job.laid is not None:
+        return sheet(job, job.laid)
     if job.ended:
         return result(job, before)
     if job.preview is None or job.report is None:
@@ -28,9 +31,7 @@ def show(job: Job, ahead: int = 0, before: bytes | None = None) -> str:
             return frame("waiting", note("Fetching the network", told) + bar(share))
         return frame("waiting", note("Looking at the pictures", "The first preview comes in a moment.") + bar(None))
     report = job.report
-    left = "" if job.left is None else f"{duration(job.left)} left"
-    facts = [f"{report.size} px", f"{report.unit} {report.index} of {report.total}", left]
-    caption = line(facts, curve(job.history))
+    caption = line([pixels(report), f"{report.unit} {report.index} of {report.total}", left(job)], curve(job.history))
     picture = image(job.preview, f"The painting at {report.unit} {report.index} of {report.total}")
     return frame("working", picture + bar(report.index / report.total) + caption)
 
@@ -47,8 +48,44 @@ def result(job: Job, before: bytes | None) -> str:
         reached = (
             f"stopped at step {report.index} of {report.total}" if job.state != "done" else f"{report.index} steps"
         )
-        facts = [f"{report.size} px", reached, duration(report.seconds)]
+        facts = [pixels(report), reached, duration(report.seconds)]
     return frame("ended", words + picture + line(facts, curve(job.history)))
+
+
+def sheet(job: Job, laid: Laid) -> str:
+    """A sheet to choose from, as far as it is painted: every cell that is there can be pressed."""
+    total = len(laid.values)
+    columns = "".join(f'<span class="axis">{strength:g}</span>' for strength in laid.strengths)
+    rows = []
+    for row, scale in enumerate(laid.scales):
+        cells = [cell(job, laid, row * len(laid.strengths) + column) for column in range(len(laid.strengths))]
+        rows.append(f'<span class="axis">strokes ×{scale:g}</span>{"".join(cells)}')
+    grid = (
+        f'<div class="dial" role="group" aria-label="Strength across, size of the strokes down" '
+        f'style="--columns:{len(laid.strengths)};--aspect:{laid.aspect:.3f}">'
+        f'<span class="axis">strength</span>{columns}{"".join(rows)}</div>'
+    )
+    if not job.ended:
+        told = [f"picture {min(len(job.cells) + 1, total)} of {total}", left(job)]
+        return frame("working", grid + bar(len(job.cells) / total) + line(told, ""))
+    words = "" if job.error is None else f'<p class="said" role="alert">{html.escape(job.error)}</p>'
+    reached = "" if len(job.cells) == total else f"stopped after {len(job.cells)} of {total} pictures"
+    return frame("ended", words + grid + line(["Choose one to look closer around it.", reached], ""))
+
+
+def cell(job: Job, laid: Laid, index: int) -> str:
+    """One place of the sheet: a button with its picture, the picture being painted, or nothing yet."""
+    strength, scale = laid.values[index]
+    name = f"strength {strength:g}, strokes ×{scale:g}"
+    if index < len(job.cells):
+        center = " center" if (strength, scale) == job.order.around else ""
+        return (
+            f'<button type="button" class="cell{center}" data-cell="{index}" aria-label="{name}" title="{name}">'
+            f'<img src="{source(job.cells[index])}" alt=""></button>'
+        )
+    if index == len(job.cells) and job.preview is not None and not job.ended:
+        return f'<div class="cell now"><img src="{source(job.preview)}" alt="Being painted: {name}"></div>'
+    return '<div class="cell"></div>'
 
 
 def answered(before: bytes | None, after: bytes, facts: Sequence[str]) -> str:
@@ -99,6 +136,16 @@ def compare(before: bytes, after: bytes) -> str:
         "oninput=\"this.parentElement.style.setProperty('--at', this.value + '%')\">"
         '<span class="handle" aria-hidden="true"></span></div>'
     )
+
+
+def left(job: Job) -> str:
+    """How long it will still take, as far as anybody knows."""
+    return "" if job.left is None else f"{duration(job.left)} left"
+
+
+def pixels(report: Report) -> str:
+    """The size, where there is one to tell."""
+    return f"{report.size} px" if report.size else ""
 
 
 def bar(share: float | None) -> str:

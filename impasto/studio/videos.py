@@ -8,7 +8,8 @@ import gradio as gr
 from impasto.errors import InputError
 from impasto.figures import DEMO
 from impasto.options import VideoOptions
-from impasto.studio.easel import AT_ONCE, Area, Verb, name_of
+from impasto.studio.easel import Area, Verb, name_of
+from impasto.studio.fields import AT_ONCE
 from impasto.studio.forms import SLIDERS
 from impasto.studio.limits import UPLOAD_BYTES, check_picture, check_size
 from impasto.studio.pictures import chosen_style, shipped_styles, upload

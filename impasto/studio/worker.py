@@ -10,7 +10,7 @@ import queue
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from io import BytesIO
 from multiprocessing.connection import Connection
@@ -19,7 +19,7 @@ from typing import Any
 
 from PIL import Image
 
-from impasto import figures, images, machine, runs, scene, sheets
+from impasto import choosing, figures, images, machine, runs, scene, sheets
 from impasto.errors import ImpastoError
 from impasto.film.filming import video
 from impasto.options import PaintOptions
@@ -28,11 +28,17 @@ from impasto.runs import KEPT_EVERY
 from impasto.studio.limits import sentence
 from impasto.stylizer import Stylizer
 from impasto.synthesis import reconstruct_steps, texture_steps
+from impasto.training import TrainStep, train
 
 RUN = "run"  # folder in an order's folder, for the steps that are kept
 PATIENCE = 0.5  # seconds that a stop waits for the evaluation in hand
+STEP = 20.0  # seconds that it waits for the step of a training, whose network is to be whole
+CHECKPOINTS = 10  # steps between two of them
+SHEETS = 5.0  # seconds between two sheets of samples at least, and
+SHARE = 0.1  # of the time at most that is spent on them
 PREVIEW_EVERY = 0.2  # seconds
 PREVIEW_SIZE = 1024  # pixels
+UNDER = "With the flags under a picture, impasto paint makes it large and impasto dial looks closer around it."
 
 log = logging.getLogger("impasto.studio")
 
@@ -42,7 +48,8 @@ class Order:
     """What is to be made: a verb with its arguments, and the folder and name of the result's files.
 
     Arguments are plain data, options and paths. photo: what the result is compared with, if anything.
-    planned: the options, where the arguments only name changes.
+    planned: the options, where the arguments only name changes. around: strength and style size that a sheet looks closer
+    around, follows: the ticket of the sheet before. earlier: the checkpoint that a training goes on from.
     """
 
     verb: str
@@ -52,6 +59,9 @@ class Order:
     keywords: Mapping[str, Any] = field(default_factory=dict)
     photo: Path | None = None
     planned: PaintOptions | None = None
+    around: tuple[float, float] | None = None
+    follows: str | None = None
+    earlier: Path | None = None
 
     @property
     def paths(self) -> list[Path]:
@@ -61,7 +71,10 @@ class Order:
 
 @dataclass(frozen=True)
 class Report:
-    """One evaluation as the page shows it. preview: a JPEG, now and then. unit: what `index` counts."""
+    """One evaluation as the page shows it. preview: a JPEG, now and then. unit: what `index` counts.
+
+    left: seconds that it will still take, where the worker knows. size: in pixels; 0: there is none to tell.
+    """
 
     index: int
     total: int
@@ -71,6 +84,35 @@ class Report:
     seconds: float
     preview: bytes | None
     unit: str = "step"
+    left: float | None = None
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What is really painted, where a budget or the memory has changed the options."""
+
+    options: PaintOptions
+
+
+@dataclass(frozen=True)
+class Laid:
+    """A sheet to choose from, before it is painted: strengths across, style sizes down. aspect: width by height."""
+
+    strengths: Sequence[float]
+    scales: Sequence[float]
+    aspect: float
+
+    @property
+    def values(self) -> list[tuple[float, float]]:
+        """(strength, style size) of every cell, row by row."""
+        return [(strength, scale) for scale in self.scales for strength in self.strengths]
+
+
+@dataclass(frozen=True)
+class Painted:
+    """The next cell of a sheet is finished: a JPEG."""
+
+    picture: bytes
 
 
 @dataclass(frozen=True)
@@ -115,6 +157,7 @@ class Easel:
     def __init__(self, order: Order, send: Callable[[Any], None]) -> None:
         self.order, self.send = order, send
         self.latest: Painting | None = None
+        self.files: tuple[Path, ...] = ()  # of the result, where they are written on the way
         self.stopped = threading.Event()
         self.ended = threading.Event()
         self.closing = threading.Lock()
@@ -122,12 +165,20 @@ class Easel:
 
     def step(self, step: PaintStep) -> None:
         """Show a step of the painting, which is kept. Raises Stopped where somebody has asked for that."""
+        if self.latest is None:
+            self.settle(step.painting.recipe["options"])
         self.latest = step.painting
         self.report(step, step.index, step.total, "step")
 
-    def report(self, step: PaintStep, index: int, total: int, unit: str) -> None:
+    def settle(self, settings: Mapping[str, Any]) -> None:
+        """Say so where a budget has left fewer steps than were asked for."""
+        asked = next((part for part in self.order.arguments if isinstance(part, PaintOptions)), None)
+        if asked is not None and asked.budget is not None:
+            self.send(Settled(asked.replace(steps=settings["steps"], first_steps=settings["first_steps"])))
+
+    def report(self, step: PaintStep, index: int, total: int, unit: str, left: float | None = None) -> None:
         """Show a step as number `index` of `total`. Raises Stopped where somebody has asked for that."""
-        report = Report(index, total, step.size, step.loss, step.parts, step.seconds, None, unit)
+        report = Report(index, total, step.size, step.loss, step.parts, step.seconds, None, unit, left)
         self.show(step.painting.picture, report)
 
     def show(self, picture: Image.Image, report: Report) -> None:
@@ -136,6 +187,10 @@ class Easel:
         if due or report.index % KEPT_EVERY == 0 or report.index == report.total:
             self.shown = time.monotonic()
             report = replace(report, preview=jpeg(picture))
+        self.tell(report)
+
+    def tell(self, report: Report) -> None:
+        """Send a report. Raises Stopped where somebody has asked for that."""
         self.send(report)
         if self.stopped.is_set():
             raise Stopped
@@ -157,18 +212,19 @@ class Easel:
         with self.closing:
             if self.ended.is_set():
                 return
-            files: tuple[Path, ...] = ()
-            preview = None
-            if self.latest is not None:
-                files = (self.latest.save(self.order.folder / f"{self.order.name}.png"),)
-                preview = jpeg(self.latest.picture, quality=92)
-            self.send(Finished(files, preview, stopped=self.stopped.is_set()))
+            preview = None if self.latest is None else jpeg(self.latest.picture, quality=92)
+            self.send(Finished(self.written(), preview, stopped=self.stopped.is_set()))
             self.ended.set()
+
+    def written(self) -> tuple[Path, ...]:
+        """The result's files, as far as there is a result."""
+        if self.latest is not None:
+            return (self.latest.save(self.order.folder / f"{self.order.name}.png"),)
+        return tuple(file for file in self.files if file.exists())
 
     def fail(self, error: BaseException) -> None:
         """Say what went wrong; what was reached before is kept."""
-        files = () if self.latest is None else (self.latest.save(self.order.folder / f"{self.order.name}.png"),)
-        self.send(Finished(files, error=sentence(error, self.order.paths)))
+        self.send(Finished(self.written(), error=sentence(error, self.order.paths)))
         self.ended.set()
 
 
@@ -236,6 +292,37 @@ def draw(order: Order, easel: Easel) -> None:
     easel.ended.set()
 
 
+def dial(order: Order, easel: Easel) -> None:
+    """A sheet over strength and style size. Cells that an earlier sheet had are there at once."""
+    laid = choosing.dial(*order.arguments, **order.keywords)
+    began, made = time.monotonic(), list[figures.Made]()
+    jobs = laid.cells
+    photo = images.load_picture(jobs[0].sources["content"])
+    easel.send(Laid(*axes(jobs), photo.width / photo.height))
+
+    def show(step: PaintStep) -> None:
+        share = (len(made) + step.index / step.total) / len(jobs)
+        left = (time.monotonic() - began) * (1 - share) / share
+        easel.report(step, len(made) + 1, len(jobs), "picture", left)
+
+    for one in figures.cells(laid, order.folder.parent / "cells", on_step=show):
+        made.append(one)
+        easel.send(Painted(jpeg(images.to_picture(one.image))))
+        if easel.stopped.is_set():
+            raise Stopped
+    sheet = figures.sheet(replace(laid, caption=UNDER), made)
+    easel.send(Finished((sheets.save(sheet, order.folder / f"{order.name}.png"),)))
+    easel.ended.set()
+
+
+def axes(jobs: Sequence[figures.Job]) -> tuple[list[float], list[float]]:
+    """The strengths and the style sizes of a sheet."""
+    values = [(job.options.strength, job.options.style_scale) for job in jobs]
+    return [float(one or 0) for one in dict.fromkeys(strength for strength, _ in values)], [
+        float(one) for one in dict.fromkeys(scale for _, scale in values)
+    ]
+
+
 def film(order: Order, easel: Easel) -> None:
     """A video, frame by frame; it is a file when the last one is finished."""
     source, styles, target, options = order.arguments
@@ -249,6 +336,40 @@ def film(order: Order, easel: Easel) -> None:
     easel.ended.set()
 
 
+def teach(order: Order, easel: Easel) -> None:
+    """A training from its checkpoint on, if it has one; network and checkpoint are written now and then, and at the end."""
+    styles, photos, options = order.arguments
+    folder = order.folder / "photos"
+    folder.mkdir()
+    for number, photo in enumerate(photos):
+        (folder / f"{number:06d}{photo.suffix}").hardlink_to(photo)
+    network, checkpoint = (order.folder / f"{order.name}{part}.safetensors" for part in ("", "-checkpoint"))
+    if order.earlier is not None:
+        images.write(order.earlier.read_bytes(), checkpoint)
+    easel.files = network, checkpoint
+    due, step = 0.0, None
+
+    def write(step: TrainStep) -> None:
+        step.save(network)
+        step.state.save(checkpoint)
+
+    try:
+        for step in train(styles, folder, options, checkpoint=checkpoint, save_every=options.steps):
+            preview, began = None, time.monotonic()
+            if began >= due or step.index == step.total:
+                preview = jpeg(images.to_picture(step.sheet()))
+                due = time.monotonic() + max(SHEETS, (time.monotonic() - began) / SHARE)
+            if step.index % CHECKPOINTS == 0 or step.index == step.total:
+                write(step)
+            left = step.remaining if step.index < step.total else 0.0
+            easel.tell(Report(step.index, step.total, 0, step.loss, step.parts, step.seconds, preview, "step", left))
+    except Stopped:
+        assert step is not None  # who is told of a stop tells of a step
+        write(step)
+        raise
+    easel.finish()
+
+
 VERBS: Mapping[str, Callable[[Order, Easel], None]] = {
     "paint": paint,
     "branch": paint_on,
@@ -257,6 +378,8 @@ VERBS: Mapping[str, Callable[[Order, Easel], None]] = {
     "stylize": stylize,
     "video": film,
     "figure": draw,
+    "dial": dial,
+    "train": teach,
 }
 
 
@@ -303,7 +426,7 @@ def listen(pipe: Connection, orders: "queue.Queue[Easel | None]", send: Callable
             orders.put(easel)
         elif easel is not None and not easel.ended.is_set():
             easel.stopped.set()
-            if not easel.ended.wait(PATIENCE):
+            if not easel.ended.wait(STEP if easel.order.verb == "train" else PATIENCE):
                 easel.finish()
                 os.kill(os.getpid(), signal.SIGTERM)
                 return

@@ -22,7 +22,7 @@ from impasto.errors import ImpastoError
 from impasto.options import PaintOptions
 from impasto.runs import KEPT_EVERY
 from impasto.studio.limits import KEPT, WAITING
-from impasto.studio.worker import Fetching, Finished, Order, Ready, Report, serve
+from impasto.studio.worker import Fetching, Finished, Laid, Order, Painted, Ready, Report, Settled, serve
 
 State = Literal["waiting", "working", "done", "stopped", "failed"]
 ENDED = ("done", "stopped", "failed")
@@ -47,15 +47,21 @@ class Job:
     kept: dict[int, bytes] = field(default_factory=dict)  # step one can go back to -> its preview
     history: list[tuple[int, float]] = field(default_factory=list)  # (size, loss) of every evaluation
     fetching: Fetching | None = None
+    settled: PaintOptions | None = None  # how it is painted, where the worker had to change that
+    laid: Laid | None = None  # a sheet to choose from
+    cells: list[bytes] = field(default_factory=list)  # of it, as far as they are painted
     files: tuple[Path, ...] = ()
     error: str | None = None
     keep: bool = False  # go on when nobody watches
+    left_for: "Job | None" = None  # what is on the stage in its place now
     changes: int = 0  # grows whenever something here changes
 
     @property
     def options(self) -> PaintOptions | None:
         """How it is painted, if it is."""
-        return next((part for part in self.order.arguments if isinstance(part, PaintOptions)), self.order.planned)
+        return self.settled or next(
+            (part for part in self.order.arguments if isinstance(part, PaintOptions)), self.order.planned
+        )
 
     @property
     def ended(self) -> bool:
@@ -70,9 +76,11 @@ class Job:
     @property
     def left(self) -> float | None:
         """Seconds that it will still take, None as long as nobody knows."""
-        if self.report is None or self.ended or len(self.history) < 2:
+        if self.report is None or self.ended:
             return None
-        if self.options is None:
+        if self.report.left is not None:
+            return self.report.left
+        if self.options is None or len(self.history) < 2:
             return None
         pixels = [scale.size**2 for scale in scales.plan(self.options) for _ in range(scale.steps)]
         begun = self.report.index - len(self.history)  # steps that were there before, where it goes on from another
@@ -129,6 +137,12 @@ class Workshop:
             elif (pipe := self.pipes.get(job.ticket)) is not None:
                 with contextlib.suppress(OSError):
                     pipe.send("stop")
+
+    def leave(self, job: Job | None, other: Job) -> None:
+        """Another job goes on the stage in place of this one, which stops."""
+        if job is not None:
+            job.left_for = other
+            self.stop(job)
 
     def find(self, ticket: Any) -> Job | None:
         """The job of a ticket, None where there is none (any more)."""
@@ -229,12 +243,19 @@ class Workshop:
             job.preview = message.preview or job.preview
             if (
                 message.preview
-                and message.unit == "step"
+                and job.order.verb in ("paint", "branch")
                 and (message.index % KEPT_EVERY == 0 or message.index == message.total)
             ):
                 job.kept[message.index] = message.preview
         elif isinstance(message, Fetching):
             job.fetching = message
+        elif isinstance(message, Settled):
+            job.settled = message.options
+        elif isinstance(message, Laid):
+            job.laid = message
+        elif isinstance(message, Painted):
+            job.cells.append(message.picture)
+            job.preview = None  # of the next one there is none yet
         elif isinstance(message, Finished):
             job.files, job.preview = message.files, message.preview or job.preview
             end(job, "failed" if message.error else "stopped" if message.stopped else "done", message.error)
