@@ -75,6 +75,7 @@ ORDER = [
     "ingredients",
     "repeat",
     "runs",
+    "storage",
     "jobs",
     "workers",
     "cluster",
