@@ -76,7 +76,8 @@ UNDERTAKINGS = {
     ),
     "video": Undertaking("video ../../inputs/clip.mp4 ../../inputs/swirl.jpg -o out.mp4", "out.mp4"),
     "video, steady": Undertaking(
-        "video ../../inputs/short.mp4 ../../inputs/swirl.jpg --method steady --size 64 --min-scale 64 -o out.mp4", "out.mp4"
+        "video ../../inputs/short.mp4 ../../inputs/swirl.jpg --method steady --size 64 --min-scale 64 --first-steps 20 "
+        "--later-steps 10 -o out.mp4", "out.mp4"
     ),
     "batch": Undertaking(f"batch ../../inputs/photos x ../../inputs/styles {BATCH} --size 96", "out/*.png", once=True),
     "batch of 200": Undertaking(f"batch ../../inputs/jobs.csv {BATCH}", "out/*.png", once=True, failures=BAD, kills=2),
@@ -102,7 +103,7 @@ def prepare(folder: Path) -> None:
         left, top = cut.randrange(valley.width - 160), cut.randrange(valley.height - 120)
         valley.crop((left, top, left + 160, top + 120)).save(folder / "photos" / f"{number:02d}.jpg", quality=95)
     wide = valley.resize((480, 120), Image.Resampling.LANCZOS)
-    for name, count in (("clip.mp4", 240), ("short.mp4", 60)):
+    for name, count in (("clip.mp4", 240), ("short.mp4", 24)):
         write_clip(folder / name, [wide.crop((number, 0, number + 160, 120)) for number in range(count)])
     write_jobs(folder)
 
