@@ -10,20 +10,19 @@ finished just before the end is known by its recipe.
 """
 
 import json
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+from impasto import storage
 from impasto.cluster import on_ray
-from impasto.errors import OptionError, OutputError
+from impasto.errors import OptionError
 from impasto.images import FilePath
 from impasto.jobs import Job, Outcome
+from impasto.storage import Place
 from impasto.workers import alone, together
 
 BatchEngine: TypeAlias = Literal["processes", "ray"]
-JOURNAL = "journal.jsonl"
 
 
 def work_through(
@@ -40,14 +39,15 @@ def work_through(
 
     Jobs that are listed come first, with `earlier` set. retry: paint those that failed earlier once more. workers:
     processes that share the cores; a program that asks for more than one needs the usual `if __name__ == "__main__"`.
-    engine: what the workers are; address: of a running Ray cluster, see `cluster`.
+    folder: of the results, a URL as a text, see `storage`. engine: what the workers are; address: of a running Ray
+    cluster, see `cluster`.
     Raises OutputError where the journal cannot be written, OptionError for the number of workers.
     """
     if workers < 1:
         raise OptionError(f"--workers is {workers}; it must be a whole number of at least 1.")
-    journal = Path(folder) / JOURNAL
-    prepare_journal(journal)
-    ended = read_journal(journal)
+    place = storage.place(folder)
+    storage.prepare(place)
+    ended = read_journal(place)
     left = []
     for job in jobs:
         line = ended.get(job.key)
@@ -63,25 +63,14 @@ def work_through(
     else:
         outcomes = alone(left, with_recipe) if workers == 1 else together(left, workers, with_recipe)
     for outcome in outcomes:
-        note(journal, outcome)
+        note(place, outcome)
         yield outcome
 
 
-def prepare_journal(path: Path) -> None:
-    """Make the journal ready for the next line, also after a line that was cut off. Raises OutputError."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a+b") as file:
-            if file.tell() and path.read_bytes()[-1:] != b"\n":
-                file.write(b"\n")
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written ({error.strerror}): choose another folder with -o.") from error
-
-
-def read_journal(path: Path) -> dict[str, dict[str, Any]]:
-    """job key -> its last line. Lines that are damaged count as none."""
+def read_journal(folder: Place) -> dict[str, dict[str, Any]]:
+    """job key -> its last line. Lines that are damaged count as none. Raises OutputError."""
     ended = {}
-    for text in path.read_text(encoding="utf-8", errors="replace").splitlines():
+    for text in storage.lines(folder):
         with suppress(ValueError, KeyError, TypeError, RecursionError):
             line = json.loads(text)
             error = None if line["error"] is None else str(line["error"])
@@ -89,8 +78,8 @@ def read_journal(path: Path) -> dict[str, dict[str, Any]]:
     return ended
 
 
-def note(path: Path, outcome: Outcome) -> None:
-    """Add a line to the journal and see it onto the disk. Raises OutputError."""
+def note(folder: Place, outcome: Outcome) -> None:
+    """Add a line to the journal. Raises OutputError."""
     job = outcome.job
     line = {
         "job": job.key,
@@ -100,10 +89,4 @@ def note(path: Path, outcome: Outcome) -> None:
         "error": outcome.error,
         "seconds": outcome.seconds,
     }
-    try:
-        with path.open("ab") as file:
-            file.write(json.dumps(line).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written ({error.strerror}): free some space, then begin again.") from error
+    storage.add_line(folder, job.key, json.dumps(line))

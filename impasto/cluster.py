@@ -2,7 +2,7 @@
 
 Extra `distributed`. Every actor loads a network once and keeps it; an actor that dies is started again, and the job it was
 at is tried again, where a picture that was finished is known by its recipe. Pictures and journal go to a folder that all
-machines see under the same name.
+machines see under the same name, or to a store, see `storage`.
 """
 
 import os

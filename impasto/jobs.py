@@ -11,13 +11,14 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from impasto import folders, images, recipe, scales
+from impasto import folders, recipe, scales, storage
 from impasto.errors import ImpastoError, InputError, OptionError, OutputError
 from impasto.images import FilePath
 from impasto.options import PaintOptions, from_text
 from impasto.painting import last, paint_steps
 from impasto.presets import options_for
 from impasto.shelf import Shelf
+from impasto.storage import Place
 
 COLUMNS = ("content", "style", "output", "preset")  # of a table, beside the options
 
@@ -28,7 +29,7 @@ class Job:
 
     content: Path
     style: Path
-    output: Path
+    output: Place
     preset: str
     given: Mapping[str, Any]
 
@@ -63,16 +64,20 @@ def pairs(
     preset: str = "default",
     suffix: str = ".png",
 ) -> list[Job]:
-    """A job for every content with every style; each is a picture or a folder of them. Raises InputError, OptionError."""
+    """A job for every content with every style; each is a picture or a folder of them. Raises InputError, OptionError.
+
+    folder: for the results; a URL as a text, see `storage`.
+    """
+    place = storage.place(folder)
     for source in (contents, styles):
-        if Path(source).resolve() == Path(folder).resolve():
+        if isinstance(place, Path) and Path(source).resolve() == place.resolve():
             raise OptionError(f"The results cannot go to {folder}, from which pictures are read: name another with -o.")
     found = [
         (content, style, None, preset, given or {})
         for style in folders.matches(str(styles))  # one style after the other: its targets serve all its contents
         for content in folders.matches(str(contents))
     ]
-    return named(found, Path(folder), suffix)
+    return named(found, place, suffix)
 
 
 def table(
@@ -112,7 +117,7 @@ def table(
         )
         for row in rows
     ]
-    return named(found, Path(folder), suffix)
+    return named(found, storage.place(folder), suffix)
 
 
 def check_columns(path: Path, columns: Sequence[str]) -> None:
@@ -126,22 +131,22 @@ def check_columns(path: Path, columns: Sequence[str]) -> None:
 
 
 def named(
-    found: Iterable[tuple[Path, Path, str | None, str, Mapping[str, Any]]], folder: Path, suffix: str
+    found: Iterable[tuple[Path, Path, str | None, str, Mapping[str, Any]]], folder: Place, suffix: str
 ) -> list[Job]:
     """The jobs, each with a place of its own for its result: CONTENT-STYLE.png, numbered where that is taken.
 
     Raises OutputError where two rows of a table name the same place.
     """
     jobs: list[Job] = []
-    taken: set[Path] = set()
+    taken: set[Place] = set()
     for content, style, output, preset, given in found:
         first = folder / (output or f"{content.stem}-{style.stem}{suffix}")
         if output and first in taken:
             raise OutputError(f"Two jobs would write {first}: give each an output of its own.")
         numbered = (first.with_stem(f"{first.stem}-{number}") for number in count(2))
-        place = first if first not in taken else next(path for path in numbered if path not in taken)
-        taken.add(place)
-        jobs.append(Job(content, style, place, preset, given))
+        own = first if first not in taken else next(path for path in numbered if path not in taken)
+        taken.add(own)
+        jobs.append(Job(content, style, own, preset, given))
     return jobs
 
 
@@ -151,11 +156,11 @@ def perform(job: Job, shelf: Shelf, with_recipe: bool) -> Outcome:
     error = None
     try:
         options = job.options()
-        job.output.parent.mkdir(parents=True, exist_ok=True)
-        images.check_output(job.output, [job.content, job.style])
+        storage.check(job.output, [job.content, job.style])
         if not is_painted(job, options):
             steps = paint_steps(job.content, job.style, options, preset=job.preset, shelf=shelf)
-            last(steps, None).save(job.output, with_recipe=with_recipe)
+            painting = last(steps, None)
+            storage.write(painting.encode(job.output.suffix, with_recipe=with_recipe), job.output)
     except ImpastoError as refusal:
         error = str(refusal)
     except Exception as fault:  # ours, or the system's: no reason to leave the other jobs undone
@@ -166,7 +171,7 @@ def perform(job: Job, shelf: Shelf, with_recipe: bool) -> Outcome:
 def is_painted(job: Job, options: PaintOptions) -> bool:
     """Whether the job's picture is there already, by its recipe: the same inputs and options, all steps done."""
     with suppress(ImpastoError, OSError):
-        found = recipe.understand(recipe.read(job.output))
+        found = recipe.understand(recipe.read(storage.picture(job.output)))
         hashes = {role: source.get("sha256") for role, source in found.inputs.items() if role in ("content", "style")}
         wanted = {"content": job.content, "style": job.style}
         return (

@@ -347,7 +347,7 @@ def remark(notes: Sequence[str], quiet: bool) -> None:
         print(f"impasto: {note}", file=sys.stderr)
 
 
-def carry_out_batch(outcomes: Iterator[Outcome], total: int, folder: Path, quiet: bool) -> int:
+def carry_out_batch(outcomes: Iterator[Outcome], total: int, folder: str, quiet: bool) -> int:
     """Let every job end, list the failures, return the status: 0, 2 where a job failed, 130 when Ctrl-C stopped it."""
     machine.keep_freed_memory()
     console = Console(stderr=True, highlight=False, emoji=False)

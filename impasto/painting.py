@@ -92,9 +92,14 @@ class Painting:
         quality: 1 to 100, of the formats that lose something; the recipe then says it.
         """
         path = Path(path)
-        notes = {**self.recipe, "quality": quality} if images.is_lossy(path.suffix) else self.recipe
-        images.save(self.image, path, recipe=notes if with_recipe else None, quality=quality, opacity=self.opacity)
+        images.write(self.encode(path.suffix, quality=quality, with_recipe=with_recipe), path)
         return path
+
+    def encode(self, suffix: str, *, quality: int = 95, with_recipe: bool = True) -> bytes:
+        """The file that `save` writes under a name with this suffix. Raises OutputError."""
+        notes = {**self.recipe, "quality": quality} if images.is_lossy(suffix) else self.recipe
+        recipe = notes if with_recipe else None
+        return images.encode(self.image, suffix, recipe=recipe, quality=quality, opacity=self.opacity)
 
     def report(self, backbone: BackboneName = "petit") -> Report:
         """The report card: see `impasto.evaluate`. backbone: the network that judges. Raises InputError, WeightsError."""

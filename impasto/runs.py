@@ -100,10 +100,13 @@ def branch(folder: FilePath, at: int, **changes: Any) -> tuple[Repeat, State]:
 
 
 def check_new(folder: FilePath) -> None:
-    """Raise OutputError unless a run can be begun in this folder, which is missing or empty. Nothing is made."""
+    """Raise OutputError unless a run can be begun in this folder: missing, empty, or of a run killed before its first step.
+
+    Nothing is made.
+    """
     folder = Path(folder)
     try:
-        used = folder.exists() and any(folder.iterdir())
+        used = folder.exists() and any(not is_left_over(path) for path in folder.iterdir())
     except OSError as error:
         raise OutputError(f"{folder} cannot hold a run ({error.strerror}): choose another folder.") from error
     if used:
@@ -111,6 +114,12 @@ def check_new(folder: FilePath) -> None:
             f"{folder} is not empty: go on with what is there by `impasto resume {folder}`, or choose a new folder."
         )
     images.check_writable(folder / DESCRIPTION if folder.is_dir() else folder)
+
+
+def is_left_over(path: Path) -> bool:
+    """Whether this is all that `begin` had made where no description is beside it: copied inputs, a file on its way."""
+    begun = path.name == INPUTS or path.name.startswith(f".{DESCRIPTION}.")
+    return begun and not (path.parent / DESCRIPTION).exists()
 
 
 # -------------------------------------------------------------------------------------------------------- writing

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from threading import Thread
 
 import torch
 
@@ -67,12 +68,21 @@ def hire(workers: int, with_recipe: bool) -> tuple[Connection, BaseProcess]:
 def serve(line: Connection, threads: int, with_recipe: bool) -> None:
     """Paint the jobs that come in and answer each with its outcome, until the line is cut."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the first one decides
+    Thread(target=end_with_parent, daemon=True).start()
     torch.set_num_threads(threads)
     machine.keep_freed_memory()
     shelf = Shelf()
     with suppress(EOFError, OSError):
         while True:
             line.send(perform(line.recv(), shelf, with_recipe))
+
+
+def end_with_parent() -> None:
+    """End this process when the one that hired it is killed: whoever begins the batch anew would paint the same job."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def cores() -> int:

@@ -268,7 +268,6 @@ def test_a_batch_that_is_killed_twice_ends_with_every_picture_painted_once(worke
             time.sleep(random.Random(seed).uniform(0, 0.2))
             process.send_signal(signal.SIGKILL)
             process.wait(timeout=60)
-        time.sleep(1.0)  # a worker ends the job it is at
         now = written(folder)
         assert seen.items() <= now.items()
         seen = now
@@ -279,3 +278,25 @@ def test_a_batch_that_is_killed_twice_ends_with_every_picture_painted_once(worke
     assert len(written(folder)) == 12
     for path in (folder / "out").glob("*.png"):
         images.load(path)
+
+
+ORPHAN = """
+from impasto.jobs import pairs
+from impasto.workers import hire
+line, process = hire(1, True)
+(job,) = pairs("contents/c0.png", "styles/s0.jpg", "out", {"size": 32, "first_steps": 100_000, "device": "cpu"})
+line.send(job)
+print("sent", flush=True)
+process.join()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
+def test_a_worker_ends_with_a_batch_that_is_killed_and_not_with_its_job(folder: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen([sys.executable, "-c", ORPHAN], env=environment, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"sent\n"
+        process.send_signal(signal.SIGKILL)
+        process.communicate(timeout=60)  # which the worker holds open while it lives
+    assert written(folder) == {}

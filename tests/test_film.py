@@ -25,7 +25,7 @@ from impasto import images
 from impasto.cli import program
 from impasto.errors import ImpastoError, InputError, OptionError, OutputError
 from impasto.film import filming, flicker, flow, methods, reading, times
-from impasto.film.folder import LENGTH
+from impasto.film.folder import LENGTH, Folder
 from impasto.film.reading import Shot
 
 FAST: dict[str, Any] = {"engine": "torch", "precision": "float32", "device": "cpu", "repaint": 1}
@@ -298,6 +298,20 @@ def test_the_optimiser_goes_on_with_the_same_frames(style: Path, tmp_path: Path)
     list(impasto.video(source, style, tmp_path / "frames", **options))
     for number, image in enumerate(whole, 1):
         assert torch.equal(images.load(tmp_path / "frames" / f"frame-{number:06d}.png"), image)
+
+
+def test_a_folder_of_a_video_killed_while_it_was_described_is_taken_up_and_no_other(tmp_path: Path) -> None:
+    work = tmp_path / "out.mp4.work"
+    work.mkdir()
+    (work / ".video.json.0123abcd").write_bytes(b"{")  # as it is written aside
+    Folder.open(work, {"clip": 1})
+    assert sorted(path.name for path in work.iterdir()) == ["frames", "segments", "video.json"]
+    other = tmp_path / "other.work"
+    other.mkdir()
+    (other / ".hidden").write_bytes(b"somebody's")
+    with pytest.raises(OutputError, match="holds no video"):
+        Folder.open(other, {"clip": 1})
+    assert (other / ".hidden").exists()
 
 
 def test_another_video_does_not_go_on_in_the_same_folder(pan: Path, style: Path, tmp_path: Path) -> None:

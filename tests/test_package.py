@@ -77,6 +77,7 @@ ORDER = [
     "ingredients",
     "repeat",
     "runs",
+    "storage",
     "jobs",
     "workers",
     "cluster",
@@ -280,3 +281,13 @@ def test_the_version_is_a_release_and_in_the_changelog() -> None:
     changelog = ROOT / "CHANGELOG.md"
     if changelog.exists():
         assert re.search(rf"^#+ .*{re.escape(impasto.__version__)}", changelog.read_text(encoding="utf-8"), re.M)
+
+
+def test_every_dependency_has_a_pinned_version() -> None:
+    project = pytest.importorskip("tomllib").loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    wanted = [*project["dependencies"], *(one for extra in project["optional-dependencies"].values() for one in extra)]
+    names = {re.split(r"[\[<>=; ]", one)[0].lower() for one in wanted} - {"impasto"}
+    pins = (ROOT / "constraints.txt").read_text(encoding="utf-8").lower().splitlines()
+    pinned = {re.split("==", one)[0].replace("_", "-") for one in pins if "==" in one}
+    assert names - pinned == set()
+    assert len(pinned) == sum(bool(one) and not one.startswith("#") for one in pins)  # each once, each to one version

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -210,6 +211,23 @@ def test_the_verbs_of_runs(folder: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert load("other").target == folder / "run-6.png"
     assert cli.run(["paint", "content.png", "style.png", *FLAGS, "--run", "run"]) == 2
     assert "is not empty" in capsys.readouterr().err
+
+
+def test_a_run_that_was_killed_before_its_first_step_can_be_begun_again(folder: Path) -> None:
+    begun(1)
+    (folder / "run" / "run.json").rename(folder / "run" / ".run.json.0123abcd")  # killed while that was written
+    for name in ("state.safetensors", "steps"):
+        path = folder / "run" / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    with pytest.raises(InputError, match="begin it with --run run"):
+        load("run")
+    assert cli.run(["paint", "content.png", "style.png", *FLAGS, "-o", "out.png", "--run", "run"]) == 0
+    assert last(load("run").steps()).index == 8
+    (folder / "other").mkdir()
+    (folder / "other" / "inputs").write_text("somebody's")
+    (folder / "other" / "letter.txt").write_text("somebody's")
+    with pytest.raises(OutputError, match="is not empty"):
+        runs.check_new("other")
 
 
 def test_what_is_refused_leaves_no_folder(folder: Path) -> None:

@@ -251,7 +251,7 @@ def images_of_the_demo(name: str) -> Path:
 @app.command
 def batch(
     *sources: Path,
-    output: Annotated[Path, Parameter(name=["-o", "--output"])] = Path("batch"),
+    output: Annotated[str, Parameter(name=["-o", "--output"])] = "batch",
     workers: int = 1,
     engine: Literal["processes", "ray"] = "processes",
     address: str | None = None,
@@ -271,7 +271,7 @@ def batch(
     sources
         A table with the columns content and style, and if one likes output, preset and any option; or two folders.
     output
-        The folder for the pictures and the journal.
+        The folder for the pictures and the journal, or the URL of one in a store, such as s3://bucket/out.
     workers
         Processes that share the cores, or actors of a cluster.
     engine

@@ -38,18 +38,23 @@ class Folder:
         """Begin a folder, or go on with one of the same description. Raises OutputError for one of another."""
         try:
             known = read_description(path)
-            if known is None and path.exists() and any(path.iterdir()):
-                raise OutputError(f"{path} is not empty and holds no video: remove that folder, or choose another -o.")
-            for name in ("frames", "segments"):
-                (path / name).mkdir(parents=True, exist_ok=True)
-            for stale in path.rglob(".*"):  # of a process that was killed while writing
+            path.mkdir(parents=True, exist_ok=True)
+            # what is written aside by a process that was killed; in a folder that is not ours, nothing is touched
+            for stale in path.glob(f".{DESCRIPTION}.*") if known is None else path.rglob(".*"):
                 stale.unlink()
+            if known is None and any(path.iterdir()):
+                raise OutputError(f"{path} is not empty and holds no video: remove that folder, or choose another -o.")
+            if known is None:
+                known = {**description, "threads": torch.get_num_threads()}
+                images.write(json.dumps(known, indent=1).encode(), path / DESCRIPTION)
+            for name in (
+                "frames",
+                "segments",
+            ):  # after the description: whatever kills it, what is there can be taken up
+                (path / name).mkdir(exist_ok=True)
         except OSError as error:
             raise OutputError(f"{path} cannot hold the frames ({error.strerror}): choose another -o.") from error
-        if known is None:
-            known = {**description, "threads": torch.get_num_threads()}
-            images.write(json.dumps(known, indent=1).encode(), path / DESCRIPTION)
-        elif {key: value for key, value in known.items() if key != "threads"} != json.loads(json.dumps(description)):
+        if {key: value for key, value in known.items() if key != "threads"} != json.loads(json.dumps(description)):
             raise OutputError(
                 f"{path} holds frames of another video or other settings: remove that folder, or choose another -o."
             )
