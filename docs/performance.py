@@ -8,6 +8,7 @@ holds after its imports.
 """
 
 import argparse
+import itertools
 import json
 import resource
 import subprocess
@@ -86,7 +87,7 @@ def child(task: str) -> None:
     times = [began]
     painted = impasto.paint(content, style, options, on_step=lambda step: times.append(time.process_time()))
     spent = time.process_time() - began
-    gaps = sorted(late - early for early, late in zip(times[1:-1], times[2:-1], strict=False)) or [spent]
+    gaps = sorted(late - early for early, late in itertools.pairwise(times[1:-1])) or [spent]
     used = painted.recipe["options"]
     facts = {"seconds": spent, "step": gaps[len(gaps) // 2], "memory": peak() - before, "resident": peak()}
     print(json.dumps({**facts, "tile": used.get("tile", 0), "history": used.get("history")}))
