@@ -371,7 +371,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as temporary:
         place = given.folder or Path(temporary)
         prepare(place / "inputs")
-        print("| | killed | ends reached | files read | seconds undisturbed | |\n| --- | --- | --- | --- | --- | --- |")
+        print("| | killed | ends reached | files read | results | |\n| --- | --- | --- | --- | --- | --- |")
         wholes: dict[str, Path] = {}
         for name, undertaking in UNDERTAKINGS.items():
             if name not in given.only and not (name == "batch of 200" and "ray" in given.only):
@@ -379,21 +379,23 @@ def main() -> int:
             own = place / re.sub(r"\W+", "-", name)
             wholes[name] = own / "whole"
             watch = Watch(undertaking, wholes[name])
-            kills, rounds, seconds, said = undertaking.kills or given.kills, 0, 0.0, "as undisturbed"
+            kills, rounds, results, said = undertaking.kills or given.kills, 0, 0, "as undisturbed"
             try:
                 seconds = undisturbed(undertaking, wholes[name])
+                results = len(list(wholes[name].glob(undertaking.results or undertaking.finished)))
                 if name in given.only:
                     rounds = killed(undertaking, own, watch, seconds, kills, random.Random(f"{given.seed} {name}"))
             except Wrong as wrong:
                 status, said = 1, f"WRONG: {wrong}"
-            print(f"| {name} | {kills} | {rounds} | {watch.looked} | {seconds:.0f} | {said} |", flush=True)
+            print(f"| {name} | {kills} | {rounds} | {watch.looked} | {results} | {said} |", flush=True)
         if "ray" in given.only:
             watch, said = Watch(RAY, wholes["batch of 200"]), "as undisturbed"
             try:
                 on_ray(place / "ray", watch, random.Random(given.seed))
             except Wrong as wrong:
                 status, said = 1, f"WRONG: {wrong}"
-            print(f"| batch of 200, a Ray worker killed | 1 | 1 | {watch.looked} | | {said} |", flush=True)
+            results = len(list((place / "ray").glob(f"1/{RAY.finished}")))
+            print(f"| batch of 200, a Ray worker | 1 | 1 | {watch.looked} | {results} | {said} |", flush=True)
     return status
 
 

@@ -9,6 +9,7 @@ Extra `distributed`, and the package that fsspec asks for: s3fs for s3, gcsfs fo
 """
 
 import os
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -36,7 +37,7 @@ class Remote:
         return replace(self, inside=self.inside / name)
 
     def __str__(self) -> str:
-        return f"{self.folder}/{self.inside}" if self.inside.parts else self.folder
+        return "/".join([shown(self.folder), *self.inside.parts])
 
     @property
     def name(self) -> str:
@@ -59,6 +60,11 @@ class Remote:
 
 
 Place: TypeAlias = Path | Remote
+
+
+def shown(url: str) -> str:
+    """A URL as it may stand in messages and journals: without name and password."""
+    return re.sub("//[^/]*@", "//", url)
 
 
 def place(name: FilePath | Remote) -> Place:
@@ -177,12 +183,14 @@ def connected(url: str) -> tuple["AbstractFileSystem", str]:
     try:
         from fsspec.core import url_to_fs  # type: ignore[import-untyped]
     except ImportError as error:
-        raise OptionError(f"-o {url} needs fsspec: pip install 'impasto[distributed]', or name a folder.") from error
+        raise OptionError(
+            f"-o {shown(url)} needs fsspec: pip install 'impasto[distributed]', or name a folder."
+        ) from error
     try:
         found: tuple[Any, str] = url_to_fs(url)
     except Exception as error:  # a package that is missing, an unknown protocol, credentials that are not there
         reason = " ".join(str(error).split())
         raise OptionError(
-            f"-o {url} cannot be reached ({reason:.300}): install what it asks for, or name a folder."
+            f"-o {shown(url)} cannot be reached ({reason:.300}): install what it asks for, or name a folder."
         ) from error
     return found

@@ -59,6 +59,13 @@ def test_a_remote_has_the_names_that_a_path_has() -> None:
     assert str(place(URL)) == URL
 
 
+def test_no_password_gets_into_messages_and_journals() -> None:
+    assert str(place("sftp://anna:secret@host/out") / "a.png") == "sftp://host/out/a.png"
+    assert str(place("s3://bucket/a@b") / "a.png") == "s3://bucket/a@b/a.png"
+    with pytest.raises(OptionError, match=r"^-o nosuch://host/out cannot be reached"):
+        ended("nosuch://anna:secret@host/out")
+
+
 def test_jobs_of_one_name_are_numbered_in_a_store_too() -> None:
     Path("contents/a.jpg").write_bytes(Path("contents/a.png").read_bytes())
     names = [str(job.output) for job in pairs("contents", "style.png", URL)]
