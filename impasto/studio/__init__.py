@@ -10,8 +10,8 @@
     easel      what the tabs share that optimise a picture
     pictures   places to put a picture, and those that come with the package
     history    going back to a kept step of a painting
-    painting, instant, single, videos, shelf
-               the tabs: Paint; Stylize; Texture and Reconstruct; Video; Gallery
+    painting, dialing, instant, single, videos, teaching, shelf
+               the tabs: Paint; Dial; Stylize; Texture and Reconstruct; Video; Train; Gallery
     service    the same verbs for programs
     server     the page and its address
 

@@ -59,11 +59,11 @@ def sheet(job: Job, laid: Laid) -> str:
     rows = []
     for row, scale in enumerate(laid.scales):
         cells = [cell(job, laid, row * len(laid.strengths) + column) for column in range(len(laid.strengths))]
-        rows.append(f'<span class="axis">strokes ×{scale:g}</span>{"".join(cells)}')
+        rows.append(f'<span class="axis row">strokes ×{scale:g}</span>{"".join(cells)}')
     grid = (
         f'<div class="dial" role="group" aria-label="Strength across, size of the strokes down" '
         f'style="--columns:{len(laid.strengths)};--aspect:{laid.aspect:.3f}">'
-        f'<span class="axis">strength</span>{columns}{"".join(rows)}</div>'
+        f'<span class="axis row">strength</span>{columns}{"".join(rows)}</div>'
     )
     if not job.ended:
         told = [f"picture {min(len(job.cells) + 1, total)} of {total}", left(job)]
