@@ -8,20 +8,26 @@ holds after its imports.
 """
 
 import argparse
-import itertools
 import json
 import resource
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
 PLAIN = {"first_steps": 0, "steps": 4, "precision": "auto"}
-SIZES = 256, 512, 1024, 1536, 2048, 3072, 4096
+# name of a curve -> its sizes and options
+CURVES: dict[str, tuple[tuple[int, ...], dict[str, Any]]] = {
+    "in one piece": ((256, 512, 768, 1024, 1536, 2048), {}),
+    "in tiles of 512": ((768, 1024, 2048, 3072, 4096), {"tile": 512}),
+}
+GROWTH = {"optimizer": "adam", "steps": 3}
 SETTINGS: tuple[dict[str, Any], ...] = (
     {"size": 256, "steps": 30},
     {"size": 384, "steps": 12, "style_loss": "gram"},
@@ -87,7 +93,7 @@ def child(task: str) -> None:
     times = [began]
     painted = impasto.paint(content, style, options, on_step=lambda step: times.append(time.process_time()))
     spent = time.process_time() - began
-    gaps = sorted(late - early for early, late in itertools.pairwise(times[1:-1])) or [spent]
+    gaps = sorted(late - early for early, late in pairwise(times[1:-1])) or [spent]
     used = painted.recipe["options"]
     facts = {"seconds": spent, "step": gaps[len(gaps) // 2], "memory": peak() - before, "resident": peak()}
     print(json.dumps({**facts, "tile": used.get("tile", 0), "history": used.get("history")}))
@@ -111,6 +117,50 @@ def forecasts(folder: Path, settings: tuple[dict[str, Any], ...]) -> Iterator[st
         yield f"| {' | '.join(cells)} |"
 
 
+def growth(folder: Path) -> dict[str, list[dict[str, float]]]:
+    """By curve: megapixels, seconds of an evaluation and of the whole, MiB at the peak."""
+    return {
+        name: [
+            {"megapixels": size * size * 3 / 4 / 1e6, **alone("paint", {"size": size, **GROWTH, **options}, folder)}
+            for size in sizes
+        ]
+        for name, (sizes, options) in CURVES.items()
+    }
+
+
+def line(points: list[dict[str, float]], value: str) -> tuple[float, float, float]:
+    """(slope, intercept, share of the variance explained) of a value over megapixels, by least squares."""
+    x, y = ([point[key] for point in points] for key in ("megapixels", value))
+    slope, intercept = statistics.linear_regression(x, y)
+    return slope, intercept, statistics.correlation(x, y) ** 2
+
+
+def draw(measured: dict[str, list[dict[str, float]]], path: Path) -> Iterator[str]:
+    """Both plots side by side, and the lines in words."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    from impasto.curves import COLORS
+    from impasto.sheets import plotting
+
+    titles = {"step": "seconds of an evaluation", "memory": "MiB at the peak"}
+    with plotting("Plots"):
+        figure = Figure(figsize=(8, 3.2), layout="constrained")
+        for axes, (value, title) in zip(figure.subplots(1, 2), titles.items(), strict=True):
+            for color, (name, points) in zip(COLORS, measured.items(), strict=False):
+                scaled = [{**point, "memory": point["memory"] / 2**20} for point in points]
+                slope, intercept, fit = line(scaled, value)
+                ends = [0, scaled[-1]["megapixels"]]
+                axes.plot(ends, [intercept + slope * end for end in ends], color=color, linewidth=0.8)
+                x, y = ([point[key] for point in scaled] for key in ("megapixels", value))
+                axes.plot(x, y, "o", color=color, markersize=4, label=name)
+                yield f"{title}, {name}: {slope:.3g} a megapixel and {intercept:.3g}; R² {fit:.4f}"
+            axes.set(title=title, xlabel="megapixels", xlim=(0, None), ylim=(0, None))
+            axes.legend(frameon=False)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        FigureCanvasAgg(figure).print_png(path, metadata={"Software": None})
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["growth", "forecasts", "child"])
@@ -118,6 +168,13 @@ if __name__ == "__main__":
     args = parser.parse_args()
     if args.what == "child":
         child(args.task)
+        raise SystemExit
     with tempfile.TemporaryDirectory() as name:
-        for line in forecasts(Path(name), SETTINGS) if args.what == "forecasts" else ():
-            print(line, flush=True)
+        if args.what == "growth":
+            found = growth(Path(name))
+            print(json.dumps(found))
+            lines = draw(found, HERE / "images" / "performance" / "growth.png")
+        else:
+            lines = forecasts(Path(name), SETTINGS)
+        for text in lines:
+            print(text, flush=True)

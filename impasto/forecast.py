@@ -20,16 +20,23 @@ from impasto.tiling import cover, reach, stride
 
 TILES = (2048, 1536, 1024, 768, 512, 384, 256)  # pixels a side, the quickest first
 HISTORIES = (6, 4, 2)  # of L-BFGS, where the option's own does not fit
-FIXED = 100 * 2**20  # bytes that every evaluation takes whatever the size
-PICTURES = {"adam": 14, "lbfgs": 28}  # copies of the picture held at the peak, beside L-BFGS' pairs
+FIXED = 95 * 2**20  # bytes that every evaluation takes whatever the size
+PICTURES = {"adam": 11, "lbfgs": 12}  # copies of the picture held at the peak, beside L-BFGS' pairs
+KEPT = 7  # more of them where they are so small that the C library keeps what is freed
+WORKSPACES = 2  # of a tile: those at the edges have other shapes, and what one leaves the next cannot always use
 FLOAT = 4
 PROBES = (192, 384)  # pixels a side
-TARGETS = 1.0  # evaluations that a scale's targets cost
+TARGETS = 1.0  # evaluations that a scale's targets cost, in one piece
+AGAIN = 1.55  # what tiles cost for each pixel that is read: a second forward pass, and pieces that are smaller
+READING, JUDGING = (
+    0.25,
+    0.5,
+)  # seconds to read pictures and network; evaluations that the doctor's look at the end costs
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """seconds of painting; peak memory in bytes beyond what the process already holds."""
+    """seconds of painting; peak memory in bytes beyond what a process holds before it reads the pictures."""
 
     options: PaintOptions
     seconds: float
@@ -53,7 +60,7 @@ def shape_at(picture: Tensor, size: float) -> tuple[int, int]:
 
 
 def memory(pictures: tuple[Tensor, Tensor], options: PaintOptions, itemsize: int) -> float:
-    """Bytes that painting takes at its peak.
+    """Bytes that painting takes at its peak, the pictures that are read included.
 
     pictures: content and the largest style, at any size. itemsize: bytes of a number in the network.
     """
@@ -62,11 +69,13 @@ def memory(pictures: tuple[Tensor, Tensor], options: PaintOptions, itemsize: int
     assert options.style_scale != "auto"  # the verbs settle it: see `coverage`
     style = shape_at(pictures[1], options.size * options.style_scale)
     pixels = canvas[0] * canvas[1]
-    copies = PICTURES[options.optimizer] + 2 * options.history * (options.optimizer == "lbfgs")
+    pairs = min(options.history, options.steps) if options.optimizer == "lbfgs" else 0
+    copies = PICTURES[options.optimizer] + 2 * pairs + (KEPT if pixels * 3 * FLOAT < machine.LARGE else 0)
     held = pixels * (3 * FLOAT * copies + content_bytes(architecture, options, itemsize)) + style[0] * style[1] * 12
     per_pixel = architecture.bytes_per_pixel * itemsize / FLOAT
     at_once = max(pixels_at_once(canvas, architecture, options), pixels_at_once(style, architecture, options) / 2)
-    return FIXED + held + at_once * per_pixel
+    tiled = at_once < pixels
+    return FIXED + held + at_once * per_pixel * (WORKSPACES if tiled else 1)
 
 
 def content_bytes(architecture: Architecture, options: PaintOptions, itemsize: int) -> float:
@@ -99,7 +108,7 @@ def fit_memory(
     A picture that fits in one piece is left as it is, and so is a tile that was asked for. Raises InputError where
     nothing fits, before anything is painted.
     """
-    room = room_for(options, device)
+    room = room_for(pictures, options, device)
     if room is None:
         return options
     tiles = [options.tile] if options.tile else [0, *(tile for tile in TILES if tile < options.size)]
@@ -121,12 +130,13 @@ def fit_memory(
     )
 
 
-def room_for(options: PaintOptions, device: torch.device) -> float | None:
-    """Bytes that painting may still take: what --memory leaves beside what the process holds, or most of what is free."""
+def room_for(pictures: tuple[Tensor, Tensor], options: PaintOptions, device: torch.device) -> float | None:
+    """Bytes for painting and the pictures that are read: what --memory leaves, or most of what is free."""
+    read = sum(picture.numel() for picture in pictures) * FLOAT  # the process holds them already
     if options.memory is not None:
-        return count_of(options.memory) - (machine.resident_memory() or 0)
+        return count_of(options.memory) - (machine.resident_memory() or 0) + read
     free = machine.free_memory(device)
-    return None if free is None else 0.9 * free
+    return None if free is None else 0.9 * free + read
 
 
 # ----------------------------------------------------------------------------------------------------------- time
@@ -152,24 +162,26 @@ def estimate(
     pictures: tuple[Tensor, Tensor], options: PaintOptions, cost: tuple[float, float], itemsize: int
 ) -> Forecast:
     """The forecast. pictures, itemsize: as of `memory`; cost: as `probe` gives it."""
-    seconds = 0.0
+    seconds = READING
     for scale in scales.plan(options):
         height, width = (edge + 2 * options.canvas_padding for edge in shape_at(pictures[0], scale.size))
-        pixels = height * width * overhead((height, width), options)
-        seconds += (scale.steps + TARGETS) * (cost[0] + cost[1] * pixels)
+        read = pixels_read((height, width), options)
+        tiled = AGAIN if read > height * width else 1.0
+        seconds += scale.steps * (cost[0] + cost[1] * read * tiled) + TARGETS * (cost[0] + cost[1] * read)
+    last = shape_at(pictures[0], options.size)
+    seconds += JUDGING * (cost[0] + cost[1] * last[0] * last[1])
     return Forecast(options, seconds, memory(pictures, options, itemsize))
 
 
-def overhead(shape: Sequence[int], options: PaintOptions) -> float:
-    """What tiles cost beyond an evaluation in one piece, as a factor: a second forward pass, and the margins."""
+def pixels_read(shape: Sequence[int], options: PaintOptions) -> int:
+    """How many pixels a pass over a picture of (height, width) sees: its own, and with tiles their margins too."""
     if not options.tile or max(shape) <= options.tile:
-        return 1.0
+        return shape[0] * shape[1]
     chain = BACKBONES[options.backbone].layers
-    read = sum(
+    return sum(
         (tile.rows.last - tile.rows.first) * (tile.columns.last - tile.columns.first)
         for tile in cover(chain, layers_of(options), shape, options.tile)
     )
-    return 4 / 3 * read / (shape[0] * shape[1])
 
 
 def fit_budget(options: PaintOptions, needed: float) -> PaintOptions:

@@ -98,7 +98,7 @@ class Tile(NamedTuple):
 
 
 class Trim(torch.autograd.Function):
-    """A view of some rows and columns; its gradient has the features' own layout, where autograd's is transposed twice."""
+    """A view of some rows and columns, whose gradient has the features' layout: autograd's would be transposed twice."""
 
     @staticmethod
     def forward(ctx: Any, features: Tensor, rows: slice, columns: slice) -> Tensor:

@@ -102,16 +102,36 @@ def test_the_probe_finds_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
     assert slope == pytest.approx(1e-6)
     options = PaintOptions(size=512, min_scale=512, first_steps=0, steps=9, canvas_padding=0)
     found = forecast.estimate((torch.zeros(1, 3, 64, 64), PICTURES[1]), options, (2.0, 1e-6), 4)
-    assert found.seconds == pytest.approx(10 * (2 + 1e-6 * 512**2))
-    assert "512 px x 9; in one piece; about 23 s" in found.line
+    assert found.seconds == pytest.approx(forecast.READING + (10 + forecast.JUDGING) * (2 + 1e-6 * 512**2))
+    assert "512 px x 9; in one piece; about 24 s" in found.line
 
 
-def test_tiles_cost_more_than_one_piece() -> None:
-    assert forecast.overhead((1000, 1000), PaintOptions(tile=2000)) == 1
-    assert 4 / 3 < forecast.overhead((4096, 4096), PaintOptions(tile=1024)) < 2
-    assert forecast.overhead((4096, 4096), PaintOptions(tile=256)) > forecast.overhead(
-        (4096, 4096), PaintOptions(tile=512)
-    )
+def test_tiles_read_more_and_smaller_ones_the_most() -> None:
+    pixels = [forecast.pixels_read((4096, 4096), PaintOptions(tile=tile)) for tile in (0, 5000, 2048, 1024, 512)]
+    assert pixels[0] == pixels[1] == 4096**2
+    assert pixels[1:] == sorted(pixels[1:])
+    assert pixels[2] == sum((2048 + 64) ** 2 for _ in range(4))  # an inner edge has a margin, the picture's edge none
+
+
+def test_a_forecast_of_tiles_is_dearer_than_of_one_piece() -> None:
+    picture = torch.zeros(1, 3, 64, 64)
+    seconds = [
+        forecast.estimate((picture, picture), PaintOptions(size=2048, tile=tile), (0.1, 1e-6), 4).seconds
+        for tile in (0, 1024, 256)
+    ]
+    assert seconds == sorted(set(seconds))
+
+
+def test_no_more_pairs_are_remembered_than_there_are_steps() -> None:
+    few, many = (forecast.memory(PICTURES, PaintOptions(size=512, steps=steps, history=8), 4) for steps in (3, 300))
+    assert many - few == 2 * (8 - 3) * 12 * (512 + 32) * (384 + 32)
+
+
+def test_pictures_that_are_read_are_not_counted_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What --memory leaves beside the process has them in it already."""
+    monkeypatch.setattr(machine, "resident_memory", lambda: 2**28)
+    read = 4 * sum(picture.numel() for picture in PICTURES)
+    assert forecast.room_for(PICTURES, PaintOptions(memory="1G"), CPU) == 2**30 - 2**28 + read
 
 
 @pytest.mark.parametrize(("budget", "steps"), [("200s", 64), ("50s", 32), ("1s", 1)])
