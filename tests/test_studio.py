@@ -46,7 +46,8 @@ with warnings.catch_warnings():
     )
     from impasto.studio.easel import Area, known
     from impasto.studio.fields import Fields
-    from impasto.studio.worker import RUN, Laid, Order, Report
+    from impasto.studio.messages import Laid, Order, Report
+    from impasto.studio.worker import RUN
     from impasto.studio.workshop import Job, LineFull, Workshop
 
 VERBS = [painting.PAINT, single.TEXTURE, single.RECONSTRUCT]

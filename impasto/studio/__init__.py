@@ -2,6 +2,7 @@
 
     forms      what a form asks, made from the option dataclasses
     limits     what is taken from a browser, and what is said to it
+    messages   what the studio and a worker say to each other
     worker     a process that paints, one order after the other
     workshop   the line of orders, and the workers that take from it
     stage      what is seen of a painting: preview, losses, time left, before and after

@@ -16,9 +16,9 @@ from impasto.studio import stage
 from impasto.studio.easel import Area, Verb, buttons, name_of
 from impasto.studio.fields import AT_ONCE
 from impasto.studio.limits import check_picture
+from impasto.studio.messages import Order
 from impasto.studio.painting import PaintForm
 from impasto.studio.pictures import chosen_style, shipped_styles, upload
-from impasto.studio.worker import Order
 from impasto.studio.workshop import Workshop
 
 DIAL = Verb(

@@ -19,7 +19,8 @@ from impasto.presets import PRESETS, Preset
 from impasto.studio import stage
 from impasto.studio.fields import AT_ONCE, PRIVATE, Fields
 from impasto.studio.limits import check_size, sentence
-from impasto.studio.worker import Order, jpeg
+from impasto.studio.messages import Order
+from impasto.studio.worker import jpeg
 from impasto.studio.workshop import Job, Workshop
 
 # On a phone the stage is below the form

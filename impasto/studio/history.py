@@ -13,7 +13,8 @@ from impasto.studio import stage
 from impasto.studio.easel import Area
 from impasto.studio.fields import AT_ONCE
 from impasto.studio.limits import check_size
-from impasto.studio.worker import RUN, Order
+from impasto.studio.messages import Order
+from impasto.studio.worker import RUN
 from impasto.studio.workshop import Job
 
 

@@ -22,8 +22,8 @@ from impasto.studio.fields import AT_ONCE
 from impasto.studio.forms import bundle, controls
 from impasto.studio.history import going_back
 from impasto.studio.limits import check_picture, sentence
+from impasto.studio.messages import Order
 from impasto.studio.pictures import chosen_style, found_again, shipped_styles, upload
-from impasto.studio.worker import Order
 from impasto.studio.workshop import Workshop, evaluated_pixels
 
 PAINT = Verb(

@@ -21,7 +21,7 @@ from impasto.presets import options_for
 from impasto.studio.easel import LOOK_AGAIN, name_of
 from impasto.studio.forms import bundle
 from impasto.studio.limits import check_picture, check_size, sentence
-from impasto.studio.worker import Order
+from impasto.studio.messages import Order
 from impasto.studio.workshop import Workshop
 from impasto.synthesis import reconstruct_options, texture_options
 

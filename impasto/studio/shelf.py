@@ -12,7 +12,7 @@ from impasto.presets import options_for
 from impasto.studio.easel import Area, Verb, known
 from impasto.studio.fields import AT_ONCE
 from impasto.studio.limits import check_picture
-from impasto.studio.worker import Order
+from impasto.studio.messages import Order
 from impasto.studio.workshop import Workshop
 
 FIGURE = Verb(

@@ -8,8 +8,8 @@ from impasto.figures import DEMO
 from impasto.options import PaintOptions
 from impasto.studio.easel import Area, Verb, name_of
 from impasto.studio.limits import check_picture, check_size
+from impasto.studio.messages import Order
 from impasto.studio.pictures import upload
-from impasto.studio.worker import Order
 from impasto.studio.workshop import Workshop
 from impasto.synthesis import reconstruct_options, texture_options
 

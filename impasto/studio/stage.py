@@ -8,7 +8,7 @@ import math
 from base64 import b64encode
 from collections.abc import Sequence
 
-from impasto.studio.worker import Laid, Report
+from impasto.studio.messages import Laid, Report
 from impasto.studio.workshop import Job
 
 CURVE = 240, 44  # width and height of the loss curve in its own units

@@ -15,8 +15,8 @@ from impasto.presets import TRAINING, training_options
 from impasto.studio.easel import Area, Verb, name_of
 from impasto.studio.fields import AT_ONCE
 from impasto.studio.limits import check_photos, check_picture
+from impasto.studio.messages import Order
 from impasto.studio.pictures import chosen_style, shipped_styles, upload
-from impasto.studio.worker import Order
 from impasto.studio.workshop import Job, Workshop
 
 TRAIN = Verb(

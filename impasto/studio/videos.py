@@ -12,8 +12,8 @@ from impasto.studio.easel import Area, Verb, name_of
 from impasto.studio.fields import AT_ONCE
 from impasto.studio.forms import SLIDERS
 from impasto.studio.limits import UPLOAD_BYTES, check_picture, check_size
+from impasto.studio.messages import Order
 from impasto.studio.pictures import chosen_style, shipped_styles, upload
-from impasto.studio.worker import Order
 from impasto.studio.workshop import Workshop
 
 VIDEO = Verb(

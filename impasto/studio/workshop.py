@@ -22,7 +22,8 @@ from impasto.errors import ImpastoError
 from impasto.options import PaintOptions
 from impasto.runs import KEPT_EVERY
 from impasto.studio.limits import KEPT, WAITING
-from impasto.studio.worker import Fetching, Finished, Laid, Order, Painted, Ready, Report, Settled, serve
+from impasto.studio.messages import Fetching, Finished, Laid, Order, Painted, Ready, Report, Settled
+from impasto.studio.worker import serve
 
 State = Literal["waiting", "working", "done", "stopped", "failed"]
 ENDED = ("done", "stopped", "failed")
