@@ -278,6 +278,7 @@ def test_the_dial_looks_closer_and_a_choice_is_painted_large(open_page: Any) -> 
     page.screenshot(path=SHOTS / "dial-closer.png")
     press(page, "Back")
     page.get_by_text("Choose one to look closer").wait_for()
+    page.get_by_text("In the middle").wait_for(state="hidden")
     cells.nth(1).focus()
     cells.nth(1).press("Enter")
     page.get_by_text("In the middle: strength 40, strokes ×0.5").wait_for()
