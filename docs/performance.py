@@ -34,7 +34,7 @@ SETTINGS: tuple[dict[str, Any], ...] = (
     {"size": 512, "first_steps": 10, "min_scale": 256, "steps": 8},
     {"size": 640, "optimizer": "adam", "steps": 8},
     {"size": 768, "precision": "float32"},
-    {"size": 800, "tile": 384},
+    {"size": 900, "tile": 448},
     {"size": 1024, "style_loss": "gram", "optimizer": "adam"},
     {"size": 1280, "history": 4, "tile": 512},
     {"size": 1536, "memory": "1.5G"},

@@ -131,8 +131,10 @@ def checkerboard(case: Case) -> float:
     A mean spectrum of overlapping windowed tiles, so that a pattern may be stronger here than there. The floor is the
     larger of the means of neighbours down and across: straight edges make ridges along both axes.
     """
-    tiles = case.lab[0].unfold(1, TILE, TILE // 2).unfold(2, TILE, TILE // 2).flatten(1, 2)
-    tiles = tiles[:, :: math.ceil(tiles.shape[1] / MOST_TILES)]
+    every = case.lab[0].unfold(1, TILE, TILE // 2).unfold(2, TILE, TILE // 2)
+    down, across = every.shape[1:3]
+    chosen = torch.arange(0, down * across, math.ceil(down * across / MOST_TILES), device=every.device)
+    tiles = every[:, chosen // across, chosen % across]  # a copy of these alone
     window = torch.hann_window(TILE, device=tiles.device)
     spectra = torch.fft.rfft2((tiles - tiles.mean((2, 3), keepdim=True)) * window * window.unsqueeze(1))
     power = spectra.abs().square().mean(1).sum(0).clamp_min(1e-5).log()  # 1e-5: what rounding to 8 bits makes
@@ -200,14 +202,23 @@ APART = 0.2  # in OKLab: a dot that far from everything around it is seen
 def speckle(case: Case) -> float:
     """Share of pixels that differ from every pixel of the ring around their 3 x 3 neighbourhood: dots, but no lines."""
     picture, reach = case.lab[0], 2
+    inside = picture.shape[1] - 2 * reach
+    dots = 0
+    for top in range(0, inside, measures.BAND):  # a large picture's copies would add up
+        dots += int((nearest(picture[:, top : top + measures.BAND + 2 * reach], reach) > APART**2).sum())
+    return dots / (inside * (picture.shape[2] - 2 * reach))
+
+
+def nearest(picture: Tensor, reach: int) -> Tensor:
+    """(3, H, W) -> (H - 2·reach, W - 2·reach): squared distance to the nearest pixel of the ring around."""
     height, width = picture.shape[1:]
     center = picture[:, reach:-reach, reach:-reach]
-    nearest = torch.full_like(center[0], math.inf)
+    least = torch.full_like(center[0], math.inf)
     span = range(2 * reach + 1)
     for i, j in ((i, j) for i in span for j in span if i in (0, 2 * reach) or j in (0, 2 * reach)):
         other = picture[:, i : height - 2 * reach + i, j : width - 2 * reach + j]
-        nearest = torch.minimum(nearest, (center - other).square().sum(0))
-    return float((nearest > APART**2).float().mean())
+        least = torch.minimum(least, (center - other).square().sum(0))
+    return least
 
 
 SEGMENT = 32  # pixels of a line that are averaged

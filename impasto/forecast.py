@@ -21,9 +21,9 @@ from impasto.tiling import cover, reach, stride
 TILES = (2048, 1536, 1024, 768, 512, 384, 256)  # pixels a side, the quickest first
 HISTORIES = (6, 4, 2)  # of L-BFGS, where the option's own does not fit
 FIXED = 95 * 2**20  # bytes that every evaluation takes whatever the size
-PICTURES = {"adam": 11, "lbfgs": 12}  # copies of the picture held at the peak, beside L-BFGS' pairs
-KEPT = 7  # more of them where they are so small that the C library keeps what is freed
-WORKSPACES = 2  # of a tile: those at the edges have other shapes, and what one leaves the next cannot always use
+PICTURES = {"adam": 13, "lbfgs": 15}  # copies of the picture held at the peak, beside L-BFGS' pairs
+KEPT = 4  # more of them where they are so small that the C library keeps what is freed
+WORKSPACES = 1.3  # of a tile: those at the edges have other shapes, and what one leaves the next cannot always use
 FLOAT = 4
 PROBES = (192, 384)  # pixels a side
 TARGETS = 1.0  # evaluations that a scale's targets cost, in one piece

@@ -41,6 +41,9 @@ def blurred(planes: Tensor, kernel: Tensor) -> Tensor:
 # ------------------------------------------------------------------------------------------------------- structure
 
 
+BAND = 256  # rows of a picture that are worked on at a time
+
+
 def ssim(picture: Tensor, photo: Tensor) -> float:
     """Structural similarity of two pictures' gray values: 1 for the same picture, about 0 for unrelated ones.
 
@@ -49,13 +52,22 @@ def ssim(picture: Tensor, photo: Tensor) -> float:
     """
     radius = min(5, (min(picture.shape[2:]) - 1) // 2)
     kernel = gaussian(1.5, radius)
-    x, y = gray(picture), gray(photo)
+    total, count = 0.0, 0
+    for top in range(0, picture.shape[2] - 2 * radius, BAND):  # a large picture's copies would add up
+        rows = slice(top, top + BAND + 2 * radius)
+        found = similarity(gray(picture[:, :, rows]), gray(photo[:, :, rows]), kernel)
+        total, count = total + float(found.sum(dtype=torch.float64)), count + found.numel()
+    return total / count
+
+
+def similarity(x: Tensor, y: Tensor, kernel: Tensor) -> Tensor:
+    """Of the windows of two gray pictures (1, 1, H, W) that fit."""
     planes = blurred(torch.cat([x, y, x * x, y * y, x * y], 1), kernel)
     mean_x, mean_y, xx, yy, xy = planes.unbind(1)
     variances, covariance = xx + yy - mean_x**2 - mean_y**2, xy - mean_x * mean_y
     k1, k2 = 0.01**2, 0.03**2
-    similarity = (2 * mean_x * mean_y + k1) * (2 * covariance + k2)
-    return float((similarity / ((mean_x**2 + mean_y**2 + k1) * (variances + k2))).mean())
+    alike = (2 * mean_x * mean_y + k1) * (2 * covariance + k2)
+    return alike / ((mean_x**2 + mean_y**2 + k1) * (variances + k2))
 
 
 def gray(image: Tensor) -> Tensor:
@@ -137,5 +149,8 @@ def clipping(image: Tensor) -> float:
 
 
 def oklab(image: Tensor) -> Tensor:
-    """sRGB -> OKLab, of values that may lie a little outside [0, 1]."""
-    return to_oklab(image.clamp(0, 1))
+    """sRGB -> OKLab, of values that may lie a little outside [0, 1]. By bands: a large picture's copies would add up."""
+    result = torch.empty_like(image)
+    for top in range(0, image.shape[2], BAND):
+        result[:, :, top : top + BAND] = to_oklab(image[:, :, top : top + BAND].clamp(0, 1))
+    return result

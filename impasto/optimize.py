@@ -133,8 +133,11 @@ class Adam:
         one, two = self.betas
         self.first.lerp_(gradient, 1 - one)
         self.second.lerp_(gradient.square(), 1 - two)
+        del gradient  # large pictures: no copy lives longer than it must
         size = (self.second / (1 - two**self.count)).sqrt_().add_(self.epsilon)
-        image = (image - self.learning_rate / (1 - one**self.count) * self.first / size).clamp_(*self.limits)
+        change = (self.learning_rate / (1 - one**self.count) * self.first).div_(size)
+        del size
+        image = (image - change).clamp_(*self.limits)
         if self.averaging:
             self.averaged += 1
             previous = torch.zeros_like(image) if self.average is None else self.average

@@ -135,3 +135,11 @@ def test_a_finding_survives_a_recipe_and_says_what_to_type() -> None:
     assert str(finding) == "dots stand out all over (plain): try --tv-weight 0.2"
     assert findings_of({"doctor": {"findings": [finding.as_dict()]}}) == [finding]
     assert findings_of({}) == []
+
+
+def test_a_large_picture_is_looked_at_by_bands_with_the_same_scores(monkeypatch: pytest.MonkeyPatch) -> None:
+    image, photo = torch.rand(1, 3, 150, 130), torch.rand(1, 3, 150, 130)
+    whole = doctor.examine(image, photo, [photo]).scores
+    monkeypatch.setattr(doctor.measures, "BAND", 17)
+    parts = doctor.examine(image, photo, [photo]).scores
+    assert parts == pytest.approx(whole, rel=1e-5)
