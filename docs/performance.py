@@ -34,11 +34,11 @@ SETTINGS: tuple[dict[str, Any], ...] = (
     {"size": 512, "first_steps": 10, "min_scale": 256, "steps": 8},
     {"size": 640, "optimizer": "adam", "steps": 8},
     {"size": 768, "precision": "float32"},
-    {"size": 900, "tile": 448},
-    {"size": 1024, "style_loss": "gram", "optimizer": "adam"},
-    {"size": 1280, "history": 4, "tile": 512},
-    {"size": 1536, "memory": "1.5G"},
-    {"size": 1792, "optimizer": "adam", "memory": "1200M"},
+    {"size": 960, "style_loss": "gram", "optimizer": "adam"},
+    {"size": 1100, "tile": 400},
+    {"size": 1344, "history": 4, "tile": 640},
+    {"size": 1664, "memory": "1.4G"},
+    {"size": 1920, "optimizer": "adam", "memory": "1300M"},
 )
 
 

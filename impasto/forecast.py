@@ -16,14 +16,14 @@ from impasto import machine, scales
 from impasto.backbones import BACKBONES, Architecture
 from impasto.errors import InputError
 from impasto.options import SMALLEST, PaintOptions, count_of
-from impasto.tiling import cover, reach, stride
+from impasto.tiling import Tile, cover, stride
 
 TILES = (2048, 1536, 1024, 768, 512, 384, 256)  # pixels a side, the quickest first
 HISTORIES = (6, 4, 2)  # of L-BFGS, where the option's own does not fit
 FIXED = 95 * 2**20  # bytes that every evaluation takes whatever the size
 PICTURES = {"adam": 13, "lbfgs": 15}  # copies of the picture held at the peak, beside L-BFGS' pairs
-KEPT = 4  # more of them where they are so small that the C library keeps what is freed
-WORKSPACES = 1.3  # of a tile: those at the edges have other shapes, and what one leaves the next cannot always use
+KEPT = 3  # more of them where they are so small that the C library keeps what is freed
+WORKSPACES = 1.3  # of a tile where not all have one shape: what one leaves, another cannot always use
 FLOAT = 4
 PROBES = (192, 384)  # pixels a side
 TARGETS = 1.0  # evaluations that a scale's targets cost, in one piece
@@ -69,13 +69,12 @@ def memory(pictures: tuple[Tensor, Tensor], options: PaintOptions, itemsize: int
     assert options.style_scale != "auto"  # the verbs settle it: see `coverage`
     style = shape_at(pictures[1], options.size * options.style_scale)
     pixels = canvas[0] * canvas[1]
-    pairs = min(options.history, options.steps) if options.optimizer == "lbfgs" else 0
+    pairs = min(options.history, options.steps - 1) if options.optimizer == "lbfgs" else 0
     copies = PICTURES[options.optimizer] + 2 * pairs + (KEPT if pixels * 3 * FLOAT < machine.LARGE else 0)
     held = pixels * (3 * FLOAT * copies + content_bytes(architecture, options, itemsize)) + style[0] * style[1] * 12
     per_pixel = architecture.bytes_per_pixel * itemsize / FLOAT
     at_once = max(pixels_at_once(canvas, architecture, options), pixels_at_once(style, architecture, options) / 2)
-    tiled = at_once < pixels
-    return FIXED + held + at_once * per_pixel * (WORKSPACES if tiled else 1)
+    return FIXED + held + at_once * per_pixel
 
 
 def content_bytes(architecture: Architecture, options: PaintOptions, itemsize: int) -> float:
@@ -91,13 +90,17 @@ def layers_of(options: PaintOptions) -> list[str]:
     return [layer for layer in (*options.style_layers, *options.content_layers) if layer != "pixels"] or ["conv1_1"]
 
 
-def pixels_at_once(shape: Sequence[int], architecture: Architecture, options: PaintOptions) -> int:
-    """How many pixels the network sees at a time: all, or a tile with its margins."""
+def pixels_at_once(shape: Sequence[int], architecture: Architecture, options: PaintOptions) -> float:
+    """How many pixels the network's memory is for: all, or a tile with its margins; more where tiles differ in shape."""
     if not options.tile or max(shape) <= options.tile:
         return shape[0] * shape[1]
-    _, margin = reach(architecture.layers, layers_of(options))
-    height, width = (min(edge, options.tile + 2 * margin) for edge in shape)
-    return height * width
+    areas = [area(tile) for tile in cover(architecture.layers, layers_of(options), shape, options.tile)]
+    return max(areas) * (WORKSPACES if min(areas) < max(areas) else 1)
+
+
+def area(tile: Tile) -> int:
+    """Pixels that are read for a tile."""
+    return (tile.rows.last - tile.rows.first) * (tile.columns.last - tile.columns.first)
 
 
 def fit_memory(
@@ -178,10 +181,7 @@ def pixels_read(shape: Sequence[int], options: PaintOptions) -> int:
     if not options.tile or max(shape) <= options.tile:
         return shape[0] * shape[1]
     chain = BACKBONES[options.backbone].layers
-    return sum(
-        (tile.rows.last - tile.rows.first) * (tile.columns.last - tile.columns.first)
-        for tile in cover(chain, layers_of(options), shape, options.tile)
-    )
+    return sum(area(tile) for tile in cover(chain, layers_of(options), shape, options.tile))
 
 
 def fit_budget(options: PaintOptions, needed: float) -> PaintOptions:
