@@ -61,11 +61,6 @@ class Map(NamedTuple):
     matrix: Tensor
     offset: Tensor
 
-    def by(self, strength: float) -> "Map":
-        """As much of the way: 0 is the identity, 1 the whole map."""
-        identity = torch.eye(self.offset.shape[1], device=self.offset.device)
-        return Map(torch.lerp(identity.expand_as(self.matrix), self.matrix, strength), strength * self.offset)
-
     def moments(self, before: Moments) -> Moments:
         """The moments of mapped features, from those before."""
         mean = (self.matrix @ before.mean.unsqueeze(2)).squeeze(2) + self.offset
@@ -85,6 +80,16 @@ def carry(content: Moments, style: Moments) -> Map:
     """
     matrix = optimal_map(content.covariance, style.covariance, LEAST_VARIANCE)
     return Map(matrix, style.mean - (matrix @ content.mean.unsqueeze(2)).squeeze(2))
+
+
+def between(content: Moments, style: Moments, strength: float) -> Moments:
+    """The moments on the way from a photo's, at strength 0, to a style's, at 1: the way that `carry` takes (McCann 1997).
+
+    A map to them is as much of the map to the style's, because both are optimal.
+    """
+    matrix, offset = carry(content, style)
+    identity = torch.eye(offset.shape[1], device=offset.device)
+    return Map(torch.lerp(identity.expand_as(matrix), matrix, strength), strength * offset).moments(content)
 
 
 def conv(into: int, out: int, size: int = 3) -> nn.Conv2d:

@@ -18,7 +18,7 @@ from impasto import coverage, engines, machine, networks, recipe, scene
 from impasto.errors import OptionError
 from impasto.images import ImageSource
 from impasto.losses import Moments, blend
-from impasto.networks import MULTIPLE, TAPS, Decode, Encode, carry, style_of
+from impasto.networks import MULTIPLE, TAPS, Decode, Encode, between, carry, style_of
 from impasto.options import StylizeOptions
 from impasto.painting import Origins, Painting, PaintStep, State
 from impasto.scene import Styles, View
@@ -124,21 +124,33 @@ class Stylizer:
         return Painting(shown, {**notes, "engine": self.engine, "seconds": seconds}, [], opacity, origins).examined()
 
     def image(self, view: View) -> Tensor:
-        """What a view shows, painted: (1, 3, H, W) in [0, 1]. Every pass goes over the picture of the one before."""
+        """What a view shows, painted: (1, 3, H, W) in [0, 1].
+
+        Every pass goes over the picture of the one before, to the same aims: strength counts from the photo.
+        """
         styles = [self.style(one.image) for one in view.styles]
-        picture = view.content
+        picture, aims = view.content, list[Style]()
         for _ in range(self.options.passes):
-            picture = self.painted_over(picture, view, styles)
+            rows = self.encode(padded(picture))
+            own = style_of(rows)
+            aims = aims or [self.aim(own, styles, region.shares) for region in view.regions]
+            picture = self.painted_over(picture, rows, own, view, aims)
         return picture
 
-    def painted_over(self, picture: Tensor, view: View, styles: Sequence[Style]) -> Tensor:
-        """A picture of the view's size, painted in one pass; every region in its own mixture of the styles."""
-        rows = self.encode(padded(picture))
-        own = style_of(rows)
+    def aim(self, content: Style, styles: Sequence[Style], shares: Sequence[float]) -> Style:
+        """What a region's features are to be like: as far from the photo's to the mixture of the styles as asked."""
+        mixture = {layer: blend([style[layer] for style in styles], shares) for layer in TAPS}
+        if self.options.strength == 100:
+            return mixture
+        return {layer: between(content[layer], mixture[layer], self.options.strength / 100) for layer in TAPS}
+
+    def painted_over(
+        self, picture: Tensor, rows: Sequence[Tensor], own: Style, view: View, aims: Sequence[Style]
+    ) -> Tensor:
+        """A picture of the view's size, painted in one pass from its features; every region to its own aim."""
         weights, parts = [], []
-        for region in view.regions:
-            mixture = {layer: blend([style[layer] for style in styles], region.shares) for layer in TAPS}
-            (part,) = self.decode(*rows, *self.steering(own, mixture))
+        for region, aim in zip(view.regions, aims, strict=True):
+            (part,) = self.decode(*rows, *self.steering(own, aim))
             parts.append(part[:, :, : picture.shape[2], : picture.shape[3]].float().clamp(0, 1))  # a copy
             weights.append(torch.ones_like(parts[-1][:, :1]) if region.weights is None else region.weights)
         total = torch.stack(weights).sum(0)
@@ -152,16 +164,12 @@ class Stylizer:
             self.known = {**dict(list(self.known.items())[1 - KEPT :]), key: style_of(self.encode(padded(image)))}
         return self.known[key]
 
-    def steering(self, content: Style, style: Style) -> list[Tensor]:
+    def steering(self, own: Style, aim: Style) -> list[Tensor]:
         """The decoder's inputs beside the features: matrices and offsets, scales and shifts, one for each depth."""
-        dtype = self.backbone.dtype
-        maps = [carry(content[layer], style[layer]).by(self.options.strength / 100) for layer in TAPS]
-        reached = {layer: map.moments(content[layer]) for layer, map in zip(TAPS, maps, strict=True)}
+        matrices, offsets = zip(*(carry(own[layer], aim[layer]) for layer in TAPS), strict=True)
         with torch.no_grad():
-            modulation = self.decoder.modulation(reached)
-        scales, shifts = zip(*modulation, strict=True)
-        matrices, offsets = zip(*maps, strict=True)
-        return [tensor.to(dtype) for tensor in (*matrices, *offsets, *scales, *shifts)]
+            scales, shifts = zip(*self.decoder.modulation(aim), strict=True)
+        return [tensor.to(self.backbone.dtype) for tensor in (*matrices, *offsets, *scales, *shifts)]
 
 
 def padded(image: Tensor) -> Tensor:

@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from impasto import backbones, images, losses, networks
 from impasto.backbones import Backbone
 from impasto.losses import Moments
-from impasto.networks import TAPS, Decoder, carry, style_of
+from impasto.networks import TAPS, Decoder, between, carry, style_of
 
 STYLE_LAYERS = {f"relu{block}_1": 1.0 for block in range(1, 6)}
 NEAREST = 0.1  # of a style's extent: a photo that is nearer counts as being so far
@@ -88,11 +88,12 @@ def painted(decoder: Decoder, rows: list[Tensor], style: dict[str, Moments], str
     """The network's picture, float32 (N, 3, H, W), of a photo's rows."""
     with torch.no_grad():
         own = style_of(rows)
-        maps = {layer: carry(own[layer], style[layer]).by(strength) for layer in TAPS}
-        moved = [maps[layer].apply(row).permute(0, 3, 1, 2) for layer, row in zip(TAPS, rows, strict=True)]
-        reached = {layer: maps[layer].moments(own[layer]) for layer in TAPS} if strength < 1 else style
+        aim = style if strength == 1 else {layer: between(own[layer], style[layer], strength) for layer in TAPS}
+        moved = [
+            carry(own[layer], aim[layer]).apply(row).permute(0, 3, 1, 2) for layer, row in zip(TAPS, rows, strict=True)
+        ]
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        return decoder(moved, decoder.modulation(reached)).float()
+        return decoder(moved, decoder.modulation(aim)).float()
 
 
 def style_distance(features: dict[str, Tensor], content: dict[str, Tensor], target: dict[str, Any]) -> Tensor:
@@ -112,15 +113,15 @@ def step_losses(
     photos: Tensor,
     styles: Tensor,
     itself: Tensor,
-    again: bool,
+    before: int,
     args: argparse.Namespace,
 ) -> dict[str, Tensor]:
     """Weighted terms (N,) of one batch. `itself` (N,) is 1 where a photo is its own style, 0 elsewhere.
 
-    again: it is the second pass that learns, over what the first has painted.
+    before: passes that have painted already; the one that learns goes over what they left.
     """
     rows, known = rows_of(eyes.encoder, photos), style_of(rows_of(eyes.encoder, styles))
-    if again:
+    for _ in range(before):
         with torch.no_grad():
             rows = rows_of(eyes.encoder, painted(decoder, rows, known).clamp(0, 1))
     picture = painted(decoder, rows, known)
@@ -196,7 +197,7 @@ def train(args: argparse.Namespace, data: Data, eyes: Frozen) -> Decoder:
             photos, styles, itself = batch_of(data, args, random)
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(step, args.hold, args.steps, args.rate, warm_up=100)
-            parts = step_losses(decoder, eyes, photos, styles, itself, random.random() < args.again, args)
+            parts = step_losses(decoder, eyes, photos, styles, itself, random.choice(3, p=args.passes), args)
             loss = torch.stack([part.mean() for part in parts.values()]).sum()
             optimizer.zero_grad()
             loss.backward()
@@ -233,7 +234,13 @@ def main() -> None:
     parser.add_argument("--hold", type=int, default=5000, help="step from which the learning rate falls")
     parser.add_argument("--content-weight", type=float, default=0.1)
     parser.add_argument("--tv-weight", type=float, default=0.5)
-    parser.add_argument("--again", type=float, default=0.25, help="share of steps in which a second pass learns")
+    parser.add_argument(
+        "--passes",
+        type=float,
+        nargs=3,
+        default=(0.5, 0.25, 0.25),
+        help="shares of steps in which a first, a second and a third pass learn",
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--save-every", type=int, default=500, help="steps between two checkpoints and sheets")
     parser.add_argument("--export", type=Path, help="write the shipped file here after training")
