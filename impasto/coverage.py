@@ -117,8 +117,11 @@ def best_scale(content: Tensor, style: Tensor) -> float:
 
 
 def settled(options: Opts, pictures: Scene) -> Opts:
-    """The options with a number for a style scale of auto: the mean, in ratios, of what suits each style."""
-    if options.style_scale != "auto":
+    """The options with a number for a style scale of auto: the mean, in ratios, of what suits each style.
+
+    A trained network has its own: there are no styles then.
+    """
+    if options.style_scale != "auto" or not pictures.styles:
         return options
     powers = [
         weight * math.log2(best_scale(pictures.content.image, style.image))

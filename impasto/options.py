@@ -265,15 +265,18 @@ class VideoOptions(Bundle):
 
     method: VideoMethod = option(
         "fast",
-        "frame: every frame on its own, by the optimiser; steady: by the optimiser from the frame before; fast: by presto, "
-        "blended with the frame before.",
+        "frame: every frame on its own, by the optimiser; steady: by the optimiser from the frame before; fast: by presto "
+        "or the trained network that is the style, blended with the frame before.",
     )
     every: int = option(1, "Paint every n-th frame only.", least=1, most=10_000)
     steadiness: float = option(
         0.8, "Method fast: share of the frame before, moved along, in what is new; 0: none.", least=0, most=0.98
     )
     repaint: int = option(
-        2, "Method fast: run presto for every n-th frame; in between what it painted moves along.", least=1, most=100
+        2,
+        "Method fast: run the network for every n-th frame; in between what it painted moves along.",
+        least=1,
+        most=100,
     )
     temporal_weight: float = option(
         100.0, "Method steady: weight of staying with what was painted before.", least=0, most=1e6

@@ -29,7 +29,7 @@ from impasto.jobs import Outcome
 from impasto.options import BackboneName, Options, StylizeOptions
 from impasto.painting import Painting, PaintStep, last
 from impasto.scene import PLACES
-from impasto.stylizer import Stylizer, trained_among
+from impasto.stylizer import Stylizer, make_stylizer, trained_among
 from impasto.terminal import BatchProgress, FigureProgress, PaintProgress
 from impasto.trained import TrainedStylizer
 
@@ -209,7 +209,7 @@ class Painter:
         """A task's painting. Raises InputError, OptionError or WeightsError."""
         path = trained_among(task.styles)
         if path not in self.loaded:
-            self.loaded[path] = Stylizer(self.options) if path is None else TrainedStylizer(path, self.options)
+            self.loaded[path] = make_stylizer(path, self.options)
         stylizer = self.loaded[path]
         self.last = f"{stylizer.name} by {stylizer.engine}"
         if isinstance(stylizer, Stylizer):

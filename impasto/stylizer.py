@@ -45,10 +45,15 @@ def stylize(
     strength=70, go before. Raises InputError, OptionError or WeightsError.
     """
     options = StylizeOptions.make(**given) if options is None else options.replace(**given)
-    network = trained_among(scene.list_styles(style))
-    if network is not None:
-        return TrainedStylizer(network, options).paint(content, protect)
-    return Stylizer(options).paint(content, style, protect)
+    stylizer = make_stylizer(trained_among(scene.list_styles(style)), options)
+    if isinstance(stylizer, TrainedStylizer):
+        return stylizer.paint(content, protect)
+    return stylizer.paint(content, style, protect)
+
+
+def make_stylizer(network: Path | None, options: StylizeOptions) -> "Stylizer | TrainedStylizer":
+    """The trained network, ready to run; presto where there is none. Raises OptionError or WeightsError."""
+    return Stylizer(options) if network is None else TrainedStylizer(network, options)
 
 
 def trained_among(styles: Sequence[scene.Style]) -> Path | None:

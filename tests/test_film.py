@@ -21,12 +21,13 @@ from PIL import Image
 from torch import Tensor
 
 import impasto
-from impasto import images
+from impasto import images, transform
 from impasto.cli import program
 from impasto.errors import ImpastoError, InputError, OptionError, OutputError
 from impasto.film import filming, flicker, flow, methods, reading, times
 from impasto.film.folder import LENGTH, Folder
 from impasto.film.reading import Shot
+from impasto.options import StylizeOptions
 
 FAST: dict[str, Any] = {"engine": "torch", "precision": "float32", "device": "cpu", "repaint": 1}
 SLOW: dict[str, Any] = {
@@ -669,3 +670,30 @@ def test_a_style_with_a_time_is_told_from_a_name_with_an_at_sign() -> None:
     assert times.split_moment("a.jpg@10s") == ("a.jpg", 10)
     assert times.split_moment("a@home.jpg") == ("a@home.jpg", None)
     assert times.split_moment("a.jpg:0.5") == ("a.jpg:0.5", None)
+
+
+def test_a_trained_network_paints_a_video_as_it_paints_its_frames(pan: Path, tmp_path: Path) -> None:
+    network = tmp_path / "n.safetensors"
+    torch.manual_seed(0)
+    transform.Trained("light", transform.TransformNet(transform.PLANS["light"], 2), ("a",)).save(network)
+    painted = [frame.image for frame in impasto.video(pan, network, **FAST, steadiness=0, strength=60.0)]
+    options = StylizeOptions(
+        **{name: value for name, value in FAST.items() if name != "repaint"}, size=64, strength=60.0
+    )
+    alone = [impasto.stylize(shot.picture, network, options) for shot in shots(pan)]
+    for one, other in zip(painted, alone, strict=True):
+        assert one is not None
+        torch.testing.assert_close(one, other.image, atol=0.5 / 255 + 1e-5, rtol=0)  # frames are bytes
+
+
+def test_a_trained_network_and_the_optimiser_do_not_go_together(pan: Path, tmp_path: Path) -> None:
+    network = tmp_path / "n.safetensors"
+    transform.Trained("light", transform.TransformNet(transform.PLANS["light"]), ("a",)).save(network)
+    with pytest.raises(OptionError, match="Choose --method fast"):
+        next(impasto.video(pan, network, method="steady", **SLOW))
+
+
+def test_a_style_s_size_can_be_found_for_a_video(pan: Path, style: Path) -> None:
+    found = next(impasto.video(pan, style, **FAST, style_scale="auto")).image
+    assert found is not None
+    assert bool(found.isfinite().all())

@@ -90,14 +90,14 @@ def video(
     prepared = stage.prepare(
         next(clip.shots()), styles, changes, protect, painting, machine.choose_device(painting.device)
     )
-    film = Film(clip, prepared, painting, settings, methods.make(prepared, painting, settings), flow)
+    film = Film(clip, prepared, settings, methods.make(prepared, settings), flow)
     if target is None:
         yield from film.frames(None)
         return
     target = Path(target)
     sinks.check(target, source)
     sink = sinks.choose(target, clip, settings)
-    notes = description(clip, styles, changes, protect, painting, settings)
+    notes = description(clip, styles, changes, protect, prepared.options, settings)
     folder = Folder.open(target.with_name(f"{target.name}.work"), notes)
     with machine.threads(folder.threads):
         yield from produced(film, folder, sink, target, notes, on_note)
@@ -109,7 +109,6 @@ class Film:
 
     clip: Clip
     stage: Stage
-    painting: Options
     settings: VideoOptions
     method: Method
     flow: flows.Flow
@@ -124,7 +123,7 @@ class Film:
             found = folder is not None and folder.has(key)
             image = opacity = None
             if order >= missing - memory.length:
-                content = images.resize(photo_of(shot.picture, self.stage.device).image, self.painting.size)
+                content = images.resize(photo_of(shot.picture, self.stage.device).image, self.stage.options.size)
                 if folder is not None and found:
                     picture = folder.picture(key)
                 else:
@@ -152,8 +151,8 @@ class Film:
         """One frame, painted, in the colors that were asked for and with the photo where it stays, as bytes."""
         scene = self.stage.at(shot, shot.time - self.clip.shift)
         canvas = self.method(scene, past, shot.index)
-        view = scene.view(self.painting.size, 0, self.stage.plain)
-        return picture_of(view.finish(canvas, self.painting), view.opacity if channels == 4 else None, channels)
+        view = scene.view(self.stage.options.size, 0, self.stage.plain)
+        return picture_of(view.finish(canvas, self.stage.options), view.opacity if channels == 4 else None, channels)
 
 
 class Memory:

@@ -2,7 +2,7 @@
 
     frame     every frame on its own, by the optimiser: no memory, so it flickers
     steady    by the optimiser from the picture before, moved along the flow, which it may leave only where it must
-    fast      by presto in one pass, blended with the picture before, moved along the flow
+    fast      by presto or a trained network in one pass, blended with the picture before, moved along the flow
 
 Source of `steady`: Ruder, Dosovitskiy, Brox 2016, "Artistic style transfer for videos". What came before is several earlier
 pictures, the nearest first; a farther one counts only where no nearer one can be trusted, as in their equation 8.
@@ -15,9 +15,10 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from impasto import coverage, forecast
+from impasto import forecast
 from impasto.canvas import crop, pad
 from impasto.equipment import load_backbone, precision
+from impasto.errors import OptionError
 from impasto.film.stage import Stage
 from impasto.objective import make_objective, make_terms
 from impasto.optimize import LBFGS, optimize
@@ -25,7 +26,7 @@ from impasto.options import PaintOptions, StylizeOptions, VideoOptions
 from impasto.painting import State, last, paint_scales
 from impasto.scene import Scene
 from impasto.shelf import Shelf
-from impasto.stylizer import Stylizer
+from impasto.stylizer import Stylizer, make_stylizer
 
 FIRST_CHANGE = 0.005  # of pixels in the optimiser's first step, as the picture is nearly done
 HOLES = 0.03  # share of a frame that may have come from nowhere without being painted at once
@@ -136,9 +137,9 @@ def held(
 
 
 class Fast:
-    """presto, and what it painted before: as much of it as `steadiness` says where the flow holds.
+    """A feed-forward network, and what it painted before: as much of it as `steadiness` says where the flow holds.
 
-    presto runs for every `repaint`-th frame; in between what was painted moves along, while the flow leaves few holes.
+    It runs for every `repaint`-th frame; in between what was painted moves along, while the flow leaves few holes.
     """
 
     reach: tuple[int, ...] = (1,)
@@ -146,8 +147,8 @@ class Fast:
     def __init__(self, stage: Stage, options: StylizeOptions, video: VideoOptions) -> None:
         self.stage, self.video = stage, video
         self.options = options.replace(colors="style")
-        self.stylizer = Stylizer(self.options)
-        self.engine = f"presto by {self.stylizer.engine}"
+        self.stylizer = make_stylizer(stage.network, self.options)
+        self.engine = f"{self.stylizer.name} by {self.stylizer.engine}"
         self.reach = (1,) if video.steadiness or video.repaint > 1 else ()
 
     def __call__(self, scene: Scene, past: Sequence[Past], index: int) -> Tensor:
@@ -160,9 +161,15 @@ class Fast:
         return torch.lerp(picture, before.image, before.trust * self.video.steadiness)
 
 
-def make(stage: Stage, options: PaintOptions | StylizeOptions, video: VideoOptions) -> Method:
-    """The method that the options name, ready to paint."""
-    options = coverage.settled(options, stage.scene)
+def make(stage: Stage, video: VideoOptions) -> Method:
+    """The method that the options name, ready to paint. Raises OptionError or WeightsError."""
+    options = stage.options
     if isinstance(options, StylizeOptions):
         return Fast(stage, options, video)
+    if stage.network is not None:
+        raise OptionError(
+            f"{stage.network} is a trained network, and --method {video.method} paints by the optimiser. Choose --method "
+            "fast, or give a picture as style."
+        )
+    assert isinstance(options, PaintOptions)
     return Steady(stage, options, video) if video.method == "steady" else EachFrame(stage, options)

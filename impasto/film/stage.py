@@ -7,24 +7,30 @@ followed every frame would flicker.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from impasto import images, scene
+from impasto import coverage, images, scene
 from impasto.film import times
 from impasto.film.reading import Picture, Shot
 from impasto.images import ImageSource
 from impasto.options import Options
 from impasto.scene import Scene, Style
+from impasto.stylizer import trained_among
 
 
 @dataclass(frozen=True)
 class Stage:
-    """Scenes, frame by frame. scene: the first frame's, styles prepared; loaded: what styles and masks were read from."""
+    """Scenes, frame by frame. scene: the first frame's, styles prepared; loaded: what styles and masks were read from.
+
+    Where the style is a trained network, the scene has no styles.
+    """
 
     scene: Scene
+    network: Path | None  # that paints in place of styles
     options: Options
     moments: tuple[Fraction, ...] | None  # of the styles
     loaded: tuple[Sequence[Style], ImageSource | None]
@@ -55,14 +61,19 @@ def prepare(
     options: Options,
     device: torch.device,
 ) -> Stage:
-    """Read the styles and masks. Raises InputError or OptionError."""
+    """Read the styles and masks, and settle what the options leave open. Raises InputError or OptionError."""
     photo = photo_of(first.picture, device)
+    network = trained_among(styles)
+    if network is not None:
+        styles = ()
     pictures = tuple(scene.load_picture(style.source, device) for style in styles)
     places = tuple(None if style.mask is None else scene.load_mask(style.mask, photo) for style in styles)
     protection = None if protect is None else scene.load_mask(protect, photo)
-    prepared = tuple(scene.style_at(options.size, style, photo, options) for style in pictures)
     weights = tuple(float(style.weight) for style in styles)
-    return Stage(Scene(photo, prepared, weights, places, protection), options, moments, (styles, protect), device)
+    read = Scene(photo, pictures, weights, places, protection)
+    options = coverage.settled(options, read)
+    prepared = tuple(scene.style_at(options.size, style, photo, options) for style in pictures)
+    return Stage(replace(read, styles=prepared), network, options, moments, (styles, protect), device)
 
 
 def photo_of(picture: Picture, device: torch.device) -> scene.Picture:
