@@ -1,7 +1,10 @@
 """Many pictures at once: files, folders and patterns become photos and styles, and these become tasks."""
 
 import glob
+import sys
+import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +14,16 @@ from impasto.scene import Style
 SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".ppm", ".avif", ".heic", ".heif")
 )
+
+
+@contextmanager
+def standard_input(names: Sequence[str]) -> Iterator[list[str]]:
+    """The names, with a file in place of "-" that holds, inside the block, what standard input had."""
+    with tempfile.TemporaryDirectory() as folder:
+        received = Path(folder) / "standard-input"
+        if "-" in names:
+            received.write_bytes(sys.stdin.buffer.read())
+        yield [str(received) if name == "-" else name for name in names]
 
 
 def gather(names: Sequence[str], what: str) -> list[Path]:

@@ -19,6 +19,7 @@ from impasto.painting import last, paint_steps
 from impasto.presets import options_for
 from impasto.shelf import Shelf
 from impasto.storage import Place
+from impasto.transform import is_network
 
 COLUMNS = ("content", "style", "output", "preset")  # of a table, beside the options
 
@@ -135,11 +136,16 @@ def named(
 ) -> list[Job]:
     """The jobs, each with a place of its own for its result: CONTENT-STYLE.png, numbered where that is taken.
 
-    Raises OutputError where two rows of a table name the same place.
+    Raises OutputError where two rows of a table name the same place, OptionError for a trained network.
     """
     jobs: list[Job] = []
     taken: set[Place] = set()
     for content, style, output, preset, given in found:
+        if is_network(style):
+            raise OptionError(
+                f"{style} is a trained network, and a batch paints by the optimiser. For a folder of photos: "
+                f"impasto stylize PHOTOS --model {style.name} -o RESULTS."
+            )
         first = folder / (output or f"{content.stem}-{style.stem}{suffix}")
         if output and first in taken:
             raise OutputError(f"Two jobs would write {first}: give each an output of its own.")

@@ -9,18 +9,27 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+ENVIRONMENT = {"RANK": "0", "WORLD_SIZE": "1", "LOCAL_RANK": "0"}  # what torchrun sets, and what holds without it
+
 
 @dataclass(frozen=True)
 class Team:
-    """This process's number and how many there are."""
+    """This process's number, how many there are, and its number among those of this machine."""
 
     rank: int = 0
     count: int = 1
+    local: int = 0
 
     @property
     def leads(self) -> bool:
         """Whether it is this process that writes and speaks."""
         return self.rank == 0
+
+    def device(self, chosen: torch.device) -> torch.device:
+        """This process's device: of several graphics cards, where none was named, each process takes its own."""
+        if self.count > 1 and chosen.type == "cuda" and chosen.index is None:
+            return torch.device("cuda", self.local)
+        return chosen
 
     def share(self, positions: range) -> range:
         """This process's part of a batch."""
@@ -40,7 +49,7 @@ class Team:
 
 def from_environment() -> Team:
     """The team that `torchrun` has set up in the environment; without it, this process alone."""
-    return Team(int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1")))
+    return Team(*(int(os.environ.get(name, default)) for name, default in ENVIRONMENT.items()))
 
 
 @contextmanager
@@ -49,6 +58,8 @@ def joined(team: Team, device: torch.device) -> Iterator[None]:
     if team.count == 1:
         yield
         return
+    if device.type == "cuda":
+        torch.cuda.set_device(device)  # NCCL's calls go to the current one
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo", rank=team.rank, world_size=team.count)
     try:
         yield

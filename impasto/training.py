@@ -95,7 +95,7 @@ def train(
     pictures: list[ImageSource] = list(styles) if isinstance(styles, list | tuple) else [styles]
     team = processes.from_environment()
     check_batch(options, team)
-    device = machine.choose_device(options.device)
+    device = team.device(machine.choose_device(options.device))
     with processes.joined(team, device):
         folder = Photos(photos, options.size, options.crop, options.seed)
         lesson = begin(pictures, folder, options, device)

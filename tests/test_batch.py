@@ -300,3 +300,9 @@ def test_a_worker_ends_with_a_batch_that_is_killed_and_not_with_its_job(folder: 
         process.send_signal(signal.SIGKILL)
         process.communicate(timeout=60)  # which the worker holds open while it lives
     assert written(folder) == {}
+
+
+def test_a_trained_network_is_refused_once_with_the_command_that_does_it(folder: Path) -> None:
+    (folder / "n.safetensors").write_bytes(b"")
+    with pytest.raises(OptionError, match=r"--model n\.safetensors"):
+        pairs(folder / "contents", folder / "n.safetensors", folder / "out")

@@ -1,5 +1,6 @@
 """stylize: one pass in any style, by whichever engine; strength, mixtures, sizes and files."""
 
+import io
 import json
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,7 +12,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 import impasto
-from impasto import cli, colors, engines, images
+from impasto import cli, colors, engines, images, transform
 from impasto.errors import InputError, OptionError
 from impasto.figures import DEMO
 from impasto.options import StylizeOptions
@@ -250,10 +251,30 @@ def test_a_picture_streams_to_standard_output(folder: Path, capfdbinary: pytest.
     assert images.read_recipe(capfdbinary.readouterr().out) is not None
 
 
+def test_a_photo_comes_from_standard_input_and_goes_to_standard_output(
+    folder: Path, capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photo = Path("photos/a.png").read_bytes()
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(photo)))
+    assert cli.run(["stylize", "-", "wave.png", "-q", *QUICK]) == 0
+    streamed = images.load(capfdbinary.readouterr().out)
+    assert cli.run(["stylize", "photos/a.png", "wave.png", "-o", "out.png", "-q", *QUICK]) == 0
+    torch.testing.assert_close(streamed, images.load("out.png"))
+
+
+def test_a_model_paints_in_place_of_a_style(folder: Path) -> None:
+    network = transform.TransformNet(transform.PLANS["light"])
+    transform.Trained("light", network, ("a",)).save("n.safetensors")
+    assert cli.run(["stylize", "photos", "--model", "n.safetensors", "-o", "out", *QUICK]) == 0
+    assert sorted(path.name for path in Path("out").iterdir()) == ["a-n.png", "b-n.png"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["photos/a.png"], "There is no photo"),
+        (["photos", "wave.png", "-o", "-"], "takes one picture"),
+        (["photos/a.png", "wave.png", "--strenght", "3"], "Did you mean 'strength'"),
         (["photos/a.png", "none.png"], "none.png"),
         (["none/*.png", "wave.png"], "No file matches none/*.png"),
         (["photos/a.png", "photos/notes.txt"], "notes.txt"),

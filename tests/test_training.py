@@ -17,6 +17,7 @@ from impasto import cli, images, training, transform
 from impasto.checkpoint import State
 from impasto.errors import InputError, OptionError, OutputError, WeightsError
 from impasto.options import TrainOptions
+from impasto.processes import Team
 from impasto.training import TrainStep, enough, learning_rate, train
 
 QUICK: dict[str, Any] = {
@@ -144,6 +145,19 @@ def test_several_styles_share_one_network(photos: Path, style: Path, tmp_path: P
     )
     assert not torch.equal(first, second)
     assert not torch.equal(both, first)
+
+
+@pytest.mark.parametrize(
+    ("team", "chosen", "own"),
+    [
+        (Team(5, 8, 1), "cuda", "cuda:1"),
+        (Team(5, 8, 1), "cuda:0", "cuda:0"),
+        (Team(1, 2, 1), "cpu", "cpu"),
+        (Team(), "cuda", "cuda"),
+    ],
+)
+def test_every_process_takes_a_graphics_card_of_its_own(team: Team, chosen: str, own: str) -> None:
+    assert team.device(torch.device(chosen)) == torch.device(own)
 
 
 def test_what_several_processes_learn_is_what_one_learns(photos: Path, style: Path, tmp_path: Path) -> None:

@@ -25,10 +25,11 @@ from impasto.cli.program import (
     given,
 )
 from impasto.errors import OptionError
-from impasto.options import StylizeOptions
+from impasto.options import StylizeOptions, reject_unknown
 from impasto.presets import options_for
 
 if TYPE_CHECKING:
+    from impasto.folders import Task
     from impasto.scene import Style
 
 
@@ -107,10 +108,11 @@ def weighed_style(text: str) -> tuple[Path, float]:
 
 @app.command
 def stylize(
-    pictures: tuple[str, ...],
+    pictures: Annotated[tuple[str, ...], Parameter(allow_leading_hyphen=True)],
     /,
     *,
     style: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative=())] = (),
+    model: Path | None = None,
     mix: Annotated[bool, Parameter(negative=())] = False,
     mask: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative=())] = (),
     protect: str | None = None,
@@ -124,9 +126,12 @@ def stylize(
     Parameters
     ----------
     pictures
-        Photos, folders of them or patterns such as "*.jpg"; the last one is the style unless --style is given.
+        Photos, folders of them or patterns such as "*.jpg", "-" for one on standard input; the last one is the style
+        unless --style or --model is given.
     style
         Paintings, folders or patterns: every photo is painted in every style. STYLE:0.7 gives one a weight for --mix.
+    model
+        A network that `impasto train` wrote, in place of a style.
     mix
         Paint every photo once, in a mixture of all styles.
     mask
@@ -135,22 +140,47 @@ def stylize(
         A mask where the photo stays.
     output
         Where the result goes: a picture, "-" for a PNG on standard output, or, where there are several results, a folder.
-        Beside the photo, or in the folder impasto-stylize, if left out.
+        Beside the photo, on standard output where that was standard input, or in the folder impasto-stylize, if left out.
     """
-    from impasto.folders import Task, gather, tasks
-    from impasto.outputs import beside, stylize_files
+    from impasto.folders import standard_input
+    from impasto.outputs import stylize_files
 
-    photos, paintings = (pictures, style) if style else (pictures[:-1], pictures[-1:])
-    weighed = [weighed_style(text) for text in paintings]
-    styles = [(path, weight) for text, weight in weighed for path in gather([str(text)], "style")]
-    together = masked_styles(styles, mask)
-    work = tasks(gather(photos, "photo"), together, mix or bool(mask), output or Path("impasto-stylize"))
+    reject_unknown((name.strip("-") for name in pictures if re.match("-.", name)), StylizeOptions)  # "-" is a picture
+    named = (*style, *((str(model),) if model else ()))
+    photos, paintings = (pictures, named) if named else (pictures[:-1], pictures[-1:])
+    if photos == ("-",):
+        output = output or Path("-")
+    with standard_input(photos) as present:
+        work = stylize_tasks(present, [weighed_style(text) for text in paintings], mask, mix, output)
+        if len(work) == 1:
+            check_doctor(doctor, work[0].target)
+        return stylize_files(work, protect, StylizeOptions(**given(options)), quiet, doctor == "fix")
+
+
+def stylize_tasks(
+    photos: Sequence[str],
+    paintings: Sequence[tuple[Path, float]],
+    mask: Sequence[str],
+    mix: bool,
+    output: Path | None,
+) -> "list[Task]":
+    """What is to be painted, and where it goes. Raises InputError, OptionError or OutputError."""
+    from impasto.errors import OutputError
+    from impasto.folders import Task, gather, tasks
+    from impasto.outputs import beside
+
+    styles = [(path, weight) for text, weight in paintings for path in gather([str(text)], "style")]
+    work = tasks(
+        gather(photos, "photo"), masked_styles(styles, mask), mix or bool(mask), output or Path("impasto-stylize")
+    )
     if len(work) == 1:
         (task,) = work
-        target = output or beside(task.content, "-".join(path.stem for path, _ in styles))
-        work = [Task(task.content, task.styles, target)]
-        check_doctor(doctor, target)
-    return stylize_files(work, protect, StylizeOptions(**given(options)), quiet, doctor == "fix")
+        return [
+            Task(task.content, task.styles, output or beside(task.content, "-".join(path.stem for path, _ in styles)))
+        ]
+    if str(output) == "-":
+        raise OutputError(f"Standard output takes one picture, and there are {len(work)}. Name a folder with -o.")
+    return work
 
 
 @app.command
