@@ -34,7 +34,6 @@ TAPS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
 TAP_CHANNELS = (24, 48, 96, 144)
 DECODER_CHANNELS = (24, 48, 96, 128)  # at full resolution, a half, a quarter and an eighth of it
 STYLE_CODE = 128  # numbers that a style is condensed to before it modulates the decoder
-ENOUGH = 1 << 16  # positions: more hardly change a mean or a covariance
 LEAST_VARIANCE = 1e-3  # of the mean variance
 MULTIPLE = 8  # pixels: three halvings must divide the edges
 
@@ -43,16 +42,8 @@ Modulation = list[tuple[Tensor, Tensor]]
 
 
 def style_of(rows: Sequence[Tensor]) -> dict[str, Moments]:
-    """What the network knows of a picture: mean and covariance of its features (N, H, W, C) at every tap, float32.
-
-    Of very many positions an even part is enough. Its stride is odd, so that it does not fall in step with the rows.
-    """
-    known = {}
-    for layer, row in zip(TAPS, rows, strict=True):
-        positions = row.flatten(1, 2)
-        stride = positions.shape[1] // ENOUGH | 1
-        known[layer] = moments(positions[:, ::stride].float().transpose(1, 2).unsqueeze(3))
-    return known
+    """What the network knows of a picture: mean and covariance of its features (N, H, W, C) at every tap, float32."""
+    return {layer: moments(row.float().permute(0, 3, 1, 2)) for layer, row in zip(TAPS, rows, strict=True)}
 
 
 class Map(NamedTuple):

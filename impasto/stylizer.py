@@ -6,7 +6,8 @@ network is presto: see `networks`. Where the style is the file of a trained netw
 
 import hashlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from impasto import coverage, engines, machine, networks, recipe, scene
+from impasto import coverage, engines, machine, networks, panes, recipe, scene
 from impasto.errors import OptionError
 from impasto.images import ImageSource
 from impasto.losses import Moments, blend
@@ -22,6 +23,7 @@ from impasto.networks import MULTIPLE, TAPS, Decode, Encode, between, carry, sty
 from impasto.options import StylizeOptions
 from impasto.painting import Origins, Painting, PaintStep, State
 from impasto.scene import Styles, View
+from impasto.tiling import Tile
 from impasto.trained import TrainedStylizer
 from impasto.transform import is_network
 
@@ -136,11 +138,17 @@ class Stylizer:
         styles = [self.style(one.image) for one in view.styles]
         picture, aims = view.content, list[Style]()
         for _ in range(self.options.passes):
-            rows = self.encode(padded(picture))
-            own = style_of(rows)
+            tiles, encode = self.seen(picture)
+            own = style_of(panes.positions(tiles, encode))
             aims = aims or [self.aim(own, styles, region.shares) for region in view.regions]
-            picture = self.painted_over(picture, rows, own, view, aims)
+            parts = self.painted(tiles, encode, [self.steering(own, aim) for aim in aims])
+            picture = joined(picture, view, parts)
         return picture
+
+    def seen(self, picture: Tensor) -> tuple[list[Tile], Callable[[Tile], Sequence[Tensor]]]:
+        """The tiles of a picture, and what gives the features of all that is read for one; the last one's are kept."""
+        whole = padded(picture)
+        return panes.cut(whole), lru_cache(maxsize=1)(lambda tile: self.encode(tile.read(whole)))
 
     def aim(self, content: Style, styles: Sequence[Style], shares: Sequence[float]) -> Style:
         """What a region's features are to be like: as far from the photo's to the mixture of the styles as asked."""
@@ -149,24 +157,23 @@ class Stylizer:
             return mixture
         return {layer: between(content[layer], mixture[layer], self.options.strength / 100) for layer in TAPS}
 
-    def painted_over(
-        self, picture: Tensor, rows: Sequence[Tensor], own: Style, view: View, aims: Sequence[Style]
-    ) -> Tensor:
-        """A picture of the view's size, painted in one pass from its features; every region to its own aim."""
-        weights, parts = [], []
-        for region, aim in zip(view.regions, aims, strict=True):
-            (part,) = self.decode(*rows, *self.steering(own, aim))
-            parts.append(part[:, :, : picture.shape[2], : picture.shape[3]].float().clamp(0, 1))  # a copy
-            weights.append(torch.ones_like(parts[-1][:, :1]) if region.weights is None else region.weights)
-        total = torch.stack(weights).sum(0)
-        painted = torch.stack([weight * part for weight, part in zip(weights, parts, strict=True)]).sum(0)
-        return torch.where(total > 1e-6, painted / total.clamp_min(1e-6), picture)
+    def painted(
+        self, tiles: Sequence[Tile], encode: Callable[[Tile], Sequence[Tensor]], steerings: Sequence[Sequence[Tensor]]
+    ) -> list[Tensor]:
+        """A picture (1, 3, H, W), with its padding, for every steering of the decoder."""
+        parts = [torch.empty(1, 3, *tiles[0].shape, device=self.device) for _ in steerings]
+        for tile in tiles:
+            rows = encode(tile)
+            for part, steering in zip(parts, steerings, strict=True):
+                panes.put(tile, self.decode(*rows, *steering)[0], part)
+        return parts
 
     def style(self, image: Tensor) -> Style:
         """What the network knows of a style (1, 3, H, W). That of the last few pictures is kept."""
         key = hash(image.cpu().numpy().tobytes())
         if key not in self.known:
-            self.known = {**dict(list(self.known.items())[1 - KEPT :]), key: style_of(self.encode(padded(image)))}
+            known = style_of(panes.positions(*self.seen(image)))
+            self.known = {**dict(list(self.known.items())[1 - KEPT :]), key: known}
         return self.known[key]
 
     def steering(self, own: Style, aim: Style) -> list[Tensor]:
@@ -175,6 +182,19 @@ class Stylizer:
         with torch.no_grad():
             scales, shifts = zip(*self.decoder.modulation(aim), strict=True)
         return [tensor.to(self.backbone.dtype) for tensor in (*matrices, *offsets, *scales, *shifts)]
+
+
+def joined(picture: Tensor, view: View, parts: Sequence[Tensor]) -> Tensor:
+    """What was painted for each region, put together by the regions' weights; the picture itself where there is none."""
+    height, width = picture.shape[2:]
+    if len(parts) == 1 and view.regions[0].weights is None:
+        return parts[0][:, :, :height, :width]
+    weights = [torch.ones_like(picture[:, :1]) if region.weights is None else region.weights for region in view.regions]
+    total = torch.stack(weights).sum(0)
+    painted = torch.stack(
+        [weight * part[:, :, :height, :width] for weight, part in zip(weights, parts, strict=True)]
+    ).sum(0)
+    return torch.where(total > 1e-6, painted / total.clamp_min(1e-6), picture)
 
 
 def padded(image: Tensor) -> Tensor:

@@ -3,17 +3,20 @@
 import hashlib
 import time
 from copy import deepcopy
+from functools import cached_property
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from impasto import engines, machine, recipe, scene, transform
+from impasto import engines, machine, panes, recipe, scene, transform
+from impasto.engines import Program
 from impasto.errors import OptionError
 from impasto.images import FilePath, ImageSource
 from impasto.options import StylizeOptions
 from impasto.painting import Painting
 from impasto.scene import Scene, View
+from impasto.transform import Folded
 
 EXAMPLE = 64  # pixels: a picture to show an engine what it will be given
 
@@ -25,16 +28,26 @@ class TrainedStylizer:
         self.path, self.options = Path(path), options
         self.check_colors(options)
         self.device = machine.choose_device(options.device)
-        engine = engines.choose(options.engine, self.device)
+        self.chosen = engines.choose(options.engine, self.device)
         # OpenVINO chooses its own precision and wants to be given float32
-        precision = "float32" if engine == "openvino" else options.precision
+        precision = "float32" if self.chosen == "openvino" else options.precision
         self.dtype = machine.choose_precision(precision, self.device, "average")
         self.trained = transform.load(path)
         self.fingerprint = hashlib.sha256(self.path.read_bytes()).hexdigest()
         self.row = self.row_of(options)
-        network = deepcopy(self.trained.network).to(self.device, self.dtype)  # rows are mixed in float32
+        self.network = deepcopy(self.trained.network).to(self.device, self.dtype)  # rows are mixed in float32
+        self.program = self.prepared(self.network)
+
+    def prepared(self, network: nn.Module) -> Program:
+        """The network, as a program of the engine."""
         picture = torch.zeros(1, 3, EXAMPLE, EXAMPLE, device=self.device, dtype=self.dtype)
-        self.program = engines.prepare(network, [picture, self.row], engine, f"trained-{self.fingerprint[:12]}")
+        key = f"trained-{type(network).__name__.lower()}-{self.fingerprint[:12]}"
+        return engines.prepare(network, [picture, self.row], self.chosen, key)
+
+    @cached_property
+    def folded(self) -> Program:
+        """What paints tiles of large pictures."""
+        return self.prepared(Folded(self.network))
 
     def take(self, options: StylizeOptions) -> None:
         """Paint with other options from now on: all but engine, device and precision. Raises OptionError."""
@@ -90,8 +103,15 @@ class TrainedStylizer:
         return picture
 
     def over(self, picture: Tensor) -> Tensor:
-        """(1, 3, H, W) in [0, 1], painted in one pass."""
-        painted = self.program(picture.to(self.dtype), self.row)
-        # plain torch gives the one tensor, the other engines a sequence of it
-        image = painted if isinstance(painted, Tensor) else painted[0]
-        return image.float().clamp(0, 1).clone()
+        """(1, 3, H, W) in [0, 1], painted in one pass; a large one in tiles, which share its statistics."""
+        tiles = panes.cut(picture)
+        picture, row, program = picture.to(self.dtype), self.row, self.program
+        if len(tiles) > 1:
+            with torch.inference_mode():
+                row, program = self.network.folded(panes.sample(picture), self.row), self.folded
+        painted = torch.empty_like(picture, dtype=torch.float32)
+        for tile in tiles:
+            found = program(tile.read(picture), row)
+            # plain torch gives the one tensor, the other engines a sequence of it
+            panes.put(tile, found if isinstance(found, Tensor) else found[0], painted)
+        return painted

@@ -10,7 +10,7 @@ itself, a mixture with it is a strength.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from itertools import pairwise
@@ -122,12 +122,16 @@ class TransformNet(nn.Module):
         rows: (N,) whole numbers, which style each has, or (N, P), scales and shifts, such as a mixture's.
         """
         rows = rows if rows.is_floating_point() else self.styles[rows]
+        return self.painted(images, rows, F.instance_norm)
+
+    def painted(self, images: Tensor, rows: Tensor, normalize: Callable[[Tensor], Tensor]) -> Tensor:
+        """As `forward`, with rows of numbers and another normalisation, called once for each of the plan's, in order."""
         scales, shifts = rows.unsqueeze(2).unsqueeze(3).chunk(2, dim=1)
         affine = iter(zip(scales.split(self.plan.normalized, 1), shifts.split(self.plan.normalized, 1), strict=True))
 
         def normalized(x: Tensor) -> Tensor:
             scale, shift = next(affine)
-            return F.instance_norm(x) * scale.to(x.dtype) + shift.to(x.dtype)
+            return normalize(x) * scale.to(x.dtype) + shift.to(x.dtype)
 
         x = images * 2 - 1
         for conv in self.enter:
@@ -139,6 +143,32 @@ class TransformNet(nn.Module):
             x = F.relu(normalized(enlarge(x)))
         # halvings round up, so what comes out is as large as what went in, or a little larger
         return (torch.tanh(self.picture(x)) * 0.5 + 0.5)[:, :, : images.shape[2], : images.shape[3]]
+
+    def folded(self, images: Tensor, row: Tensor) -> Tensor:
+        """The row (1, P) with the statistics of all these pictures (N, 3, H, W) in it, for `Folded`."""
+        means, factors = list[Tensor](), list[Tensor]()
+
+        def normalize(x: Tensor) -> Tensor:
+            variance, mean = torch.var_mean(x.float(), (0, 2, 3), correction=0, keepdim=True)
+            means.append(mean.flatten())
+            factors.append((variance.flatten() + 1e-5).rsqrt())  # as F.instance_norm has it
+            return ((x.float() - mean) * factors[-1].view(1, -1, 1, 1)).to(x.dtype)
+
+        self.painted(images, row, normalize)
+        scale, shift = row.float().chunk(2, dim=1)
+        factor = scale * torch.cat(factors)
+        return torch.cat((factor, shift - factor * torch.cat(means)), 1).to(row.dtype)
+
+
+class Folded(nn.Module):
+    """A transform network that normalises nothing: its rows hold the statistics too, those of a larger picture, say."""
+
+    def __init__(self, network: TransformNet) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor, row: Tensor) -> Tensor:
+        return self.network.painted(images, row, lambda x: x)
 
 
 class Reader(nn.Module):

@@ -40,6 +40,7 @@ ORDER = [
     "tiling",
     "networks",
     "transform",
+    "panes",
     "machine",
     "forecast",
     "engines",
