@@ -1,4 +1,6 @@
-"""export(network, path): a trained network as a file for other programs: ONNX (.onnx) or OpenVINO (.xml and .bin).
+"""export(network, path): a trained network as a file for other programs.
+
+That is ONNX (.onnx), OpenVINO (.xml and .bin), torch alone (.pt), or a page for a browser (.html).
 
 The style, a mixture or a strength is fixed in the file; height and width are not. What was written is run once and compared
 with torch before it is called done.
@@ -8,7 +10,7 @@ import importlib
 import logging
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from impasto import engines, images, transform
+from impasto import engines, images, transform, webpage
 from impasto.errors import OptionError, OutputError
 from impasto.images import FilePath
 from impasto.transform import TransformNet
@@ -28,11 +30,16 @@ INPUT, OUTPUT = "photo", "painting"
 
 
 class Fixed(nn.Module):
-    """A network with one row: (N, 3, H, W) in [0, 1] -> the same."""
+    """A network with one row: (N, 3, H, W) in [0, 1] -> the same.
 
-    def __init__(self, network: TransformNet, row: Tensor) -> None:
+    ends: the rows of the style and, where the network has it, of the photo, between which `strength` stands.
+    """
+
+    def __init__(
+        self, network: TransformNet, row: Tensor, ends: Sequence[Tensor] = (), strength: float = 100.0
+    ) -> None:
         super().__init__()
-        self.network, self.row = network, nn.Buffer(row)
+        self.network, self.row, self.ends, self.strength = network, nn.Buffer(row), tuple(ends or (row,)), strength
 
     def forward(self, photo: Tensor) -> Tensor:
         return self.network(photo, self.row)
@@ -49,7 +56,8 @@ def export(
     """
     write = writer(path)
     trained = transform.load(network)
-    module = Fixed(trained.network, trained.row(style_weights, strength / 100)).eval()
+    ends = [trained.row(style_weights, share) for share in ((1.0, 0.0) if trained.has_photo else (1.0,))]
+    module = Fixed(trained.network, trained.row(style_weights, strength / 100), ends, strength).eval()
     with tempfile.TemporaryDirectory(dir=Path(path).absolute().parent, prefix=".impasto-") as folder:
         run = write(module, Path(folder, Path(path).name))
         apart = difference(module, run)
@@ -69,9 +77,9 @@ Runs = Callable[[np.ndarray], np.ndarray]
 def difference(module: nn.Module, run: Runs) -> float:
     """The largest difference of a pixel between torch and the file, on a picture of another size than the example."""
     photo = smooth_noise(PROOF)
-    with torch.inference_mode():
+    with torch.no_grad():
         expected = module(photo).numpy()
-    return float(np.abs(run(photo.numpy()) - expected).max())
+        return float(np.abs(run(photo.numpy()) - expected).max())
 
 
 def smooth_noise(shape: tuple[int, int]) -> Tensor:
@@ -86,7 +94,7 @@ def writer(path: FilePath) -> Callable[[nn.Module, Path], Runs]:
     """What writes the format. Raises OutputError for an unknown suffix or a place that cannot be written."""
     suffix = Path(path).suffix.lower()
     if suffix not in WRITERS:
-        raise OutputError(f"A network cannot be exported as {path}: choose a name that ends in {' or '.join(WRITERS)}.")
+        raise OutputError(f"A network cannot be exported as {path}: choose a name that ends in {', '.join(WRITERS)}.")
     images.check_writable(path)
     return WRITERS[suffix]
 
@@ -124,6 +132,25 @@ def write_openvino(module: nn.Module, path: Path) -> Runs:
     return lambda photo: program([photo])[0]
 
 
+def write_torch(module: nn.Module, path: Path) -> Runs:
+    """TorchScript, for `torch.jit.load` in Python and C++, which need nothing of impasto's.
+
+    `torch.export` does not see that a picture whose size is rounded up is never smaller than the photo.
+    """
+    with silence(), torch.no_grad():
+        torch.jit.trace(module, (smooth_noise(EXAMPLE),)).save(path)
+        program = torch.jit.load(path)
+    return lambda photo: program(torch.from_numpy(photo)).numpy()
+
+
+def write_page(module: nn.Module, path: Path) -> Runs:
+    """A web page; what is compared is its list of steps, run by torch: see `webpage`."""
+    assert isinstance(module, Fixed)
+    steps = list(webpage.steps(module.network))
+    path.write_text(webpage.page(steps, module.ends, path.stem, module.strength), encoding="utf-8")
+    return lambda photo: webpage.run(steps, torch.from_numpy(photo), module.row).numpy()
+
+
 @contextmanager
 def silence(*loggers: str) -> Iterator[None]:
     """What the exporters say about themselves in the block is not shown."""
@@ -139,7 +166,12 @@ def silence(*loggers: str) -> Iterator[None]:
                 logging.getLogger(name).setLevel(level)
 
 
-WRITERS: dict[str, Callable[[nn.Module, Path], Runs]] = {".onnx": write_onnx, ".xml": write_openvino}
+WRITERS: dict[str, Callable[[nn.Module, Path], Runs]] = {
+    ".onnx": write_onnx,
+    ".xml": write_openvino,
+    ".pt": write_torch,
+    ".html": write_page,
+}
 
 
 def needed(name: str, extra: str) -> Any:

@@ -41,6 +41,7 @@ ORDER = [
     "networks",
     "transform",
     "panes",
+    "webpage",
     "machine",
     "forecast",
     "engines",

@@ -1,14 +1,14 @@
 """Verbs about networks of one's own."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Literal, TypeAlias, get_args
 
 from cyclopts import Parameter
 
 from impasto.cli.program import Quiet, TrainFlags, TrainingPresetName, app, given
 
-if TYPE_CHECKING:
-    pass
+FormatName: TypeAlias = Literal["onnx", "openvino", "torch", "html"]
+SUFFIXES = dict(zip(get_args(FormatName), (".onnx", ".xml", ".pt", ".html"), strict=True))
 
 
 @app.command(usage="Usage: impasto train STYLE [STYLE ...] --photos FOLDER [OPTIONS]")
@@ -66,19 +66,22 @@ def export(
     network: Path,
     /,
     *,
-    output: Annotated[Path, Parameter(name=["-o", "--output"])],
+    output: Annotated[Path | None, Parameter(name=["-o", "--output"])] = None,
+    to: FormatName | None = None,
     style_weights: Annotated[tuple[float, ...], Parameter(consume_multiple=True, negative=())] = (),
     strength: float = 100.0,
     quiet: Quiet = False,
 ) -> int:
-    """Write a trained network for other programs: ONNX or OpenVINO, for pictures of any size.
+    """Write a trained network for other programs, for pictures of any size, or as a web page of its own.
 
     Parameters
     ----------
     network
         A file that `impasto train` wrote.
     output
-        Where it goes: .onnx, or .xml for OpenVINO, which has a .bin beside it.
+        Where it goes: .onnx; .xml for OpenVINO, which has a .bin beside it; .pt for torch alone; .html for a browser.
+    to
+        The format, in place of a name for the result, which then is the network's with that format's suffix.
     style_weights
         Of a network with several styles, how much of each; the first alone if left out.
     strength
@@ -86,11 +89,23 @@ def export(
     """
     import sys
 
+    from impasto.errors import OutputError
     from impasto.exporting import export as write
     from impasto.options import StylizeOptions
 
+    if output is None and to is None:
+        raise OutputError(f"Name the result with -o, or its format with --to: {', '.join(SUFFIXES)}.")
+    target = output or network.with_suffix(SUFFIXES[to or "onnx"])
+    if to is not None and target.suffix.lower() != SUFFIXES[to]:
+        raise OutputError(
+            f"--to {to} makes a file that ends in {SUFFIXES[to]}, and -o names {target}. Give one of them."
+        )
+
     chosen = StylizeOptions(style_weights=style_weights, strength=strength)  # which checks them
-    apart = write(network, output, style_weights=chosen.style_weights, strength=chosen.strength)
+    apart = write(network, target, style_weights=chosen.style_weights, strength=chosen.strength)
     if not quiet:
-        print(f"{output}: photo to painting, (1, 3, height, width) in [0, 1]; {apart:.1g} from torch", file=sys.stderr)
+        what = (
+            "open it in a browser" if target.suffix == ".html" else "photo to painting, (1, 3, height, width) in [0, 1]"
+        )
+        print(f"{target}: {what}; {apart:.1g} from torch", file=sys.stderr)
     return 0
