@@ -1,6 +1,7 @@
 """Paint the clips of docs/video.md, measure how steady they are, and draw the strip and the curve that stand there.
 
-python docs/video.py [FOLDER]       clips go to FOLDER, runs/video if left out; what is there is not painted again
+python docs/video.py [FOLDER]           clips go to FOLDER, runs/video if left out; what is there is not painted again
+python docs/video.py --traces [FOLDER]  every shipped style instead: its trace, and how much it flickers by `frame`
 """
 
 import io
@@ -32,6 +33,7 @@ METHODS = {
     "fast": "--method fast",
 }
 SIZE = "--min-scale 160"
+STYLES = "swirl", "woodcut", "mosaic", "points", "fauve"
 
 
 def pictures(clip: str) -> Iterator[Image.Image]:
@@ -60,24 +62,35 @@ def write(path: Path, clip: str) -> None:
         container.mux(stream.encode(None))
 
 
-def paint(source: Path, name: str, folder: Path) -> Path:
+def paint(source: Path, name: str, folder: Path, style: str = "swirl") -> Path:
     """A clip painted by one of the methods, without loss, with the command that docs/video.md shows."""
-    target = folder / f"{source.stem}-{name.replace(', ', '-').replace(' ', '-')}.mkv"
+    suffix = "" if style == "swirl" else f"-{style}"
+    target = folder / f"{source.stem}-{name.replace(', ', '-').replace(' ', '-')}{suffix}.mkv"
     if not target.exists():
         flags = [*METHODS[name].split(), *(SIZE.split() if "fast" not in METHODS[name] else [])]
-        command = [
-            "impasto",
-            "video",
-            str(source),
-            str(DEMO / "swirl.jpg"),
-            *flags,
-            "--codec",
-            "ffv1",
-            "-o",
-            str(target),
-        ]
+        painting = DEMO / f"{style}.jpg"
+        command = ["impasto", "video", str(source), str(painting), *flags, "--codec", "ffv1", "-o", str(target)]
         subprocess.run([sys.executable, "-m", *command], check=True)
     return target
+
+
+def clip_in(folder: Path, clip: str) -> Path:
+    """The clip's file, written if it is not there."""
+    source = folder / f"{clip}.mp4"
+    if not source.exists():
+        write(source, clip)
+    return source
+
+
+def traces(folder: Path) -> str:
+    """Styles by their trace, with the flicker of the pan where every frame is painted on its own: root, in 255ths."""
+    source = clip_in(folder, "pan")
+    found = []
+    for style in STYLES:
+        one = flicker.measure(source, {style: paint(source, "frame", folder, style)})[style]
+        found.append((flicker.restlessness(DEMO / f"{style}.jpg"), style, 255 * one.mean**0.5))
+    rows = [f"| {style} | {trace:.1f} | {error:.1f} |" for trace, style, error in sorted(found)]
+    return "\n".join(["| style | trace | flicker of `frame` |", "| --- | --- | --- |", *rows])
 
 
 def strip(paths: list[Path]) -> Image.Image:
@@ -102,16 +115,13 @@ def table(found: dict[str, dict[str, flicker.Flicker]]) -> str:
     return "\n".join(rows)
 
 
-if __name__ == "__main__":
-    folder = Path(sys.argv[1] if len(sys.argv) > 1 else "runs/video")
+def main(folder: Path) -> None:
+    """Paint and measure all, draw the pictures, print the table."""
     shown = HERE / "images" / "video"
-    for each in (folder, shown):
-        each.mkdir(parents=True, exist_ok=True)
+    shown.mkdir(parents=True, exist_ok=True)
     found = {}
     for clip in CLIPS:
-        source = folder / f"{clip}.mp4"
-        if not source.exists():
-            write(source, clip)
+        source = clip_in(folder, clip)
         painted = {name: paint(source, name, folder) for name in METHODS}
         found[clip] = flicker.measure(source, painted)
         data = io.BytesIO()
@@ -119,3 +129,13 @@ if __name__ == "__main__":
         (shown / f"{clip}.jpg").write_bytes(data.getvalue())
     flicker.save_plot(found["pan"], shown / "flicker.png")
     print(table(found))
+
+
+if __name__ == "__main__":
+    arguments = [each for each in sys.argv[1:] if each != "--traces"]
+    folder = Path(arguments[0] if arguments else "runs/video")
+    folder.mkdir(parents=True, exist_ok=True)
+    if "--traces" in sys.argv:
+        print(traces(folder))
+    else:
+        main(folder)
