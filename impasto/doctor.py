@@ -333,7 +333,7 @@ def bolder(verb: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """Against a picture that is hardly painted: less content, all the strength, one pass more."""
     if verb == "stylize":
         weak = options.get("strength", 100.0) < 100
-        return {"strength": 100.0} if weak else {"passes": min(options.get("passes", 1) + 1, 8)}
+        return {"strength": 100.0} if weak else {"passes": min((options.get("passes") or 1) + 1, 8)}
     if options.get("strength") is not None:
         return {"strength": min(options["strength"] + 20, 100.0)}
     return {"content_weight": scaled("content_weight", 0.25)(options or PaintOptions().as_dict())}
@@ -364,7 +364,7 @@ FAULTS: dict[str, Fault] = {
         "a gray veil lies over the picture",
         remedy(
             paint=("steps", scaled("steps", 2, 128)),
-            stylize=("passes", lambda options: min(options.get("passes", 1) + 1, 8)),
+            stylize=("passes", lambda options: min((options.get("passes") or 1) + 1, 8)),
         ),
     ),
     "speckle": Fault(

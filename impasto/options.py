@@ -200,8 +200,12 @@ class StylizeOptions(Options):
     """How a feed-forward network paints."""
 
     strength: float = option(100.0, "How far to go from the photo, 0, to the style, 100.", least=0, most=100)
-    passes: int = option(
-        1, "How often the network runs, each time over its own picture: more is bolder.", least=1, most=8
+    passes: int | None = option(
+        None,
+        "How often the network runs, each time over its own picture: more is bolder. None: as often as suits it, presto "
+        "more than once over a picture, a trained network and videos once.",
+        least=1,
+        most=8,
     )
     style_weights: tuple[float, ...] = option(
         (), "Of a trained network with several styles, how much of each; none: the first alone."

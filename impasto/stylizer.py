@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -28,6 +28,7 @@ from impasto.trained import TrainedStylizer
 from impasto.transform import is_network
 
 Style = Mapping[str, Moments]  # mean and covariance at every tap
+PASSES = 3  # over a picture, where nothing else is asked for: as many as presto learns for
 KEPT = 16  # styles whose moments a stylizer remembers
 EXAMPLE = 64  # pixels: a picture to show an engine what it will be given
 
@@ -80,11 +81,20 @@ def stylize_steps(
     yield PaintStep(1, 1, options.size, 0.0, {}, seconds, painting, painting.image, State)
 
 
+class Seen(NamedTuple):
+    """A picture of a shape, (height, width): its tiles, what gives the features of one, and what is known of the whole."""
+
+    tiles: list[Tile]
+    encode: Callable[[Tile], Sequence[Tensor]]
+    known: Style
+    shape: Sequence[int]
+
+
 class Stylizer:
     """presto, ready to run by the engine, in the precision and on the device that the options name."""
 
     def __init__(self, options: StylizeOptions | None = None) -> None:
-        self.options = options or StylizeOptions()
+        self.take(options or StylizeOptions())
         self.device = machine.choose_device(self.options.device)
         engine = engines.choose(self.options.engine, self.device)
         # OpenVINO chooses its own precision and wants to be given float32
@@ -100,6 +110,10 @@ class Stylizer:
         example = [*rows, *self.steering(style_of(rows), style_of(rows))]
         self.decode = engines.prepare(decode, example, engine, f"presto-decode-{self.fingerprint[:12]}")
         self.known: dict[int, Style] = {}
+
+    def take(self, options: StylizeOptions) -> None:
+        """Paint with other options from now on: all but engine, device and precision."""
+        self.options = options.replace(passes=options.passes or PASSES)
 
     @property
     def name(self) -> str:
@@ -131,49 +145,42 @@ class Stylizer:
         return Painting(shown, {**notes, "engine": self.engine, "seconds": seconds}, [], opacity, origins).examined()
 
     def image(self, view: View) -> Tensor:
-        """What a view shows, painted: (1, 3, H, W) in [0, 1].
-
-        Every pass goes over the picture of the one before, to the same aims: strength counts from the photo.
-        """
+        """What a view shows, painted: (1, 3, H, W) in [0, 1]; every region in its own mixture of the styles."""
         styles = [self.style(one.image) for one in view.styles]
-        picture, aims = view.content, list[Style]()
-        for _ in range(self.options.passes):
-            tiles, encode = self.seen(picture)
-            own = style_of(panes.positions(tiles, encode))
-            aims = aims or [self.aim(own, styles, region.shares) for region in view.regions]
-            parts = self.painted(tiles, encode, [self.steering(own, aim) for aim in aims])
-            picture = joined(picture, view, parts)
-        return picture
+        photo = self.seen(view.content)
+        parts = [self.painted(photo, self.aim(photo.known, styles, region.shares)) for region in view.regions]
+        return joined(view, parts)
 
-    def seen(self, picture: Tensor) -> tuple[list[Tile], Callable[[Tile], Sequence[Tensor]]]:
-        """The tiles of a picture, and what gives the features of all that is read for one; the last one's are kept."""
+    def seen(self, picture: Tensor) -> Seen:
+        """A picture (1, 3, H, W) as the network has it."""
         whole = padded(picture)
-        return panes.cut(whole), lru_cache(maxsize=1)(lambda tile: self.encode(tile.read(whole)))
+        tiles = panes.cut(whole)
+        encode = lru_cache(maxsize=1)(lambda tile: self.encode(tile.read(whole)))  # with one tile, it is kept
+        return Seen(tiles, encode, style_of(panes.positions(tiles, encode)), picture.shape[2:])
 
-    def aim(self, content: Style, styles: Sequence[Style], shares: Sequence[float]) -> Style:
+    def aim(self, photo: Style, styles: Sequence[Style], shares: Sequence[float]) -> Style:
         """What a region's features are to be like: as far from the photo's to the mixture of the styles as asked."""
         mixture = {layer: blend([style[layer] for style in styles], shares) for layer in TAPS}
         if self.options.strength == 100:
             return mixture
-        return {layer: between(content[layer], mixture[layer], self.options.strength / 100) for layer in TAPS}
+        return {layer: between(photo[layer], mixture[layer], self.options.strength / 100) for layer in TAPS}
 
-    def painted(
-        self, tiles: Sequence[Tile], encode: Callable[[Tile], Sequence[Tensor]], steerings: Sequence[Sequence[Tensor]]
-    ) -> list[Tensor]:
-        """A picture (1, 3, H, W), with its padding, for every steering of the decoder."""
-        parts = [torch.empty(1, 3, *tiles[0].shape, device=self.device) for _ in steerings]
-        for tile in tiles:
-            rows = encode(tile)
-            for part, steering in zip(parts, steerings, strict=True):
-                panes.put(tile, self.decode(*rows, *steering)[0], part)
-        return parts
+    def painted(self, seen: Seen, aim: Style) -> Tensor:
+        """A picture, painted to the same aim in every pass, each over what the one before has left: (1, 3, H, W)."""
+        for left in reversed(range(self.options.passes or PASSES)):
+            steering = self.steering(seen.known, aim)
+            picture = torch.empty(1, 3, *seen.tiles[0].shape, device=self.device)
+            for tile in seen.tiles:
+                panes.put(tile, self.decode(*seen.encode(tile), *steering)[0], picture)
+            picture = picture[:, :, : seen.shape[0], : seen.shape[1]]
+            seen = self.seen(picture) if left else seen
+        return picture
 
     def style(self, image: Tensor) -> Style:
         """What the network knows of a style (1, 3, H, W). That of the last few pictures is kept."""
         key = hash(image.cpu().numpy().tobytes())
         if key not in self.known:
-            known = style_of(panes.positions(*self.seen(image)))
-            self.known = {**dict(list(self.known.items())[1 - KEPT :]), key: known}
+            self.known = {**dict(list(self.known.items())[1 - KEPT :]), key: self.seen(image).known}
         return self.known[key]
 
     def steering(self, own: Style, aim: Style) -> list[Tensor]:
@@ -184,17 +191,15 @@ class Stylizer:
         return [tensor.to(self.backbone.dtype) for tensor in (*matrices, *offsets, *scales, *shifts)]
 
 
-def joined(picture: Tensor, view: View, parts: Sequence[Tensor]) -> Tensor:
-    """What was painted for each region, put together by the regions' weights; the picture itself where there is none."""
-    height, width = picture.shape[2:]
-    if len(parts) == 1 and view.regions[0].weights is None:
-        return parts[0][:, :, :height, :width]
-    weights = [torch.ones_like(picture[:, :1]) if region.weights is None else region.weights for region in view.regions]
+def joined(view: View, parts: Sequence[Tensor]) -> Tensor:
+    """What was painted for each region, put together by the regions' weights; the photo where there is none."""
+    photo, regions = view.content, view.regions
+    if len(parts) == 1 and regions[0].weights is None:
+        return parts[0]
+    weights = [torch.ones_like(photo[:, :1]) if region.weights is None else region.weights for region in regions]
     total = torch.stack(weights).sum(0)
-    painted = torch.stack(
-        [weight * part[:, :, :height, :width] for weight, part in zip(weights, parts, strict=True)]
-    ).sum(0)
-    return torch.where(total > 1e-6, painted / total.clamp_min(1e-6), picture)
+    painted = torch.stack([weight * part for weight, part in zip(weights, parts, strict=True)]).sum(0)
+    return torch.where(total > 1e-6, painted / total.clamp_min(1e-6), photo)
 
 
 def padded(image: Tensor) -> Tensor:

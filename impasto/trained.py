@@ -25,7 +25,7 @@ class TrainedStylizer:
     """A network that `impasto train` wrote, ready to run by the engine that the options name."""
 
     def __init__(self, path: FilePath, options: StylizeOptions) -> None:
-        self.path, self.options = Path(path), options
+        self.path, self.options = Path(path), options.replace(passes=options.passes or 1)
         self.check_colors(options)
         self.device = machine.choose_device(options.device)
         self.chosen = engines.choose(options.engine, self.device)
@@ -52,7 +52,7 @@ class TrainedStylizer:
     def take(self, options: StylizeOptions) -> None:
         """Paint with other options from now on: all but engine, device and precision. Raises OptionError."""
         self.check_colors(options)
-        self.options, self.row = options, self.row_of(options)
+        self.options, self.row = options.replace(passes=options.passes or 1), self.row_of(options)
 
     def check_colors(self, options: StylizeOptions) -> None:
         """Raise OptionError for colors that a network knows nothing of."""
@@ -98,7 +98,7 @@ class TrainedStylizer:
     def image(self, view: View) -> Tensor:
         """What a view shows, painted: (1, 3, H, W) in [0, 1]. Every pass goes over the picture of the one before."""
         picture = view.content
-        for _ in range(self.options.passes):
+        for _ in range(self.options.passes or 1):
             picture = self.over(picture)
         return picture
 

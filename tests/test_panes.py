@@ -14,7 +14,7 @@ from impasto.stylizer import padded
 from impasto.trained import TrainedStylizer
 
 VALLEY, SWIRL = DEMO / "valley.jpg", DEMO / "swirl.jpg"
-PLAIN = {"engine": "torch", "precision": "float32", "device": "cpu", "size": 300}
+PLAIN = {"engine": "torch", "precision": "float32", "device": "cpu", "size": 300, "passes": 1}
 
 
 @pytest.fixture

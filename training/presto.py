@@ -84,11 +84,10 @@ def judged(critic: Backbone, pictures: Tensor) -> dict[str, Tensor]:
     return critic(pictures, JUDGED)
 
 
-def painted(decoder: Decoder, rows: list[Tensor], style: dict[str, Moments], strength: float = 1.0) -> Tensor:
-    """The network's picture, float32 (N, 3, H, W), of a photo's rows."""
+def painted(decoder: Decoder, rows: list[Tensor], aim: dict[str, Moments]) -> Tensor:
+    """The network's picture, float32 (N, 3, H, W), of a photo's rows, carried to the aim's moments."""
     with torch.no_grad():
         own = style_of(rows)
-        aim = style if strength == 1 else {layer: between(own[layer], style[layer], strength) for layer in TAPS}
         moved = [
             carry(own[layer], aim[layer]).apply(row).permute(0, 3, 1, 2) for layer, row in zip(TAPS, rows, strict=True)
         ]
@@ -164,19 +163,27 @@ def sheet(decoder: Decoder, encoder: Backbone, data: Data, path: Path) -> None:
 
 @torch.no_grad()
 def evaluate(decoder: Decoder, eyes: Frozen, data: Data) -> str:
-    """A table over strengths: medians over the sheet's pairs of what the losses measure, and of the photo itself."""
-    lines = ["| strength | distance to the style | distance to the photo's content |", "| --- | --- | --- |"]
+    """A table over strengths: medians over the sheet's pairs of what the losses measure, after one pass and after three."""
+    head = ("strength", *(f"{what}, {passes}" for passes in ("one pass", "three") for what in ("style", "content")))
+    lines = [f"| {' | '.join(head)} |", "| --- " * len(head) + "|"]
     photos = data.held_photos
     rows, content = rows_of(eyes.encoder, photos), judged(eyes.critic, photos)
+    own = style_of(rows)
     for strength in (0, 0.25, 0.5, 0.75, 1):
-        style, kept = [], []
+        found: dict[int, tuple[list[float], list[float]]] = {1: ([], []), 3: ([], [])}
         for painting in data.held_paintings:
             known = known_style(eyes.encoder, painting, len(photos))
-            picture = painted(decoder, rows, known, strength).clamp(0, 1)
-            features, target = judged(eyes.critic, picture), STYLE.target(judged(eyes.critic, painting[None]))
-            style += style_distance(features, content, target).sqrt().tolist()
-            kept += CONTENT(features, CONTENT.target(content)).sqrt().tolist()
-        lines.append(f"| {100 * strength:g} | {np.median(style):.2f} | {np.median(kept):.2f} |")
+            aim = {layer: between(own[layer], known[layer], strength) for layer in TAPS}
+            target, seen = STYLE.target(judged(eyes.critic, painting[None])), rows
+            for passes in (1, 2, 3):
+                picture = painted(decoder, seen, aim).clamp(0, 1)
+                seen = rows_of(eyes.encoder, picture)
+                if passes in found:
+                    features = judged(eyes.critic, picture)
+                    found[passes][0].extend(style_distance(features, content, target).sqrt().tolist())
+                    found[passes][1].extend(CONTENT(features, CONTENT.target(content)).sqrt().tolist())
+        cells = [f"{np.median(values):.2f}" for pair in found.values() for values in pair]
+        lines.append(f"| {100 * strength:g} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

@@ -97,7 +97,7 @@ class Steady(EachFrame):
     def __init__(self, stage: Stage, options: PaintOptions, video: VideoOptions) -> None:
         super().__init__(stage, options)
         self.video, self.reach = video, tuple(sorted(set(video.references)))
-        self.sketch = Stylizer(StylizeOptions(size=options.size, device=options.device, engine="torch"))
+        self.sketch = Stylizer(StylizeOptions(size=options.size, device=options.device, engine="torch", passes=1))
 
     def __call__(self, scene: Scene, past: Sequence[Past], index: int) -> Tensor:
         if not past:
@@ -146,7 +146,7 @@ class Fast:
 
     def __init__(self, stage: Stage, options: StylizeOptions, video: VideoOptions) -> None:
         self.stage, self.video = stage, video
-        self.options = options.replace(colors="style")
+        self.options = options.replace(colors="style", passes=options.passes or 1)
         self.stylizer = make_stylizer(stage.network, self.options)
         self.engine = f"{self.stylizer.name} by {self.stylizer.engine}"
         self.reach = (1,) if video.steadiness or video.repaint > 1 else ()

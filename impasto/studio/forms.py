@@ -58,6 +58,7 @@ SLIDERS: Mapping[str, tuple[float, float, float]] = {
 OTHERWISE: Mapping[str, tuple[str, float]] = {
     "strength": ("Leave it to the preset", 80),
     "style_scale": ("Find what suits the photo", 1),
+    "passes": ("As many as suit the network", 3),
 }
 
 SECTIONS: Mapping[str, tuple[str, ...]] = {

@@ -49,7 +49,7 @@ class Studio:
                 self.trained.take(options)
                 return self.trained.paint(photo)
             self.stylizer = self.stylizer or Stylizer(options)
-            self.stylizer.options = options
+            self.stylizer.take(options)
             return self.stylizer.paint(photo, list(styles))
 
 
