@@ -377,6 +377,31 @@ def test_stopping_keeps_what_was_reached(workshop: Workshop, picture: Path) -> N
     assert 1 <= found["steps"] < 100_000
 
 
+def test_one_goes_on_from_the_step_at_which_one_stopped(workshop: Workshop, picture: Path) -> None:
+    first = wait(workshop.submit(paint(picture, ENDLESS)), "first report")
+    workshop.stop(first)
+    found = images.read_recipe(wait(first).files[0])
+    assert found is not None
+    reached = found["steps"]
+    assert max(first.kept) == reached
+    wanted = ENDLESS.replace(first_steps=reached + 2)
+    arguments = (first.order.folder / RUN, reached, history.changed(ENDLESS, wanted))
+    second = wait(workshop.submit(Order("branch", Path(), "result", arguments, planned=wanted)))
+    assert (second.state, second.error) == ("done", None)
+    assert len(second.history) == 3  # its first is the one that was reached
+    assert second.history[0] == first.history[reached - 1]
+
+
+@pytest.mark.parametrize("kept", [[12], [25], [25, 39], [25, 50, 60]])
+def test_the_slider_among_kept_steps_is_one_that_can_be_built(kept: list[int]) -> None:
+    job = Job(Order("paint", Path(), "x"), state="stopped", kept=dict.fromkeys(kept, b"jpeg"))
+    part, slider = history.offered(job)
+    assert part["visible"]
+    assert slider["visible"] == (len(kept) > 1)
+    given = {name: value for name, value in slider.items() if name != "__type__"}
+    assert within_a_loop(lambda: server.gr.Slider(**given)).value == max(kept)
+
+
 def test_one_can_go_back_to_a_kept_step_and_paint_on_otherwise(workshop: Workshop, picture: Path) -> None:
     first = wait(workshop.submit(paint(picture, TINY.replace(first_steps=60))))
     assert sorted(first.kept) == [25, 50, 60]

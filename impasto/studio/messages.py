@@ -97,12 +97,16 @@ class Fetching:
 
 @dataclass(frozen=True)
 class Finished:
-    """The order is done, or was stopped: files of the result, its preview, or what went wrong."""
+    """The order is done, or was stopped: files of the result, its preview, or what went wrong.
+
+    kept: the step reached, where one can go on from it.
+    """
 
     files: tuple[Path, ...] = ()
     preview: bytes | None = None
     error: str | None = None
     stopped: bool = False
+    kept: int | None = None
 
 
 def found_paths(values: Any) -> list[Path]:

@@ -23,7 +23,7 @@ from impasto import choosing, figures, images, machine, runs, scene, sheets
 from impasto.errors import ImpastoError
 from impasto.film.filming import video
 from impasto.options import PaintOptions
-from impasto.painting import Painting, PaintStep, paint_steps
+from impasto.painting import Painting, PaintStep, State, paint_steps
 from impasto.runs import KEPT_EVERY
 from impasto.studio.limits import sentence
 from impasto.studio.messages import Fetching, Finished, Laid, Order, Painted, Ready, Report, Settled
@@ -54,6 +54,7 @@ class Easel:
     def __init__(self, order: Order, send: Callable[[Any], None]) -> None:
         self.order, self.send = order, send
         self.latest: Painting | None = None
+        self.standing: tuple[int, State] | None = None  # the last step, and what goes on from there
         self.files: tuple[Path, ...] = ()  # of the result, where they are written on the way
         self.stopped = threading.Event()
         self.ended = threading.Event()
@@ -64,7 +65,7 @@ class Easel:
         """Show a step of the painting, which is kept. Raises Stopped where somebody has asked for that."""
         if self.latest is None:
             self.settle(step.painting.recipe["options"])
-        self.latest = step.painting
+        self.latest, self.standing = step.painting, (step.index, runs.to_branch_from(step))
         self.report(step, step.index, step.total, "step")
 
     def settle(self, settings: Mapping[str, Any]) -> None:
@@ -110,7 +111,7 @@ class Easel:
             if self.ended.is_set():
                 return
             preview = None if self.latest is None else jpeg(self.latest.picture, quality=92)
-            self.send(Finished(self.written(), preview, stopped=self.stopped.is_set()))
+            self.send(Finished(self.written(), preview, stopped=self.stopped.is_set(), kept=self.kept()))
             self.ended.set()
 
     def written(self) -> tuple[Path, ...]:
@@ -118,6 +119,17 @@ class Easel:
         if self.latest is not None:
             return (self.latest.save(self.order.folder / f"{self.order.name}.png"),)
         return tuple(file for file in self.files if file.exists())
+
+    def kept(self) -> int | None:
+        """The number of the step that was reached, kept like every 25th, so that one can go on from there."""
+        run = self.order.folder / RUN
+        if self.standing is None or not run.is_dir():
+            return None
+        index, state = self.standing
+        place = runs.kept_path(run, index)
+        if not place.exists():
+            runs.write_state(state, place)
+        return index
 
     def fail(self, error: BaseException) -> None:
         """Say what went wrong; what was reached before is kept."""

@@ -242,11 +242,7 @@ class Workshop:
             if message.unit == "step":
                 job.history.append((message.size, message.loss))
             job.preview = message.preview or job.preview
-            if (
-                message.preview
-                and job.order.verb in ("paint", "branch")
-                and (message.index % KEPT_EVERY == 0 or message.index == message.total)
-            ):
+            if message.preview and job.order.verb in ("paint", "branch") and message.index % KEPT_EVERY == 0:
                 job.kept[message.index] = message.preview
         elif isinstance(message, Fetching):
             job.fetching = message
@@ -259,6 +255,8 @@ class Workshop:
             job.preview = None  # of the next one there is none yet
         elif isinstance(message, Finished):
             job.files, job.preview = message.files, message.preview or job.preview
+            if message.kept and message.preview:
+                job.kept[message.kept] = message.preview
             end(job, "failed" if message.error else "stopped" if message.stopped else "done", message.error)
             self.learn(job)
         job.changes += 1
