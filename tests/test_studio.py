@@ -19,7 +19,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from impasto import images
+import impasto
+from impasto import images, recipe
 from impasto.errors import ImpastoError, InputError, OptionError
 from impasto.options import PaintOptions, StylizeOptions, TrainOptions, option
 from impasto.presets import PRESETS, options_for, training_options
@@ -608,45 +609,114 @@ def area(line: Workshop) -> Area:
     return within_a_loop(build)
 
 
+def returns(area: Area, path: Path | str, *here: Path) -> dict[str, Any]:
+    """What "Open a painting" shows, by the place where it is shown."""
+    back = painting.reopened(area, str(path), [str(one) for one in here])
+    places = [
+        "stage",
+        "photo",
+        *("styles",) * 3,
+        *("weights",) * 3,
+        "section",
+        "where",
+        "laid",
+        "drawn",
+        "preset",
+        "story",
+    ]
+    assert len(back) == len(places) + len(area.fields.components)
+    found: dict[str, Any] = {"styles": [], "weights": [], "fields": back[len(places) :]}
+    for place, value in zip(places, back, strict=False):
+        if place in ("styles", "weights"):
+            found[place].append(value)
+        else:
+            found[place] = value
+    return found
+
+
 def test_settings_return_from_a_picture(area: Area, picture: Path) -> None:
     chosen = TINY.replace(colors="keep", style_layer_weights=(1.0, 0.5, 0.25, 0.2, 0.1), seed=7)
-    made = {
-        "options": chosen.as_dict(),
-        "preset": "default",
-        "inputs": {"content": {"name": "<b>a.jpg", "sha256": "0"}},
-    }
+    inputs = {"content": {"name": "<b>a.jpg", "sha256": "0"}, "style": recipe.fingerprint(painting.DEMO / "swirl.jpg")}
+    made = {"schema": 1, "verb": "paint", "options": chosen.as_dict(), "preset": "default", "inputs": inputs}
     images.save(images.load(picture), picture, recipe=made)
-    back = painting.reopened(area, str(picture))
-    assert "&lt;b&gt;a.jpg" in back[4]
-    answers = area.fields.answers([update["value"] for update in back[5:]])
+    back = returns(area, picture)
+    assert "painted from &lt;b&gt;a.jpg and swirl.jpg" in back["stage"]
+    assert "photo &lt;b&gt;a.jpg is not here: drop it again" in back["stage"]
+    assert back["photo"] is None
+    assert back["styles"] == [str(painting.DEMO / "swirl.jpg"), None, None]
+    answers = area.fields.answers([update["value"] for update in back["fields"]])
     assert painting.options_for().replace(**answers) == chosen
 
 
+@pytest.mark.parametrize("where", [painting.ONLY, painting.NOT])
+def test_styles_weights_and_mask_return_from_a_painting(
+    workshop: Workshop, area: Area, picture: Path, where: str
+) -> None:
+    swirl, woodcut = (str(painting.DEMO / f"{name}.jpg") for name in ("swirl", "woodcut"))
+    asked = painting.order(TINY, "default", str(picture), swirl, None, woodcut, 1.5, 1.0, 0.25, where, layer(True))
+    file = wait(workshop.submit(asked)).files[0]
+    back = returns(area, file, picture)
+    assert f"painted from {picture.name} and swirl.jpg and woodcut.jpg. Its settings are back.</p>" in back["stage"]
+    assert (back["photo"], back["styles"]) == (str(picture), [swirl, woodcut, None])
+    assert (back["weights"], back["where"]) == ([1.5, 0.25, 1.0], where)
+    again = painting.order(
+        TINY, "default", back["photo"], *back["styles"], *back["weights"], back["where"], back["drawn"]["value"]
+    )
+    before, after = (
+        np.asarray(Image.open(BytesIO(order.keywords["protect"] or order.arguments[1][0][2])).resize((48, 40))) > 127
+        for order in (asked, again)
+    )
+    assert (before == after).mean() > 0.97
+
+
+def test_small_copies_stand_in_for_pictures_that_are_not_here(workshop: Workshop, area: Area, picture: Path) -> None:
+    painted = impasto.paint(picture, painting.DEMO / "swirl.jpg", TINY)
+    file = impasto.embed(painted, {"content": picture}).save(picture.with_name("painted.png"))
+    back = returns(area, file)
+    assert Path(back["photo"]).name == "photo.webp"
+    assert images.load(back["photo"]).shape == images.load(picture).shape
+    assert "photo.png is a small copy" in back["stage"]
+    assert Path(back["photo"]).is_relative_to(area.workshop.folder)
+    assert painting.is_painting(str(file))
+    assert not painting.is_painting(str(picture))
+    assert not painting.is_painting(None)
+
+
 @pytest.mark.parametrize(
-    "recipe",
+    "made",
     [
         None, {}, {"options": 5}, {"options": {"size": "large"}}, {"options": {"start": "/etc/passwd"}},
-        {"options": {"size": 1e9}}, {"options": {"colors": ["keep"]}}, {"options": {"seed": None}},
+        {"options": {"size": 1e9}}, {"options": {"colors": ["keep"]}}, {"options": {"seed": None}}, {"verb": []},
+        {"verb": "texture"}, {"verb": "reconstruct"}, {"verb": "stylize"}, {"inputs": 5}, {"inputs": {"content": "x"}},
     ],
 )  # fmt: skip
-def test_a_strange_recipe_is_a_sentence(area: Area, picture: Path, recipe: Any) -> None:
-    images.save(images.load(picture), picture, recipe=recipe)
-    back = painting.reopened(area, str(picture))
-    assert 'role="alert"' in back[4]
-    assert "secret" not in back[4]
-    assert len(back) == 5 + len(area.fields.components)
+def test_a_strange_recipe_is_a_sentence(area: Area, picture: Path, made: Any) -> None:
+    made = {"schema": 1, "verb": "paint", "options": {}, **made} if made else made
+    images.save(images.load(picture), picture, recipe=made)
+    back = returns(area, picture)
+    assert 'role="alert"' in back["stage"]
+    assert "secret" not in back["stage"]
+    if made and made["verb"] in ("texture", "stylize"):
+        assert f"made by {made['verb']}, whose settings have no place here" in back["stage"]
 
 
 @pytest.mark.parametrize(
-    "recipe",
+    ("made", "said"),
     [
-        {"options": {}, "inputs": 5, "preset": []},
-        {"options": {"new": 1}, "inputs": {"content": "x", "style": {"sha256": []}}},
+        ({"preset": []}, "content without a name is not here"),
+        ({"options": {"new": 1}}, "does not know option &#x27;new&#x27;"),
+        ({"inputs": {"style": {"sha256": [], "weight": "x", "copy": "bm8="}}}, "style without a name is not here"),
+        ({"inputs": {"style": {"name": ["../x"], "bytes": {}}, "mask": {"shape": "left half"}}}, "draw it again"),
+        ({"inputs": {f"style-{number}": {} for number in range(2, 7)}}, "5 styles, and there is room for 3"),
     ],
 )
-def test_what_a_recipe_holds_besides_options_may_be_anything(area: Area, picture: Path, recipe: Any) -> None:
-    images.save(images.load(picture), picture, recipe=recipe)
-    assert "Settings returned" in painting.reopened(area, str(picture))[4]
+def test_what_a_recipe_holds_besides_options_may_be_anything(
+    area: Area, picture: Path, made: dict[str, Any], said: str
+) -> None:
+    images.save(images.load(picture), picture, recipe={"schema": 1, "verb": "paint", "options": {}, **made})
+    back = returns(area, picture)
+    assert "Settings returned" in back["stage"]
+    assert said.replace("content", "photo") in back["stage"]
 
 
 async def watched(area: Area, job: Job) -> str:

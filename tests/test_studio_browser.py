@@ -224,6 +224,33 @@ def test_a_mask_is_drawn_with_the_mouse(open_page: Any, tmp_path: Path) -> None:
     assert changed[:8].max() < 0.02  # far from the stroke the photo stays
     assert changed[changed.shape[0] // 2].max() > 0.05
 
+    fresh = open_page()
+    upload(fresh, "Photo", tmp_path / "masked.png")
+    press(fresh, "impasto painted this photo: use its settings")
+    fresh.get_by_text("Its settings are back").wait_for()
+    assert fresh.get_by_label("Only where I draw").is_checked()
+    fresh.locator(".editor canvas").first.wait_for()
+    fresh.wait_for_timeout(1500)
+    fresh.screenshot(path=SHOTS / "mask-back.png")
+    press(fresh, "Paint")
+    stage(fresh, "ended").wait_for()
+    with fresh.expect_download() as download:
+        fresh.locator(".download").locator("visible=true").first.click()
+    download.value.save_as(tmp_path / "again.png")
+    assert (images.load(tmp_path / "again.png") - painted).abs().mean() < 0.02
+
+
+def test_one_draws_on_the_photo_that_is_there(open_page: Any) -> None:
+    page = open_page()
+    page.get_by_text("More styles, and where they go").click()
+    page.get_by_label("Only where I draw").check()
+    editor = page.locator(".editor canvas").first
+    editor.wait_for()
+    page.get_by_label("Remove Image").locator("visible=true").first.click()
+    editor.wait_for(state="hidden")
+    upload(page, "Photo", DEMO / "fauve.jpg")
+    editor.wait_for()
+
 
 def test_what_is_no_picture_is_a_sentence_and_costs_nothing(open_page: Any, tmp_path: Path) -> None:
     page = open_page()

@@ -1,11 +1,9 @@
 """Pictures on the page: places to put one, and those that come with the package."""
 
 from pathlib import Path
-from typing import Any
 
 import gradio as gr
 
-from impasto import recipe
 from impasto.figures import DEMO, STYLES
 
 
@@ -34,11 +32,3 @@ def shipped_styles() -> gr.Gallery:
 def chosen_style(event: gr.SelectData) -> str:
     """The file of the thumbnail that was clicked."""
     return str(DEMO / f"{STYLES[event.index]}.jpg")
-
-
-def found_again(entry: Any) -> str | None:
-    """The shipped picture of a recipe's fingerprint, if it is one."""
-    wanted = entry.get("sha256") if isinstance(entry, dict) else None
-    return next(
-        (str(path) for path in sorted(DEMO.glob("*.jpg")) if recipe.fingerprint(path)["sha256"] == wanted), None
-    )

@@ -22,6 +22,7 @@ from PIL import Image
 from impasto import choosing, figures, images, machine, runs, scene, sheets
 from impasto.errors import ImpastoError
 from impasto.film.filming import video
+from impasto.ingredients import embed
 from impasto.options import PaintOptions
 from impasto.painting import Painting, PaintStep, State, paint_steps
 from impasto.runs import KEPT_EVERY
@@ -55,6 +56,7 @@ class Easel:
         self.order, self.send = order, send
         self.latest: Painting | None = None
         self.standing: tuple[int, State] | None = None  # the last step, and what goes on from there
+        self.drawn: Mapping[str, images.ImageSource] = {}  # masks, which are nowhere else: the result's recipe has them
         self.files: tuple[Path, ...] = ()  # of the result, where they are written on the way
         self.stopped = threading.Event()
         self.ended = threading.Event()
@@ -117,7 +119,7 @@ class Easel:
     def written(self) -> tuple[Path, ...]:
         """The result's files, as far as there is a result."""
         if self.latest is not None:
-            return (self.latest.save(self.order.folder / f"{self.order.name}.png"),)
+            return (embed(self.latest, self.drawn).save(self.order.folder / f"{self.order.name}.png"),)
         return tuple(file for file in self.files if file.exists())
 
     def kept(self) -> int | None:
@@ -165,6 +167,7 @@ def paint(order: Order, easel: Easel) -> None:
     """A painting whose steps are kept, so that one can go back to them."""
     content, styles, _ = order.arguments
     sources = scene.sources(content, scene.list_styles(styles), order.keywords.get("protect"))
+    easel.drawn = masks_among(sources)
     steps = paint_steps(*order.arguments, on_download=easel.download, **order.keywords)
     easel.follow(runs.keep(steps, order.folder / RUN, sources))
 
@@ -173,7 +176,13 @@ def paint_on(order: Order, easel: Easel) -> None:
     """From a kept step of another order on, with some options changed; its steps are kept, too."""
     run, at, changes = order.arguments
     repeat, state = runs.branch(run, at, **changes)
+    easel.drawn = masks_among(repeat.sources)
     easel.follow(runs.keep(repeat.steps(easel.download, state), order.folder / RUN, repeat.sources))
+
+
+def masks_among(sources: Mapping[str, images.ImageSource]) -> dict[str, images.ImageSource]:
+    """The masks, by role."""
+    return {role: source for role, source in sources.items() if role.startswith(scene.PLACES)}
 
 
 def stylize(order: Order, easel: Easel) -> None:
