@@ -4,7 +4,11 @@ import asyncio
 import dataclasses
 import json
 import multiprocessing
+import os
 import re
+import shutil
+import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -21,6 +25,7 @@ from PIL import Image
 
 import impasto
 from impasto import images, recipe
+from impasto.doctor import Finding
 from impasto.errors import ImpastoError, InputError, OptionError
 from impasto.options import PaintOptions, StylizeOptions, TrainOptions, option
 from impasto.presets import PRESETS, options_for, training_options
@@ -29,6 +34,9 @@ from impasto.stylizer import stylize
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # what other packages warn of while they are imported
     pytest.importorskip("gradio", reason="the studio needs Gradio: pip install 'impasto[studio]'")
+    from gradio_client import Client, handle_file
+    from gradio_client.exceptions import AppError
+
     from impasto.studio import (
         dialing,
         forms,
@@ -49,7 +57,7 @@ with warnings.catch_warnings():
     from impasto.studio.fields import Fields
     from impasto.studio.messages import Laid, Order, Report
     from impasto.studio.worker import RUN
-    from impasto.studio.workshop import Job, LineFull, Workshop
+    from impasto.studio.workshop import Job, LineFull, Workshop, pace
 
 VERBS = [painting.PAINT, single.TEXTURE, single.RECONSTRUCT]
 TINY = PaintOptions(size=32, min_scale=32, first_steps=3, canvas_padding=0)
@@ -278,6 +286,17 @@ def test_the_stage_tells_each_state() -> None:
     assert 'type="range"' in stage.show(job, before=b"photo")
 
 
+def test_the_stage_tells_what_the_doctor_found() -> None:
+    job = Job(Order("paint", Path(), "x", (TINY,)), state="done", preview=b"jpeg", report=report(20))
+    assert "advice" not in stage.show(job)
+    job.findings = [
+        Finding("speckle", 2.0, "dots stand out all over", {"tv_weight": 0.2}),
+        Finding("haze", 1.0, "a gray veil lies over the picture", {}),
+    ]
+    told = stage.show(job)
+    assert "Dots stand out all over: try Smoothing 0.2. A gray veil lies over the picture.</p>" in told
+
+
 def test_a_sheet_fills_and_what_is_there_can_be_pressed() -> None:
     job = Job(Order("dial", Path(), "x"), state="working", laid=Laid([20, 40], [0.5, 1], 1.5), cells=[b"jpeg"])
     job.report, job.preview = dataclasses.replace(report(2, total=4), unit="picture", left=31.0), b"now"
@@ -330,6 +349,18 @@ def test_durations_are_words(seconds: float, words: str) -> None:
 # ------------------------------------------------------------------------------------------------------- the line
 
 
+def test_under_the_button_stands_how_long_it_will_take_or_that_nobody_knows(area: Area, line: Workshop) -> None:
+    def told(**changes: Any) -> str:
+        shown = area.fields.showing(PaintOptions().replace(**changes), painting.MATTERS)
+        return painting.forecast(area, None, "default", [update["value"] for update in shown])
+
+    assert "not known yet" in told()
+    line.rates[pace(PaintOptions())] = 1e-7
+    assert re.search(r"About \d+ s on this machine", told())
+    assert "% of the steps" in told(budget="1s")
+    assert "not known yet" in told(optimizer="lbfgs" if PaintOptions().optimizer == "adam" else "adam")
+
+
 def test_orders_wait_in_line_and_leave_it(line: Workshop, picture: Path) -> None:
     jobs = [line.submit(paint(picture)) for _ in range(5)]
     assert [line.place(job) for job in jobs] == [0, 1, 2, 3, 4]
@@ -363,9 +394,17 @@ def test_everyone_gets_their_own_picture_and_a_bad_one_costs_no_other(workshop: 
         found = images.read_recipe(file)
         assert found is not None
         assert (file.name, found["options"]["seed"], found["steps"]) == (f"name-{index}.png", index, 3)
-    assert workshop.rates["petit"] > 0
-    assert workshop.forecast(TINY, 1.0) == pytest.approx(workshop.rates["petit"] * 3 * 32**2)
-    assert workshop.forecast(TINY.replace(backbone="vgg19"), 1.0) is None
+    rate = workshop.rates[pace(TINY)]
+    assert rate > 0
+    assert workshop.forecast(TINY, 1.0) == pytest.approx(rate * 3 * 32**2)
+    for other in ({"backbone": "vgg19"}, {"style_loss": "sliced"}, {"optimizer": "adam"}):
+        assert workshop.forecast(TINY.replace(**other), 1.0) is None
+
+
+def test_the_doctor_looks_at_what_is_painted(workshop: Workshop, picture: Path) -> None:
+    job = wait(workshop.submit(paint(picture, TINY.replace(size=96, min_scale=96, first_steps=1))))
+    assert "under-stylized" in [finding.name for finding in job.findings]
+    assert "The picture is still the photo: try " in stage.show(job)
 
 
 def test_stopping_keeps_what_was_reached(workshop: Workshop, picture: Path) -> None:
@@ -876,11 +915,11 @@ def test_the_page_is_made_of_what_is_here() -> None:
 
 @pytest.fixture(scope="module")
 def opened() -> Iterator[Callable[..., str]]:
-    """Opens a studio where nobody works; gives its address."""
+    """Opens a studio, where nobody works unless a workshop is given; gives its address."""
     closing: list[Callable[[], Any]] = []
 
-    def open_it(**access: str) -> str:
-        workshop = Workshop(workers=0)
+    def open_it(workshop: Workshop | None = None, **access: str) -> str:
+        workshop = workshop or Workshop(workers=0)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             page, address = within_a_loop(lambda: server.launch(workshop, port=None, **access))
@@ -892,9 +931,9 @@ def opened() -> Iterator[Callable[..., str]]:
         close()
 
 
-def ask(address: str, data: bytes | None = None) -> tuple[int, str]:
+def ask(address: str, data: bytes | None = None, **headers: str) -> tuple[int, str]:
     """(status, text) of an address."""
-    request = urllib.request.Request(address, data, {"Content-Type": "application/json"})
+    request = urllib.request.Request(address, data, {"Content-Type": "application/json", **headers})
     try:
         with urllib.request.urlopen(request, timeout=30) as answer:
             return answer.status, answer.read().decode(errors="replace")
@@ -926,6 +965,72 @@ def test_reading_files_of_the_machine_is_refused(opened: Callable[..., str]) -> 
 
 
 @pytest.mark.filterwarnings("ignore")
+def test_of_thirty_jobs_at_once_each_good_one_ends_with_its_own_picture(
+    opened: Callable[..., str], workshop: Workshop, picture: Path, tmp_path: Path
+) -> None:
+    (broken := picture.with_name("broken.png")).write_bytes(b"no picture")
+    client = Client(opened(workshop), verbose=False, download_files=tmp_path / "results", analytics_enabled=False)
+    good = {"size": 32, "min_scale": 32, "first_steps": 2}
+    bad = [{"size": 5}, {"sise": 64}, {"weights": "/etc/passwd"}]
+    jobs = []
+    for seed in range(30):
+        wrong = [None, "picture", "options"][seed % 3]
+        photo = handle_file(broken if wrong == "picture" else picture)
+        settings = {**good, "seed": seed, **(bad[seed % 9 // 3] if wrong == "options" else {})}
+        jobs.append(client.submit(photo, [handle_file(picture)], settings, api_name="/paint"))
+    for seed, job in enumerate(jobs):
+        if seed % 3 == 0:
+            assert recipe.read(job.result(60))["options"]["seed"] == seed
+        else:
+            with pytest.raises(AppError) as caught:
+                job.result(60)
+            assert str(caught.value)
+            assert "secret" not in str(caught.value)
+    assert wait(workshop.submit(paint(picture))).state == "done"
+
+
+ALONE = """
+from gradio_client import Client, handle_file
+from impasto import recipe
+from impasto.figures import DEMO
+from studio_load import opened
+process, address, _ = opened(Path(sys.argv[1]) / "log.txt")
+try:
+    client = Client(address, verbose=False, download_files=sys.argv[1])
+    options = {"size": 64, "min_scale": 64, "first_steps": 2}
+    painted = client.predict(
+        handle_file(DEMO / "valley.jpg"), [handle_file(DEMO / "swirl.jpg")], options, api_name="/paint"
+    )
+    assert recipe.read(painted)["steps"] == 2
+finally:
+    process.terminate()
+    process.wait(20)
+with pytest.raises(OSError):  # there is no way out
+    socket.create_connection(("192.0.2.1", 80), 2)
+print("painted alone")
+"""
+APART = ["unshare", "--map-root-user", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"]
+
+
+def can_be_alone() -> bool:
+    """Whether a program may have a network of its own here, of loopback alone."""
+    return shutil.which("unshare") is not None and subprocess.run([*APART, "true"], capture_output=True).returncode == 0
+
+
+@pytest.mark.skipif(not can_be_alone(), reason="needs unshare and ip, and leave to use them")
+def test_where_there_is_no_network_at_all_it_paints(tmp_path: Path) -> None:
+    script = "import socket, sys\nfrom pathlib import Path\nimport pytest\n" + ALONE
+    program = [sys.executable, "-W", "ignore", "-c", script, str(tmp_path)]
+    tests = Path(__file__).parent
+    paths = os.pathsep.join([str(tests), str(tests.parent), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [*APART, *program], env={**os.environ, "PYTHONPATH": paths}, cwd=tmp_path, capture_output=True, text=True,
+        timeout=120,
+    )  # fmt: skip
+    assert done.stdout.endswith("painted alone\n"), done.stderr
+
+
+@pytest.mark.filterwarnings("ignore")
 def test_with_a_user_strangers_get_nothing(opened: Callable[..., str]) -> None:
     address = opened(user="me", password="a secret")
     for door in ("config", "gradio_api/info", "gradio_api/file=/etc/passwd"):
@@ -935,3 +1040,15 @@ def test_with_a_user_strangers_get_nothing(opened: Callable[..., str]) -> None:
     _, told = ask(address)
     assert "valley" not in told
     assert '"components":[]' in told
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_without_a_user_only_this_machine_s_own_names_are_answered(opened: Callable[..., str]) -> None:
+    address = opened()
+    port = address.rstrip("/").rsplit(":", 1)[1]
+    for host in ("localhost", f"localhost:{port}", f"127.0.0.1:{port}", f"[::1]:{port}"):
+        assert ask(address, Host=host)[0] == 200, host
+    for host in ("evil.example", f"evil.example:{port}", "localhost.evil.example", "127.0.0.1.evil.example", ""):
+        for door in ("", "config", "gradio_api/info"):
+            assert ask(f"{address}{door}", Host=host)[0] == 400, host
+    assert ask(opened(user="me", password="a secret"), Host="studio.example")[0] == 200  # behind a proxy, say

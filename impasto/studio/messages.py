@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from impasto.doctor import Finding
 from impasto.options import PaintOptions
 
 
@@ -99,7 +100,7 @@ class Fetching:
 class Finished:
     """The order is done, or was stopped: files of the result, its preview, or what went wrong.
 
-    kept: the step reached, where one can go on from it.
+    kept: the step reached, where one can go on from it. findings: the artefact doctor's.
     """
 
     files: tuple[Path, ...] = ()
@@ -107,6 +108,7 @@ class Finished:
     error: str | None = None
     stopped: bool = False
     kept: int | None = None
+    findings: Sequence[Finding] = ()
 
 
 def found_paths(values: Any) -> list[Path]:

@@ -23,7 +23,7 @@ from impasto.studio.limits import check_picture, sentence
 from impasto.studio.messages import Order
 from impasto.studio.pictures import chosen_style, shipped_styles, upload
 from impasto.studio.returning import is_painting, returned
-from impasto.studio.workshop import Workshop, evaluated_pixels
+from impasto.studio.workshop import PACE, Workshop, evaluated_pixels
 
 PAINT = Verb(
     "paint", "Paint", options_for,
@@ -35,7 +35,7 @@ SLOTS = 3  # styles
 EVERYWHERE, ONLY, NOT = "Everywhere", "Only where I draw", "Not where I draw"
 BRUSH = "#cf5a35"
 EDITOR = 640  # pixels of the photo that one draws on
-MATTERS = ("size", "steps", "first_steps", "min_scale", "scale_factor", "backbone", "budget")  # for the time it takes
+MATTERS = ("size", "steps", "first_steps", "min_scale", "scale_factor", "budget", *PACE)  # for the time it takes
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,7 @@ def mask_of(drawn: Any) -> bytes:
 
 
 def forecast(area: Area, photo: str | None, preset: str, values: Sequence[Any]) -> str:
-    """How long it will take, and what is left out for that, in words; nothing where nobody knows."""
+    """How long it will take, and what is left out for that, in words; nothing where an option is wrong."""
     try:
         options = options_for(preset).replace(**area.fields.answers(values, MATTERS))
         width, height = Image.open(photo).size if photo else (4, 3)
@@ -179,7 +179,7 @@ def forecast(area: Area, photo: str | None, preset: str, values: Sequence[Any]) 
     except (ImpastoError, OSError, TypeError, ValueError):
         return ""
     if seconds is None:
-        return ""
+        return "<p>How long this takes is not known yet: the first painting with these options tells.</p>"
     fitted = fit_budget(options, seconds)
     share = evaluated_pixels(fitted) / evaluated_pixels(options)
     words = f"About {stage.duration(max(1, seconds * share))} on this machine"

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from impasto import machine
 from impasto.errors import OptionError
@@ -25,6 +27,7 @@ from impasto.studio.videos import video_tab
 from impasto.studio.workshop import Workshop
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+OWN = Middleware(TrustedHostMiddleware, allowed_hosts=[*LOOPBACK, "[::1]"], www_redirect=False)
 TITLE = "impasto studio"
 
 # What is on the page: a tab's name and what builds it
@@ -84,6 +87,8 @@ def launch(
 ) -> tuple[gr.Blocks, str]:
     """Open the page; returns it and its address. The server runs in threads of its own. Raises OptionError."""
     check_access(host, user, password)
+    # Without a password a page of somebody else's, whose name was made to lead here, could ask in its visitor's browser
+    middleware = [] if user else [OWN]
     os.environ["GRADIO_TEMP_DIR"] = str(workshop.folder / "uploads")
     machine.keep_freed_memory()
     blocks = page(workshop)
@@ -91,6 +96,7 @@ def launch(
         _, address, _ = blocks.launch(
             server_name=host,
             server_port=port,
+            app_kwargs={"middleware": middleware},
             auth=(user, password) if user and password else None,
             prevent_thread_lock=True,
             quiet=True,

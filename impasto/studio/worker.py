@@ -20,6 +20,7 @@ from typing import Any
 from PIL import Image
 
 from impasto import choosing, figures, images, machine, runs, scene, sheets
+from impasto.doctor import findings_of
 from impasto.errors import ImpastoError
 from impasto.film.filming import video
 from impasto.ingredients import embed
@@ -113,7 +114,8 @@ class Easel:
             if self.ended.is_set():
                 return
             preview = None if self.latest is None else jpeg(self.latest.picture, quality=92)
-            self.send(Finished(self.written(), preview, stopped=self.stopped.is_set(), kept=self.kept()))
+            findings = [] if self.latest is None else findings_of(self.latest.recipe)
+            self.send(Finished(self.written(), preview, None, self.stopped.is_set(), self.kept(), findings))
             self.ended.set()
 
     def written(self) -> tuple[Path, ...]:
