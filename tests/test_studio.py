@@ -990,6 +990,9 @@ def test_of_thirty_jobs_at_once_each_good_one_ends_with_its_own_picture(
 
 
 ALONE = """
+import socket, sys
+from pathlib import Path
+import pytest
 from gradio_client import Client, handle_file
 from impasto import recipe
 from impasto.figures import DEMO
@@ -1019,8 +1022,7 @@ def can_be_alone() -> bool:
 
 @pytest.mark.skipif(not can_be_alone(), reason="needs unshare and ip, and leave to use them")
 def test_where_there_is_no_network_at_all_it_paints(tmp_path: Path) -> None:
-    script = "import socket, sys\nfrom pathlib import Path\nimport pytest\n" + ALONE
-    program = [sys.executable, "-W", "ignore", "-c", script, str(tmp_path)]
+    program = [sys.executable, "-W", "ignore", "-c", ALONE, str(tmp_path)]
     tests = Path(__file__).parent
     paths = os.pathsep.join([str(tests), str(tests.parent), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(

@@ -29,7 +29,16 @@ from impasto.studio.worker import serve
 
 State = Literal["waiting", "working", "done", "stopped", "failed"]
 ENDED = ("done", "stopped", "failed")
-PACE = ("backbone", "precision", "style_loss", "style_layers", "content_layers", "optimizer", "parametrization", "history")
+PACE = (
+    "backbone",
+    "precision",
+    "style_loss",
+    "style_layers",
+    "content_layers",
+    "optimizer",
+    "parametrization",
+    "history",
+)
 
 log = logging.getLogger("impasto.studio")
 
@@ -113,9 +122,7 @@ class Workshop:
         self.line: deque[Job] = deque()
         self.changed = threading.Condition()
         self.closed = False
-        self.rates: dict[
-            tuple[Any, ...], float
-        ] = {}  # by `pace`: seconds for an evaluation of a pixel
+        self.rates: dict[tuple[Any, ...], float] = {}  # by `pace`: seconds for an evaluation of a pixel
         self.pipes: dict[str, Connection] = {}  # ticket -> the worker that has it in hand
         self.threads = [threading.Thread(target=self.employ, daemon=True) for _ in range(workers)]
         for thread in self.threads:
