@@ -252,6 +252,34 @@ def test_one_draws_on_the_photo_that_is_there(open_page: Any) -> None:
     editor.wait_for()
 
 
+DROP = """(place, [name, type, bytes]) => {
+  const dataTransfer = new DataTransfer();
+  dataTransfer.items.add(new File([new Uint8Array(bytes)], name, { type }));
+  const target = place.querySelector("img") ?? place.querySelector("button");
+  for (const event of ["dragenter", "dragover", "drop"])
+    target.dispatchEvent(new DragEvent(event, { bubbles: true, cancelable: true, dataTransfer }));
+}"""
+
+
+@pytest.mark.parametrize("look", ["light", "dark"])
+def test_what_is_dropped_and_no_picture_or_too_large_is_a_sentence(open_page: Any, look: str) -> None:
+    page = open_page(look)
+    place = page.locator(".place").locator("visible=true").first
+    before = place.locator("img").get_attribute("src")
+    place.evaluate(DROP, ["letter.txt", "text/plain", 20])
+    said = place.get_by_role("alert")
+    said.wait_for()
+    assert said.inner_text() == "letter.txt is no picture. Give a PNG, JPEG, WebP or TIFF."
+    page.screenshot(path=SHOTS / f"dropped-{look}.png")
+    assert place.locator("img").get_attribute("src") == before  # what was there stays
+    place.evaluate(DROP, ["large.png", "image/png", 48 * 2**20 + 1])
+    said.get_by_text("large.png has more than 48 MB").wait_for()
+    assert place.locator("img").get_attribute("src") == before
+    place.evaluate(DROP, ["small.png", "image/png", 20])
+    page.locator(".place img[src$='small.png']").wait_for(state="attached")
+    assert said.count() == 0
+
+
 def test_what_is_no_picture_is_a_sentence_and_costs_nothing(open_page: Any, tmp_path: Path) -> None:
     page = open_page()
     (text := tmp_path / "letter.png").write_text("Dear Sir or Madam")

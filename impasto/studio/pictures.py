@@ -5,6 +5,28 @@ from pathlib import Path
 import gradio as gr
 
 from impasto.figures import DEMO, STYLES
+from impasto.studio.limits import UPLOAD_BYTES
+
+# What is dropped on a picture and is none would clear its place without a word; Gradio's own words are of MIME types
+REFUSING = """
+const wrong = (file) =>
+  !file.type.startsWith("image/") ? "is no picture. Give a PNG, JPEG, WebP or TIFF."
+  : file.size > LIMIT ? "has more than MEGABYTES MB. Save it smaller, as a JPEG say." : null;
+const refuse = (event) => {
+  const place = event.target.closest?.(".place"), file = (event.dataTransfer ?? event.target).files?.[0];
+  if (!place || !file) return;
+  place.querySelector(".refused")?.remove();
+  if (!wrong(file)) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  const said = Object.assign(document.createElement("p"), { className: "refused", role: "alert" });
+  said.textContent = `${file.name} ${wrong(file)}`;
+  place.append(said);
+  setTimeout(() => said.remove(), 8000);
+};
+document.addEventListener("drop", refuse, true);
+document.addEventListener("change", refuse, true);
+""".replace("LIMIT", str(UPLOAD_BYTES)).replace("MEGABYTES", str(UPLOAD_BYTES // 2**20))
 
 
 def upload(label: str, path: Path | None = None, height: int = 190) -> gr.Image:
@@ -14,7 +36,7 @@ def upload(label: str, path: Path | None = None, height: int = 190) -> gr.Image:
     """
     place = gr.Image(
         None if path is None else str(path), label=label, type="filepath", image_mode=None, buttons=[], height=height,
-        min_width=120, placeholder="Drop, paste or click",
+        min_width=120, placeholder="Drop, paste or click", elem_classes="place",
     )  # fmt: skip
     place.preprocess = lambda payload: None if payload is None else payload.path  # type: ignore[method-assign]
     return place

@@ -19,6 +19,7 @@ from impasto.studio.dialing import dial_tab
 from impasto.studio.instant import stylize_tab
 from impasto.studio.limits import UPLOAD_BYTES
 from impasto.studio.painting import paint_tab
+from impasto.studio.pictures import REFUSING
 from impasto.studio.service import serve
 from impasto.studio.shelf import gallery_tab
 from impasto.studio.single import reconstruct_tab, texture_tab
@@ -52,7 +53,7 @@ def page(workshop: Workshop) -> gr.Blocks:
     """The whole page."""
     with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=(3600, 86400)) as blocks:
         tickets = gr.BrowserState([], storage_key="impasto-tickets", secret=secrets.token_hex(16))
-        gr.HTML(HEADER, elem_classes="head-place")
+        gr.HTML(HEADER, elem_classes="head-place", js_on_load=REFUSING)
         built = {}
         with gr.Tabs(elem_classes="tabs") as tabs:
             for name, build in TABS.items():
