@@ -290,11 +290,13 @@ def test_the_stage_tells_what_the_doctor_found() -> None:
     job = Job(Order("paint", Path(), "x", (TINY,)), state="done", preview=b"jpeg", report=report(20))
     assert "advice" not in stage.show(job)
     job.findings = [
-        Finding("speckle", 2.0, "dots stand out all over", {"tv_weight": 0.2}),
+        Finding("speckle", 2.0, "dots stand out all over", {"tv_weight": 20.0, "pooling": "average"}),
         Finding("haze", 1.0, "a gray veil lies over the picture", {}),
     ]
     told = stage.show(job)
-    assert "Dots stand out all over: try Smoothing 0.2. A gray veil lies over the picture.</p>" in told
+    assert (
+        "Dots stand out all over: try Smoothing 20 and Pooling average. A gray veil lies over the picture.</p>" in told
+    )
 
 
 def test_a_sheet_fills_and_what_is_there_can_be_pressed() -> None:

@@ -19,6 +19,7 @@ const refuse = (event) => {
   if (!wrong(file)) return;
   event.preventDefault();
   event.stopImmediatePropagation();
+  event.target.dispatchEvent(new DragEvent("dragleave", { bubbles: true }));  // the drag is over
   const said = Object.assign(document.createElement("p"), { className: "refused", role: "alert" });
   said.textContent = `${file.name} ${wrong(file)}`;
   place.append(said);

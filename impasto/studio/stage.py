@@ -141,10 +141,13 @@ def compare(before: bytes, after: bytes) -> str:
 
 
 def advice(findings: Sequence[Finding]) -> str:
-    """What the artefact doctor found, and what mends it, a line each; nothing where all is well."""
+    """What the artefact doctor found, and what mends it, a sentence each; nothing where all is well."""
     told = []
     for finding in findings:
-        tries = " and ".join(f"{label_of(name)} {value}" for name, value in finding.remedy.items())
+        tries = " and ".join(
+            f"{label_of(name)} {value:g}" if isinstance(value, float) else f"{label_of(name)} {value}"
+            for name, value in finding.remedy.items()
+        )
         told.append(f"{finding.sentence[:1].upper()}{finding.sentence[1:]}{f': try {tries}' if tries else ''}.")
     return f'<p class="advice">{" ".join(html.escape(one) for one in told)}</p>' if told else ""
 
