@@ -111,7 +111,8 @@ def main(clients: int = 30, jobs: int = 100) -> int:
         print(line)
     process.terminate()
     process.wait(20)
-    return int(bool(wrong) or told["own picture"] != good or after > GROWTH * before)
+    as_wanted = told == {"own picture": good, "a sentence": jobs - good}
+    return int(bool(wrong) or not as_wanted or after > GROWTH * before)
 
 
 if __name__ == "__main__":

@@ -266,12 +266,15 @@ def test_what_is_dropped_and_no_picture_or_too_large_is_a_sentence(open_page: An
     page = open_page(look)
     place = page.locator(".place").locator("visible=true").first
     before = place.locator("img").get_attribute("src")
+    border = "one => getComputedStyle(one).borderColor"
+    calm = place.evaluate(border)
     place.evaluate(DROP, ["letter.txt", "text/plain", 20])
     said = place.get_by_role("alert")
     said.wait_for()
     assert said.inner_text() == "letter.txt is no picture. Give a PNG, JPEG, WebP or TIFF."
     page.screenshot(path=SHOTS / f"dropped-{look}.png")
     assert place.locator("img").get_attribute("src") == before  # what was there stays
+    assert place.evaluate(border) == calm
     place.evaluate(DROP, ["large.png", "image/png", 48 * 2**20 + 1])
     said.get_by_text("large.png has more than 48 MB").wait_for()
     assert place.locator("img").get_attribute("src") == before

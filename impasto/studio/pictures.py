@@ -19,12 +19,19 @@ const refuse = (event) => {
   if (!wrong(file)) return;
   event.preventDefault();
   event.stopImmediatePropagation();
-  event.target.dispatchEvent(new DragEvent("dragleave", { bubbles: true }));  // the drag is over
   const said = Object.assign(document.createElement("p"), { className: "refused", role: "alert" });
   said.textContent = `${file.name} ${wrong(file)}`;
   place.append(said);
   setTimeout(() => said.remove(), 8000);
 };
+const pass = (event) => {  // the place would light up, and stay so
+  const dragged = event.dataTransfer?.items?.[0];
+  if (!event.target.closest?.(".place") || dragged?.kind !== "file" || dragged.type.startsWith("image/")) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+};
+document.addEventListener("dragenter", pass, true);
+document.addEventListener("dragover", pass, true);
 document.addEventListener("drop", refuse, true);
 document.addEventListener("change", refuse, true);
 """.replace("LIMIT", str(UPLOAD_BYTES)).replace("MEGABYTES", str(UPLOAD_BYTES // 2**20))
