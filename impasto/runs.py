@@ -155,8 +155,13 @@ def saved(steps: Iterator[PaintStep], folder: Path) -> Iterator[PaintStep]:
             now = time.monotonic()
             due = now + max(PAUSE, (now - began) / SHARE)
         if step.index % KEPT_EVERY == 0 or step.index == step.total:
-            write_state(replace(step.state(), canvas=step.canvas, memory={}), kept_path(folder, step.index))
+            write_state(to_branch_from(step), kept_path(folder, step.index))
         yield step
+
+
+def to_branch_from(step: PaintStep) -> State:
+    """The state after a step with the canvas as one sees it and nothing of the optimiser's."""
+    return replace(step.state(), canvas=step.canvas, memory={})
 
 
 def kept_path(folder: Path, step: int) -> Path:

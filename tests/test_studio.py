@@ -4,7 +4,11 @@ import asyncio
 import dataclasses
 import json
 import multiprocessing
+import os
 import re
+import shutil
+import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -19,7 +23,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from impasto import images
+import impasto
+from impasto import images, recipe
+from impasto.doctor import Finding
 from impasto.errors import ImpastoError, InputError, OptionError
 from impasto.options import PaintOptions, StylizeOptions, TrainOptions, option
 from impasto.presets import PRESETS, options_for, training_options
@@ -28,6 +34,9 @@ from impasto.stylizer import stylize
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # what other packages warn of while they are imported
     pytest.importorskip("gradio", reason="the studio needs Gradio: pip install 'impasto[studio]'")
+    from gradio_client import Client, handle_file
+    from gradio_client.exceptions import AppError
+
     from impasto.studio import (
         dialing,
         forms,
@@ -48,7 +57,7 @@ with warnings.catch_warnings():
     from impasto.studio.fields import Fields
     from impasto.studio.messages import Laid, Order, Report
     from impasto.studio.worker import RUN
-    from impasto.studio.workshop import Job, LineFull, Workshop
+    from impasto.studio.workshop import Job, LineFull, Workshop, pace
 
 VERBS = [painting.PAINT, single.TEXTURE, single.RECONSTRUCT]
 TINY = PaintOptions(size=32, min_scale=32, first_steps=3, canvas_padding=0)
@@ -277,6 +286,19 @@ def test_the_stage_tells_each_state() -> None:
     assert 'type="range"' in stage.show(job, before=b"photo")
 
 
+def test_the_stage_tells_what_the_doctor_found() -> None:
+    job = Job(Order("paint", Path(), "x", (TINY,)), state="done", preview=b"jpeg", report=report(20))
+    assert "advice" not in stage.show(job)
+    job.findings = [
+        Finding("speckle", 2.0, "dots stand out all over", {"tv_weight": 20.0, "pooling": "average"}),
+        Finding("haze", 1.0, "a gray veil lies over the picture", {}),
+    ]
+    told = stage.show(job)
+    assert (
+        "Dots stand out all over: try Smoothing 20 and Pooling average. A gray veil lies over the picture.</p>" in told
+    )
+
+
 def test_a_sheet_fills_and_what_is_there_can_be_pressed() -> None:
     job = Job(Order("dial", Path(), "x"), state="working", laid=Laid([20, 40], [0.5, 1], 1.5), cells=[b"jpeg"])
     job.report, job.preview = dataclasses.replace(report(2, total=4), unit="picture", left=31.0), b"now"
@@ -329,6 +351,18 @@ def test_durations_are_words(seconds: float, words: str) -> None:
 # ------------------------------------------------------------------------------------------------------- the line
 
 
+def test_under_the_button_stands_how_long_it_will_take_or_that_nobody_knows(area: Area, line: Workshop) -> None:
+    def told(**changes: Any) -> str:
+        shown = area.fields.showing(PaintOptions().replace(**changes), painting.MATTERS)
+        return painting.forecast(area, None, "default", [update["value"] for update in shown])
+
+    assert "not known yet" in told()
+    line.rates[pace(PaintOptions())] = 1e-7
+    assert re.search(r"About \d+ s on this machine", told())
+    assert "% of the steps" in told(budget="1s")
+    assert "not known yet" in told(optimizer="lbfgs" if PaintOptions().optimizer == "adam" else "adam")
+
+
 def test_orders_wait_in_line_and_leave_it(line: Workshop, picture: Path) -> None:
     jobs = [line.submit(paint(picture)) for _ in range(5)]
     assert [line.place(job) for job in jobs] == [0, 1, 2, 3, 4]
@@ -362,9 +396,17 @@ def test_everyone_gets_their_own_picture_and_a_bad_one_costs_no_other(workshop: 
         found = images.read_recipe(file)
         assert found is not None
         assert (file.name, found["options"]["seed"], found["steps"]) == (f"name-{index}.png", index, 3)
-    assert workshop.rates["petit"] > 0
-    assert workshop.forecast(TINY, 1.0) == pytest.approx(workshop.rates["petit"] * 3 * 32**2)
-    assert workshop.forecast(TINY.replace(backbone="vgg19"), 1.0) is None
+    rate = workshop.rates[pace(TINY)]
+    assert rate > 0
+    assert workshop.forecast(TINY, 1.0) == pytest.approx(rate * 3 * 32**2)
+    for other in ({"backbone": "vgg19"}, {"style_loss": "sliced"}, {"optimizer": "adam"}):
+        assert workshop.forecast(TINY.replace(**other), 1.0) is None
+
+
+def test_the_doctor_looks_at_what_is_painted(workshop: Workshop, picture: Path) -> None:
+    job = wait(workshop.submit(paint(picture, TINY.replace(size=96, min_scale=96, first_steps=1))))
+    assert "under-stylized" in [finding.name for finding in job.findings]
+    assert "The picture is still the photo: try " in stage.show(job)
 
 
 def test_stopping_keeps_what_was_reached(workshop: Workshop, picture: Path) -> None:
@@ -375,6 +417,31 @@ def test_stopping_keeps_what_was_reached(workshop: Workshop, picture: Path) -> N
     found = images.read_recipe(job.files[0])
     assert found is not None
     assert 1 <= found["steps"] < 100_000
+
+
+def test_one_goes_on_from_the_step_at_which_one_stopped(workshop: Workshop, picture: Path) -> None:
+    first = wait(workshop.submit(paint(picture, ENDLESS)), "first report")
+    workshop.stop(first)
+    found = images.read_recipe(wait(first).files[0])
+    assert found is not None
+    reached = found["steps"]
+    assert max(first.kept) == reached
+    wanted = ENDLESS.replace(first_steps=reached + 2)
+    arguments = (first.order.folder / RUN, reached, history.changed(ENDLESS, wanted))
+    second = wait(workshop.submit(Order("branch", Path(), "result", arguments, planned=wanted)))
+    assert (second.state, second.error) == ("done", None)
+    assert len(second.history) == 3  # its first is the one that was reached
+    assert second.history[0] == first.history[reached - 1]
+
+
+@pytest.mark.parametrize("kept", [[12], [25], [25, 39], [25, 50, 60]])
+def test_the_slider_among_kept_steps_is_one_that_can_be_built(kept: list[int]) -> None:
+    job = Job(Order("paint", Path(), "x"), state="stopped", kept=dict.fromkeys(kept, b"jpeg"))
+    part, slider = history.offered(job)
+    assert part["visible"]
+    assert slider["visible"] == (len(kept) > 1)
+    given = {name: value for name, value in slider.items() if name != "__type__"}
+    assert within_a_loop(lambda: server.gr.Slider(**given)).value == max(kept)
 
 
 def test_one_can_go_back_to_a_kept_step_and_paint_on_otherwise(workshop: Workshop, picture: Path) -> None:
@@ -583,45 +650,114 @@ def area(line: Workshop) -> Area:
     return within_a_loop(build)
 
 
+def returns(area: Area, path: Path | str, *here: Path) -> dict[str, Any]:
+    """What "Open a painting" shows, by the place where it is shown."""
+    back = painting.reopened(area, str(path), [str(one) for one in here])
+    places = [
+        "stage",
+        "photo",
+        *("styles",) * 3,
+        *("weights",) * 3,
+        "section",
+        "where",
+        "laid",
+        "drawn",
+        "preset",
+        "story",
+    ]
+    assert len(back) == len(places) + len(area.fields.components)
+    found: dict[str, Any] = {"styles": [], "weights": [], "fields": back[len(places) :]}
+    for place, value in zip(places, back, strict=False):
+        if place in ("styles", "weights"):
+            found[place].append(value)
+        else:
+            found[place] = value
+    return found
+
+
 def test_settings_return_from_a_picture(area: Area, picture: Path) -> None:
     chosen = TINY.replace(colors="keep", style_layer_weights=(1.0, 0.5, 0.25, 0.2, 0.1), seed=7)
-    made = {
-        "options": chosen.as_dict(),
-        "preset": "default",
-        "inputs": {"content": {"name": "<b>a.jpg", "sha256": "0"}},
-    }
+    inputs = {"content": {"name": "<b>a.jpg", "sha256": "0"}, "style": recipe.fingerprint(painting.DEMO / "swirl.jpg")}
+    made = {"schema": 1, "verb": "paint", "options": chosen.as_dict(), "preset": "default", "inputs": inputs}
     images.save(images.load(picture), picture, recipe=made)
-    back = painting.reopened(area, str(picture))
-    assert "&lt;b&gt;a.jpg" in back[4]
-    answers = area.fields.answers([update["value"] for update in back[5:]])
+    back = returns(area, picture)
+    assert "painted from &lt;b&gt;a.jpg and swirl.jpg" in back["stage"]
+    assert "photo &lt;b&gt;a.jpg is not here: drop it again" in back["stage"]
+    assert back["photo"] is None
+    assert back["styles"] == [str(painting.DEMO / "swirl.jpg"), None, None]
+    answers = area.fields.answers([update["value"] for update in back["fields"]])
     assert painting.options_for().replace(**answers) == chosen
 
 
+@pytest.mark.parametrize("where", [painting.ONLY, painting.NOT])
+def test_styles_weights_and_mask_return_from_a_painting(
+    workshop: Workshop, area: Area, picture: Path, where: str
+) -> None:
+    swirl, woodcut = (str(painting.DEMO / f"{name}.jpg") for name in ("swirl", "woodcut"))
+    asked = painting.order(TINY, "default", str(picture), swirl, None, woodcut, 1.5, 1.0, 0.25, where, layer(True))
+    file = wait(workshop.submit(asked)).files[0]
+    back = returns(area, file, picture)
+    assert f"painted from {picture.name} and swirl.jpg and woodcut.jpg. Its settings are back.</p>" in back["stage"]
+    assert (back["photo"], back["styles"]) == (str(picture), [swirl, woodcut, None])
+    assert (back["weights"], back["where"]) == ([1.5, 0.25, 1.0], where)
+    again = painting.order(
+        TINY, "default", back["photo"], *back["styles"], *back["weights"], back["where"], back["drawn"]["value"]
+    )
+    before, after = (
+        np.asarray(Image.open(BytesIO(order.keywords["protect"] or order.arguments[1][0][2])).resize((48, 40))) > 127
+        for order in (asked, again)
+    )
+    assert (before == after).mean() > 0.97
+
+
+def test_small_copies_stand_in_for_pictures_that_are_not_here(workshop: Workshop, area: Area, picture: Path) -> None:
+    painted = impasto.paint(picture, painting.DEMO / "swirl.jpg", TINY)
+    file = impasto.embed(painted, {"content": picture}).save(picture.with_name("painted.png"))
+    back = returns(area, file)
+    assert Path(back["photo"]).name == "photo.webp"
+    assert images.load(back["photo"]).shape == images.load(picture).shape
+    assert "photo.png is a small copy" in back["stage"]
+    assert Path(back["photo"]).is_relative_to(area.workshop.folder)
+    assert painting.is_painting(str(file))
+    assert not painting.is_painting(str(picture))
+    assert not painting.is_painting(None)
+
+
 @pytest.mark.parametrize(
-    "recipe",
+    "made",
     [
         None, {}, {"options": 5}, {"options": {"size": "large"}}, {"options": {"start": "/etc/passwd"}},
-        {"options": {"size": 1e9}}, {"options": {"colors": ["keep"]}}, {"options": {"seed": None}},
+        {"options": {"size": 1e9}}, {"options": {"colors": ["keep"]}}, {"options": {"seed": None}}, {"verb": []},
+        {"verb": "texture"}, {"verb": "reconstruct"}, {"verb": "stylize"}, {"inputs": 5}, {"inputs": {"content": "x"}},
     ],
 )  # fmt: skip
-def test_a_strange_recipe_is_a_sentence(area: Area, picture: Path, recipe: Any) -> None:
-    images.save(images.load(picture), picture, recipe=recipe)
-    back = painting.reopened(area, str(picture))
-    assert 'role="alert"' in back[4]
-    assert "secret" not in back[4]
-    assert len(back) == 5 + len(area.fields.components)
+def test_a_strange_recipe_is_a_sentence(area: Area, picture: Path, made: Any) -> None:
+    made = {"schema": 1, "verb": "paint", "options": {}, **made} if made else made
+    images.save(images.load(picture), picture, recipe=made)
+    back = returns(area, picture)
+    assert 'role="alert"' in back["stage"]
+    assert "secret" not in back["stage"]
+    if made and made["verb"] in ("texture", "stylize"):
+        assert f"made by {made['verb']}, whose settings have no place here" in back["stage"]
 
 
 @pytest.mark.parametrize(
-    "recipe",
+    ("made", "said"),
     [
-        {"options": {}, "inputs": 5, "preset": []},
-        {"options": {"new": 1}, "inputs": {"content": "x", "style": {"sha256": []}}},
+        ({"preset": []}, "content without a name is not here"),
+        ({"options": {"new": 1}}, "does not know option &#x27;new&#x27;"),
+        ({"inputs": {"style": {"sha256": [], "weight": "x", "copy": "bm8="}}}, "style without a name is not here"),
+        ({"inputs": {"style": {"name": ["../x"], "bytes": {}}, "mask": {"shape": "left half"}}}, "draw it again"),
+        ({"inputs": {f"style-{number}": {} for number in range(2, 7)}}, "5 styles, and there is room for 3"),
     ],
 )
-def test_what_a_recipe_holds_besides_options_may_be_anything(area: Area, picture: Path, recipe: Any) -> None:
-    images.save(images.load(picture), picture, recipe=recipe)
-    assert "Settings returned" in painting.reopened(area, str(picture))[4]
+def test_what_a_recipe_holds_besides_options_may_be_anything(
+    area: Area, picture: Path, made: dict[str, Any], said: str
+) -> None:
+    images.save(images.load(picture), picture, recipe={"schema": 1, "verb": "paint", "options": {}, **made})
+    back = returns(area, picture)
+    assert "Settings returned" in back["stage"]
+    assert said.replace("content", "photo") in back["stage"]
 
 
 async def watched(area: Area, job: Job) -> str:
@@ -781,11 +917,11 @@ def test_the_page_is_made_of_what_is_here() -> None:
 
 @pytest.fixture(scope="module")
 def opened() -> Iterator[Callable[..., str]]:
-    """Opens a studio where nobody works; gives its address."""
+    """Opens a studio, where nobody works unless a workshop is given; gives its address."""
     closing: list[Callable[[], Any]] = []
 
-    def open_it(**access: str) -> str:
-        workshop = Workshop(workers=0)
+    def open_it(workshop: Workshop | None = None, **access: str) -> str:
+        workshop = workshop or Workshop(workers=0)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             page, address = within_a_loop(lambda: server.launch(workshop, port=None, **access))
@@ -797,9 +933,9 @@ def opened() -> Iterator[Callable[..., str]]:
         close()
 
 
-def ask(address: str, data: bytes | None = None) -> tuple[int, str]:
+def ask(address: str, data: bytes | None = None, **headers: str) -> tuple[int, str]:
     """(status, text) of an address."""
-    request = urllib.request.Request(address, data, {"Content-Type": "application/json"})
+    request = urllib.request.Request(address, data, {"Content-Type": "application/json", **headers})
     try:
         with urllib.request.urlopen(request, timeout=30) as answer:
             return answer.status, answer.read().decode(errors="replace")
@@ -831,6 +967,74 @@ def test_reading_files_of_the_machine_is_refused(opened: Callable[..., str]) -> 
 
 
 @pytest.mark.filterwarnings("ignore")
+def test_of_thirty_jobs_at_once_each_good_one_ends_with_its_own_picture(
+    opened: Callable[..., str], workshop: Workshop, picture: Path, tmp_path: Path
+) -> None:
+    (broken := picture.with_name("broken.png")).write_bytes(b"no picture")
+    client = Client(opened(workshop), verbose=False, download_files=tmp_path / "results", analytics_enabled=False)
+    good = {"size": 32, "min_scale": 32, "first_steps": 2}
+    bad = [{"size": 5}, {"sise": 64}, {"weights": "/etc/passwd"}]
+    jobs = []
+    for seed in range(30):
+        wrong = [None, "picture", "options"][seed % 3]
+        photo = handle_file(broken if wrong == "picture" else picture)
+        settings = {**good, "seed": seed, **(bad[seed % 9 // 3] if wrong == "options" else {})}
+        jobs.append(client.submit(photo, [handle_file(picture)], settings, api_name="/paint"))
+    for seed, job in enumerate(jobs):
+        if seed % 3 == 0:
+            assert recipe.read(job.result(60))["options"]["seed"] == seed
+        else:
+            with pytest.raises(AppError) as caught:
+                job.result(60)
+            assert str(caught.value)
+            assert "secret" not in str(caught.value)
+    assert wait(workshop.submit(paint(picture))).state == "done"
+
+
+ALONE = """
+import socket, sys
+from pathlib import Path
+import pytest
+from gradio_client import Client, handle_file
+from impasto import recipe
+from impasto.figures import DEMO
+from studio_load import opened
+process, address, _ = opened(Path(sys.argv[1]) / "log.txt")
+try:
+    client = Client(address, verbose=False, download_files=sys.argv[1])
+    options = {"size": 64, "min_scale": 64, "first_steps": 2}
+    painted = client.predict(
+        handle_file(DEMO / "valley.jpg"), [handle_file(DEMO / "swirl.jpg")], options, api_name="/paint"
+    )
+    assert recipe.read(painted)["steps"] == 2
+finally:
+    process.terminate()
+    process.wait(20)
+with pytest.raises(OSError):  # there is no way out
+    socket.create_connection(("192.0.2.1", 80), 2)
+print("painted alone")
+"""
+APART = ["unshare", "--map-root-user", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"]
+
+
+def can_be_alone() -> bool:
+    """Whether a program may have a network of its own here, of loopback alone."""
+    return shutil.which("unshare") is not None and subprocess.run([*APART, "true"], capture_output=True).returncode == 0
+
+
+@pytest.mark.skipif(not can_be_alone(), reason="needs unshare and ip, and leave to use them")
+def test_where_there_is_no_network_at_all_it_paints(tmp_path: Path) -> None:
+    program = [sys.executable, "-W", "ignore", "-c", ALONE, str(tmp_path)]
+    tests = Path(__file__).parent
+    paths = os.pathsep.join([str(tests), str(tests.parent), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [*APART, *program], env={**os.environ, "PYTHONPATH": paths}, cwd=tmp_path, capture_output=True, text=True,
+        timeout=120,
+    )  # fmt: skip
+    assert done.stdout.endswith("painted alone\n"), done.stderr
+
+
+@pytest.mark.filterwarnings("ignore")
 def test_with_a_user_strangers_get_nothing(opened: Callable[..., str]) -> None:
     address = opened(user="me", password="a secret")
     for door in ("config", "gradio_api/info", "gradio_api/file=/etc/passwd"):
@@ -840,3 +1044,15 @@ def test_with_a_user_strangers_get_nothing(opened: Callable[..., str]) -> None:
     _, told = ask(address)
     assert "valley" not in told
     assert '"components":[]' in told
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_without_a_user_only_this_machine_s_own_names_are_answered(opened: Callable[..., str]) -> None:
+    address = opened()
+    port = address.rstrip("/").rsplit(":", 1)[1]
+    for host in ("localhost", f"localhost:{port}", f"127.0.0.1:{port}", f"[::1]:{port}"):
+        assert ask(address, Host=host)[0] == 200, host
+    for host in ("evil.example", f"evil.example:{port}", "localhost.evil.example", "127.0.0.1.evil.example", ""):
+        for door in ("", "config", "gradio_api/info"):
+            assert ask(f"{address}{door}", Host=host)[0] == 400, host
+    assert ask(opened(user="me", password="a secret"), Host="studio.example")[0] == 200  # behind a proxy, say

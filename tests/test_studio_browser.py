@@ -224,6 +224,64 @@ def test_a_mask_is_drawn_with_the_mouse(open_page: Any, tmp_path: Path) -> None:
     assert changed[:8].max() < 0.02  # far from the stroke the photo stays
     assert changed[changed.shape[0] // 2].max() > 0.05
 
+    fresh = open_page()
+    upload(fresh, "Photo", tmp_path / "masked.png")
+    press(fresh, "impasto painted this photo: use its settings")
+    fresh.get_by_text("Its settings are back").wait_for()
+    assert fresh.get_by_label("Only where I draw").is_checked()
+    fresh.locator(".editor canvas").first.wait_for()
+    fresh.wait_for_timeout(1500)
+    fresh.screenshot(path=SHOTS / "mask-back.png")
+    press(fresh, "Paint")
+    stage(fresh, "ended").wait_for()
+    with fresh.expect_download() as download:
+        fresh.locator(".download").locator("visible=true").first.click()
+    download.value.save_as(tmp_path / "again.png")
+    assert (images.load(tmp_path / "again.png") - painted).abs().mean() < 0.02
+
+
+def test_one_draws_on_the_photo_that_is_there(open_page: Any) -> None:
+    page = open_page()
+    page.get_by_text("More styles, and where they go").click()
+    page.get_by_label("Only where I draw").check()
+    editor = page.locator(".editor canvas").first
+    editor.wait_for()
+    page.get_by_label("Remove Image").locator("visible=true").first.click()
+    editor.wait_for(state="hidden")
+    upload(page, "Photo", DEMO / "fauve.jpg")
+    editor.wait_for()
+
+
+DROP = """(place, [name, type, bytes]) => {
+  const dataTransfer = new DataTransfer();
+  dataTransfer.items.add(new File([new Uint8Array(bytes)], name, { type }));
+  const target = place.querySelector("img") ?? place.querySelector("button");
+  for (const event of ["dragenter", "dragover", "drop"])
+    target.dispatchEvent(new DragEvent(event, { bubbles: true, cancelable: true, dataTransfer }));
+}"""
+
+
+@pytest.mark.parametrize("look", ["light", "dark"])
+def test_what_is_dropped_and_no_picture_or_too_large_is_a_sentence(open_page: Any, look: str) -> None:
+    page = open_page(look)
+    place = page.locator(".place").locator("visible=true").first
+    before = place.locator("img").get_attribute("src")
+    border = "one => getComputedStyle(one).borderColor"
+    calm = place.evaluate(border)
+    place.evaluate(DROP, ["letter.txt", "text/plain", 20])
+    said = place.get_by_role("alert")
+    said.wait_for()
+    assert said.inner_text() == "letter.txt is no picture. Give a PNG, JPEG, WebP or TIFF."
+    page.screenshot(path=SHOTS / f"dropped-{look}.png")
+    assert place.locator("img").get_attribute("src") == before  # what was there stays
+    assert place.evaluate(border) == calm
+    place.evaluate(DROP, ["large.png", "image/png", 48 * 2**20 + 1])
+    said.get_by_text("large.png has more than 48 MB").wait_for()
+    assert place.locator("img").get_attribute("src") == before
+    place.evaluate(DROP, ["small.png", "image/png", 20])
+    page.locator(".place img[src$='small.png']").wait_for(state="attached")
+    assert said.count() == 0
+
 
 def test_what_is_no_picture_is_a_sentence_and_costs_nothing(open_page: Any, tmp_path: Path) -> None:
     page = open_page()

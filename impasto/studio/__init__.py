@@ -10,6 +10,7 @@
     fields     a form as Gradio's components
     easel      what the tabs share that optimise a picture
     pictures   places to put a picture, and those that come with the package
+    returning  what comes back from a picture that impasto painted
     history    going back to a kept step of a painting
     painting, dialing, instant, single, videos, teaching, shelf
                the tabs: Paint; Dial; Stylize; Texture and Reconstruct; Video; Train; Gallery

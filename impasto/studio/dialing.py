@@ -17,7 +17,7 @@ from impasto.studio.easel import Area, Verb, buttons, name_of
 from impasto.studio.fields import AT_ONCE
 from impasto.studio.limits import check_picture
 from impasto.studio.messages import Order
-from impasto.studio.painting import PaintForm
+from impasto.studio.painting import EVERYWHERE, PaintForm
 from impasto.studio.pictures import chosen_style, shipped_styles, upload
 from impasto.studio.workshop import Workshop
 
@@ -115,15 +115,15 @@ def dial_tab(
         def carried(ticket: Any, colors: str, *pictures: str | None) -> list[Any]:
             job = workshop.find(ticket)
             if job is None or job.order.around is None:
-                return [gr.skip()] * (3 + len(form.area.fields.of(names)))
+                return [gr.skip()] * (4 + len(form.area.fields.of(names)))
             workshop.stop(job)
             options = options_for(strength=job.order.around[0], style_scale=job.order.around[1], colors=colors)
-            return [gr.Tabs(selected="Paint"), *pictures, *form.area.fields.showing(options, names)]
+            return [gr.Tabs(selected="Paint"), *pictures, EVERYWHERE, *form.area.fields.showing(options, names)]
 
         large.click(
             carried,
             [area.ticket, area.fields.made["colors"], photo, style],
-            [tabs, form.photo, form.style, *form.area.fields.of(names)],
+            [tabs, form.photo, form.style, form.where, *form.area.fields.of(names)],
             **AT_ONCE,
         )
 

@@ -114,7 +114,7 @@ def control(declared: Field[Any], default: Any, labels: Mapping[str, str] = LABE
         choices = layer_names()
     return Control(
         name,
-        labels.get(name, name.replace("_", " ").capitalize()),
+        label_of(name, labels),
         for_the_page(declared.metadata["help"]),
         kind,
         default,
@@ -126,6 +126,11 @@ def control(declared: Field[Any], default: Any, labels: Mapping[str, str] = LABE
         whole=typing.get_args(kinds[0])[:1] == (int,),
         otherwise=otherwise(declared),
     )
+
+
+def label_of(name: str, labels: Mapping[str, str] = LABELS) -> str:
+    """An option as the page calls it."""
+    return labels.get(name, name.replace("_", " ").capitalize())
 
 
 def otherwise(declared: Field[Any]) -> tuple[Any, str] | None:

@@ -28,13 +28,6 @@ def going_back(area: Area) -> Callable[[], None]:
             )
         on = gr.Button("Paint on from this step with the options as they are now")
 
-    def offered(ticket: Any) -> list[Any]:
-        """The steps of the job that has just ended."""
-        job = area.workshop.find(ticket)
-        if job is None or not job.ended or not job.kept:
-            return [gr.update(visible=False), gr.skip()]
-        return [gr.update(visible=True), gr.update(minimum=min(job.kept), maximum=max(job.kept), value=max(job.kept))]
-
     def shown(ticket: Any, step: float) -> Any:
         """The painting as it stood then."""
         job = area.workshop.find(ticket)
@@ -56,11 +49,22 @@ def going_back(area: Area) -> Callable[[], None]:
 
     def connect() -> None:
         gr.on([area.begin.click, on.click], lambda: gr.update(visible=False), None, part, **AT_ONCE)
-        area.download.change(offered, area.ticket, [part, at], **AT_ONCE)
+        area.download.change(lambda ticket: offered(area.workshop.find(ticket)), area.ticket, [part, at], **AT_ONCE)
         at.input(shown, [area.ticket, at], area.stage, **AT_ONCE)
         area.on(on.click, order, [area.ticket, at, more, *area.fields.components])
 
     return connect
+
+
+def offered(job: Job | None) -> list[Any]:
+    """The part under the stage for the job that has just ended, and the slider among its kept steps: one needs none."""
+    if job is None or not job.ended or not job.kept:
+        return [gr.update(visible=False), gr.skip()]
+    first, last = min(job.kept), max(job.kept)
+    return [
+        gr.update(visible=True),
+        gr.update(minimum=first if first < last else 0, maximum=last, value=last, visible=first < last),
+    ]
 
 
 def nearest(job: Job, step: float) -> int:

@@ -67,6 +67,11 @@ def too_many_pixels(what: str) -> InputError:
     return InputError(f"The {what} has more than {UPLOAD_PIXELS // 10**6} million pixels. Reduce it first.")
 
 
+def plain_name(text: str) -> str:
+    """A text as part of a file's name."""
+    return re.sub(r"[^\w-]+", "-", text).strip("-")[:60]
+
+
 def check_size(size: int) -> None:
     """Raises OptionError beyond the studio's limit."""
     if size > SIZE:

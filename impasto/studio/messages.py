@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from impasto.doctor import Finding
 from impasto.options import PaintOptions
 
 
@@ -97,12 +98,17 @@ class Fetching:
 
 @dataclass(frozen=True)
 class Finished:
-    """The order is done, or was stopped: files of the result, its preview, or what went wrong."""
+    """The order is done, or was stopped: files of the result, its preview, or what went wrong.
+
+    kept: the step reached, where one can go on from it. findings: the artefact doctor's.
+    """
 
     files: tuple[Path, ...] = ()
     preview: bytes | None = None
     error: str | None = None
     stopped: bool = False
+    kept: int | None = None
+    findings: Sequence[Finding] = ()
 
 
 def found_paths(values: Any) -> list[Path]:

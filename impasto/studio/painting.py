@@ -1,6 +1,5 @@
 """The Paint tab: a photo, up to three styles, a mask drawn on the photo, and the options of painting."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
@@ -10,21 +9,21 @@ from typing import Any
 import gradio as gr
 from PIL import Image
 
-from impasto import images
+from impasto import images, recipe
 from impasto.errors import ImpastoError, InputError
 from impasto.figures import DEMO
 from impasto.forecast import fit_budget
 from impasto.options import PaintOptions
-from impasto.presets import PRESETS, options_for
+from impasto.presets import options_for
 from impasto.studio import stage
 from impasto.studio.easel import Area, Verb, name_of
 from impasto.studio.fields import AT_ONCE
-from impasto.studio.forms import bundle, controls
 from impasto.studio.history import going_back
 from impasto.studio.limits import check_picture, sentence
 from impasto.studio.messages import Order
-from impasto.studio.pictures import chosen_style, found_again, shipped_styles, upload
-from impasto.studio.workshop import Workshop, evaluated_pixels
+from impasto.studio.pictures import chosen_style, shipped_styles, upload
+from impasto.studio.returning import is_painting, returned
+from impasto.studio.workshop import PACE, Workshop, evaluated_pixels
 
 PAINT = Verb(
     "paint", "Paint", options_for,
@@ -34,8 +33,9 @@ PAINT = Verb(
 )  # fmt: skip
 SLOTS = 3  # styles
 EVERYWHERE, ONLY, NOT = "Everywhere", "Only where I draw", "Not where I draw"
+BRUSH = "#cf5a35"
 EDITOR = 640  # pixels of the photo that one draws on
-MATTERS = ("size", "steps", "first_steps", "min_scale", "scale_factor", "backbone", "budget")  # for the time it takes
+MATTERS = ("size", "steps", "first_steps", "min_scale", "scale_factor", "budget", *PACE)  # for the time it takes
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,7 @@ class PaintForm:
     area: Area
     photo: gr.Image
     style: gr.Image
+    where: gr.Radio
 
 
 def paint_tab(workshop: Workshop, tickets: gr.BrowserState, page: gr.Blocks, tab: gr.Tab) -> PaintForm:
@@ -55,13 +56,14 @@ def paint_tab(workshop: Workshop, tickets: gr.BrowserState, page: gr.Blocks, tab
             with gr.Row(elem_classes="pictures"):
                 photo = upload("Photo", DEMO / "valley.jpg")
                 style = upload("Style", DEMO / "swirl.jpg")
+            again = gr.Button("impasto painted this photo: use its settings", visible=False, size="sm")
             thumbnails = shipped_styles()
-            with gr.Accordion("More styles, and where they go", open=False, elem_classes="section"):
+            with gr.Accordion("More styles, and where they go", open=False, elem_classes="section") as more:
                 further, weights = further_styles()
                 where = gr.Radio([EVERYWHERE, ONLY, NOT], value=EVERYWHERE, label="Where to paint")
                 drawn = gr.ImageEditor(
                     label="Draw on the photo", type="pil", visible=False, sources=(), transforms=(), layers=False,
-                    brush=gr.Brush(default_size=36, colors=["#cf5a35"], color_mode="fixed"), buttons=[],
+                    brush=gr.Brush(default_size=36, colors=[BRUSH], color_mode="fixed"), buttons=[],
                     canvas_size=(EDITOR, EDITOR), elem_classes="editor",
                 )  # fmt: skip
             area.form()
@@ -72,16 +74,32 @@ def paint_tab(workshop: Workshop, tickets: gr.BrowserState, page: gr.Blocks, tab
             area.show()
             back = going_back(area)
 
+    laid = gr.State(None)  # a mask that came back with the settings
+
     area.connect([photo, style, *further, *weights, where, drawn], order, page)
     back()
     thumbnails.select(chosen_style, None, style, **AT_ONCE)
-    gr.on([where.change, photo.change], canvas, [where, photo], drawn, **AT_ONCE)
-    opened.upload(
-        lambda path: reopened(area, path),
-        opened,
-        [photo, style, area.preset, area.story, area.stage, *area.fields.components],
-        **AT_ONCE,
-    )
+    gr.on([where.change, photo.change], canvas, [where, photo, laid], drawn, **AT_ONCE)
+    photo.change(lambda path: gr.update(visible=is_painting(path)), photo, again, **AT_ONCE)
+    pictures = [photo, style, *further]
+    for event, place in ((opened.upload, opened), (again.click, photo)):
+        event(
+            lambda path, *here: reopened(area, path, here),
+            [place, *pictures],
+            [
+                area.stage,
+                *pictures,
+                *weights,
+                more,
+                where,
+                laid,
+                drawn,
+                area.preset,
+                area.story,
+                *area.fields.components,
+            ],
+            **AT_ONCE,
+        )
     telling = area.fields.of(MATTERS)
     gr.on(
         [page.load, photo.change, *(field.change for field in telling)],  # type: ignore[attr-defined]
@@ -90,7 +108,7 @@ def paint_tab(workshop: Workshop, tickets: gr.BrowserState, page: gr.Blocks, tab
         area.forecast,
         **AT_ONCE,
     )
-    return PaintForm(area, photo, style)
+    return PaintForm(area, photo, style, where)
 
 
 def further_styles() -> tuple[list[gr.Image], list[gr.Number]]:
@@ -105,16 +123,23 @@ def further_styles() -> tuple[list[gr.Image], list[gr.Number]]:
     return further, weights
 
 
-def canvas(where: str, photo: str | None) -> Any:
-    """What one draws on: the photo, in small."""
+def canvas(where: str, photo: str | None, laid: tuple[str, bytes] | None = None) -> Any:
+    """What one draws on: the photo, in small. laid: the SHA-256 of a photo, and a mask that was drawn there before."""
     if where == EVERYWHERE or not photo:
         return gr.update(visible=False, value=None)
     try:
         picture = images.load_picture(check_picture(photo, "photo"))
+        picture.thumbnail((EDITOR, EDITOR))
+        known = laid is not None and recipe.fingerprint(photo)["sha256"] == laid[0]
+        drawn = images.load_picture(laid[1]).convert("L").resize(picture.size) if laid and known else None
     except ImpastoError:
         return gr.update(visible=False, value=None)
-    picture.thumbnail((EDITOR, EDITOR))
-    return gr.update(visible=True, value=picture)
+    if drawn is None:
+        return gr.update(visible=True, value=picture)
+    layer = Image.new("RGBA", picture.size, BRUSH)
+    layer.putalpha(drawn)
+    shown = Image.alpha_composite(picture.convert("RGBA"), layer)
+    return gr.update(visible=True, value={"background": picture, "layers": [layer], "composite": shown})
 
 
 def order(options: PaintOptions, preset: str, photo: str | None, *rest: Any) -> Order:
@@ -146,7 +171,7 @@ def mask_of(drawn: Any) -> bytes:
 
 
 def forecast(area: Area, photo: str | None, preset: str, values: Sequence[Any]) -> str:
-    """How long it will take, and what is left out for that, in words; nothing where nobody knows."""
+    """How long it will take, and what is left out for that, in words; nothing where an option is wrong."""
     try:
         options = options_for(preset).replace(**area.fields.answers(values, MATTERS))
         width, height = Image.open(photo).size if photo else (4, 3)
@@ -154,38 +179,27 @@ def forecast(area: Area, photo: str | None, preset: str, values: Sequence[Any]) 
     except (ImpastoError, OSError, TypeError, ValueError):
         return ""
     if seconds is None:
-        return ""
+        return "<p>How long this takes is not known yet: the first painting with these options tells.</p>"
     fitted = fit_budget(options, seconds)
     share = evaluated_pixels(fitted) / evaluated_pixels(options)
     words = f"About {stage.duration(max(1, seconds * share))} on this machine"
     return f"<p>{words}{'' if fitted == options else f', with {100 * share:.0f} % of the steps'}</p>"
 
 
-def reopened(area: Area, path: str) -> list[Any]:
-    """Photo, style, preset and fields as the recipe inside a picture has them; what is not here stays as it is."""
-    nothing: list[Any] = [gr.skip()] * (5 + len(area.fields.components))
+def reopened(area: Area, path: str, here: Sequence[str | None]) -> list[Any]:
+    """The form as the recipe inside a picture has it; on the stage, what is missing. here: the pictures on the page."""
     try:
-        found = images.read_recipe(check_picture(path, "picture"))
-        if found is None or not isinstance(found.get("options"), dict):
-            raise InputError(
-                f"{Path(path).name} carries no settings: impasto did not paint it, or an editor removed them."
-            )
-        names = controls(PaintOptions())
-        given = {name: value for name, value in found["options"].items() if name in names}
-        options = bundle(PaintOptions, given)
+        back = returned(path, SLOTS, here, area.workshop.folder)
     except ImpastoError as error:
-        nothing[4] = stage.trouble(sentence(error, [path]))
-        return nothing
-    preset = found.get("preset") if found.get("preset") in list(PRESETS) else "default"
-    inputs = found.get("inputs")
-    inputs = inputs if isinstance(inputs, dict) else {}
-    pictures = [found_again(inputs.get(role)) or gr.skip() for role in ("content", "style")]
-    said = f"{Path(path).name} was painted {described(inputs)}. Its settings are back."
-    return [*pictures, preset, area.told(str(preset)), stage.empty("Settings returned", said),
-            *area.fields.showing(options)]  # fmt: skip
-
-
-def described(inputs: Any) -> str:
-    """From which pictures."""
-    names = [json.dumps(entry.get("name"))[1:-1][:60] for entry in inputs.values() if isinstance(entry, dict)]
-    return f"from {' and '.join(names)}" if names else "by impasto"
+        rest = 2 * SLOTS + 7 + len(area.fields.components)
+        return [stage.trouble(sentence(error, [path])), *[gr.skip()] * rest]
+    empty: list[tuple[str | None, float]] = [(None, 1.0)] * SLOTS
+    styles, weights = zip(*[*back.styles, *empty][:SLOTS], strict=True)
+    where = EVERYWHERE if back.mask is None else NOT if back.protects else ONLY
+    laid = (recipe.fingerprint(back.photo)["sha256"], back.mask) if back.photo and back.mask else None
+    section = gr.update(open=len(back.styles) > 1 or where != EVERYWHERE)
+    return [
+        stage.empty("Settings returned", back.said),
+        *(back.photo, *styles, *weights, section, where, laid, canvas(where, back.photo, laid)),
+        *(back.preset, area.told(back.preset), *area.fields.showing(back.options)),
+    ]

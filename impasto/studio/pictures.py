@@ -1,12 +1,40 @@
 """Pictures on the page: places to put one, and those that come with the package."""
 
 from pathlib import Path
-from typing import Any
 
 import gradio as gr
 
-from impasto import recipe
 from impasto.figures import DEMO, STYLES
+from impasto.studio.limits import UPLOAD_BYTES
+
+# What is dropped on a picture and is none would clear its place without a word; Gradio's own words are of MIME types
+REFUSING = """
+const wrong = (file) =>
+  !file.type.startsWith("image/") ? "is no picture. Give a PNG, JPEG, WebP or TIFF."
+  : file.size > LIMIT ? "has more than MEGABYTES MB. Save it smaller, as a JPEG say." : null;
+const refuse = (event) => {
+  const place = event.target.closest?.(".place"), file = (event.dataTransfer ?? event.target).files?.[0];
+  if (!place || !file) return;
+  place.querySelector(".refused")?.remove();
+  if (!wrong(file)) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  const said = Object.assign(document.createElement("p"), { className: "refused", role: "alert" });
+  said.textContent = `${file.name} ${wrong(file)}`;
+  place.append(said);
+  setTimeout(() => said.remove(), 8000);
+};
+const pass = (event) => {  // the place would light up, and stay so
+  const dragged = event.dataTransfer?.items?.[0];
+  if (!event.target.closest?.(".place") || dragged?.kind !== "file" || dragged.type.startsWith("image/")) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+};
+document.addEventListener("dragenter", pass, true);
+document.addEventListener("dragover", pass, true);
+document.addEventListener("drop", refuse, true);
+document.addEventListener("change", refuse, true);
+""".replace("LIMIT", str(UPLOAD_BYTES)).replace("MEGABYTES", str(UPLOAD_BYTES // 2**20))
 
 
 def upload(label: str, path: Path | None = None, height: int = 190) -> gr.Image:
@@ -16,7 +44,7 @@ def upload(label: str, path: Path | None = None, height: int = 190) -> gr.Image:
     """
     place = gr.Image(
         None if path is None else str(path), label=label, type="filepath", image_mode=None, buttons=[], height=height,
-        min_width=120, placeholder="Drop, paste or click",
+        min_width=120, placeholder="Drop, paste or click", elem_classes="place",
     )  # fmt: skip
     place.preprocess = lambda payload: None if payload is None else payload.path  # type: ignore[method-assign]
     return place
@@ -34,11 +62,3 @@ def shipped_styles() -> gr.Gallery:
 def chosen_style(event: gr.SelectData) -> str:
     """The file of the thumbnail that was clicked."""
     return str(DEMO / f"{STYLES[event.index]}.jpg")
-
-
-def found_again(entry: Any) -> str | None:
-    """The shipped picture of a recipe's fingerprint, if it is one."""
-    wanted = entry.get("sha256") if isinstance(entry, dict) else None
-    return next(
-        (str(path) for path in sorted(DEMO.glob("*.jpg")) if recipe.fingerprint(path)["sha256"] == wanted), None
-    )

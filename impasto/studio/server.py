@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from impasto import machine
 from impasto.errors import OptionError
@@ -17,6 +19,7 @@ from impasto.studio.dialing import dial_tab
 from impasto.studio.instant import stylize_tab
 from impasto.studio.limits import UPLOAD_BYTES
 from impasto.studio.painting import paint_tab
+from impasto.studio.pictures import REFUSING
 from impasto.studio.service import serve
 from impasto.studio.shelf import gallery_tab
 from impasto.studio.single import reconstruct_tab, texture_tab
@@ -25,6 +28,7 @@ from impasto.studio.videos import video_tab
 from impasto.studio.workshop import Workshop
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+OWN = Middleware(TrustedHostMiddleware, allowed_hosts=[*LOOPBACK, "[::1]"], www_redirect=False)
 TITLE = "impasto studio"
 
 # What is on the page: a tab's name and what builds it
@@ -49,7 +53,7 @@ def page(workshop: Workshop) -> gr.Blocks:
     """The whole page."""
     with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=(3600, 86400)) as blocks:
         tickets = gr.BrowserState([], storage_key="impasto-tickets", secret=secrets.token_hex(16))
-        gr.HTML(HEADER, elem_classes="head-place")
+        gr.HTML(HEADER, elem_classes="head-place", js_on_load=REFUSING)
         built = {}
         with gr.Tabs(elem_classes="tabs") as tabs:
             for name, build in TABS.items():
@@ -84,6 +88,8 @@ def launch(
 ) -> tuple[gr.Blocks, str]:
     """Open the page; returns it and its address. The server runs in threads of its own. Raises OptionError."""
     check_access(host, user, password)
+    # Without a password a page of somebody else's, whose name was made to lead here, could ask in its visitor's browser
+    middleware = [] if user else [OWN]
     os.environ["GRADIO_TEMP_DIR"] = str(workshop.folder / "uploads")
     machine.keep_freed_memory()
     blocks = page(workshop)
@@ -91,6 +97,7 @@ def launch(
         _, address, _ = blocks.launch(
             server_name=host,
             server_port=port,
+            app_kwargs={"middleware": middleware},
             auth=(user, password) if user and password else None,
             prevent_thread_lock=True,
             quiet=True,

@@ -8,6 +8,8 @@ import math
 from base64 import b64encode
 from collections.abc import Sequence
 
+from impasto.doctor import Finding
+from impasto.studio.forms import label_of
 from impasto.studio.messages import Laid, Report
 from impasto.studio.workshop import Job
 
@@ -49,7 +51,7 @@ def result(job: Job, before: bytes | None) -> str:
             f"stopped at step {report.index} of {report.total}" if job.state != "done" else f"{report.index} steps"
         )
         facts = [pixels(report), reached, duration(report.seconds)]
-    return frame("ended", words + picture + line(facts, curve(job.history)))
+    return frame("ended", words + picture + line(facts, curve(job.history)) + advice(job.findings))
 
 
 def sheet(job: Job, laid: Laid) -> str:
@@ -136,6 +138,18 @@ def compare(before: bytes, after: bytes) -> str:
         "oninput=\"this.parentElement.style.setProperty('--at', this.value + '%')\">"
         '<span class="handle" aria-hidden="true"></span></div>'
     )
+
+
+def advice(findings: Sequence[Finding]) -> str:
+    """What the artefact doctor found, and what mends it, a sentence each; nothing where all is well."""
+    told = []
+    for finding in findings:
+        tries = " and ".join(
+            f"{label_of(name)} {value:g}" if isinstance(value, float) else f"{label_of(name)} {value}"
+            for name, value in finding.remedy.items()
+        )
+        told.append(f"{finding.sentence[:1].upper()}{finding.sentence[1:]}{f': try {tries}' if tries else ''}.")
+    return f'<p class="advice">{" ".join(html.escape(one) for one in told)}</p>' if told else ""
 
 
 def left(job: Job) -> str:

@@ -1,6 +1,5 @@
 """The Train tab: paintings and photographs become a network that paints in that style at once, in the Stylize tab."""
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +13,7 @@ from impasto.options import TrainOptions
 from impasto.presets import TRAINING, training_options
 from impasto.studio.easel import Area, Verb, name_of
 from impasto.studio.fields import AT_ONCE
-from impasto.studio.limits import check_photos, check_picture
+from impasto.studio.limits import check_photos, check_picture, plain_name
 from impasto.studio.messages import Order
 from impasto.studio.pictures import chosen_style, shipped_styles, upload
 from impasto.studio.workshop import Job, Workshop
@@ -84,8 +83,9 @@ def train_order(
 ) -> Order:
     """What the worker is to do. Raises InputError."""
     paintings = [check_picture(path, "painting") for path in (style, *(further or ()))]
-    called = re.sub(r"[^\w-]+", "-", name or "").strip("-")[:60]
-    return Order("train", Path(), called or name_of(*paintings), (paintings, check_photos(photos), options))
+    return Order(
+        "train", Path(), plain_name(name or "") or name_of(*paintings), (paintings, check_photos(photos), options)
+    )
 
 
 def train_on(job: Job | None, steps: float) -> Order:

@@ -20,10 +20,12 @@ from typing import Any
 from PIL import Image
 
 from impasto import choosing, figures, images, machine, runs, scene, sheets
+from impasto.doctor import findings_of
 from impasto.errors import ImpastoError
 from impasto.film.filming import video
+from impasto.ingredients import embed
 from impasto.options import PaintOptions
-from impasto.painting import Painting, PaintStep, paint_steps
+from impasto.painting import Painting, PaintStep, State, paint_steps
 from impasto.runs import KEPT_EVERY
 from impasto.studio.limits import sentence
 from impasto.studio.messages import Fetching, Finished, Laid, Order, Painted, Ready, Report, Settled
@@ -54,6 +56,8 @@ class Easel:
     def __init__(self, order: Order, send: Callable[[Any], None]) -> None:
         self.order, self.send = order, send
         self.latest: Painting | None = None
+        self.standing: tuple[int, State] | None = None  # the last step, and what goes on from there
+        self.drawn: Mapping[str, images.ImageSource] = {}  # masks, which are nowhere else: the result's recipe has them
         self.files: tuple[Path, ...] = ()  # of the result, where they are written on the way
         self.stopped = threading.Event()
         self.ended = threading.Event()
@@ -64,7 +68,7 @@ class Easel:
         """Show a step of the painting, which is kept. Raises Stopped where somebody has asked for that."""
         if self.latest is None:
             self.settle(step.painting.recipe["options"])
-        self.latest = step.painting
+        self.latest, self.standing = step.painting, (step.index, runs.to_branch_from(step))
         self.report(step, step.index, step.total, "step")
 
     def settle(self, settings: Mapping[str, Any]) -> None:
@@ -110,14 +114,26 @@ class Easel:
             if self.ended.is_set():
                 return
             preview = None if self.latest is None else jpeg(self.latest.picture, quality=92)
-            self.send(Finished(self.written(), preview, stopped=self.stopped.is_set()))
+            findings = [] if self.latest is None else findings_of(self.latest.recipe)
+            self.send(Finished(self.written(), preview, None, self.stopped.is_set(), self.kept(), findings))
             self.ended.set()
 
     def written(self) -> tuple[Path, ...]:
         """The result's files, as far as there is a result."""
         if self.latest is not None:
-            return (self.latest.save(self.order.folder / f"{self.order.name}.png"),)
+            return (embed(self.latest, self.drawn).save(self.order.folder / f"{self.order.name}.png"),)
         return tuple(file for file in self.files if file.exists())
+
+    def kept(self) -> int | None:
+        """The number of the step that was reached, kept like every 25th, so that one can go on from there."""
+        run = self.order.folder / RUN
+        if self.standing is None or not run.is_dir():
+            return None
+        index, state = self.standing
+        place = runs.kept_path(run, index)
+        if not place.exists():
+            runs.write_state(state, place)
+        return index
 
     def fail(self, error: BaseException) -> None:
         """Say what went wrong; what was reached before is kept."""
@@ -153,6 +169,7 @@ def paint(order: Order, easel: Easel) -> None:
     """A painting whose steps are kept, so that one can go back to them."""
     content, styles, _ = order.arguments
     sources = scene.sources(content, scene.list_styles(styles), order.keywords.get("protect"))
+    easel.drawn = masks_among(sources)
     steps = paint_steps(*order.arguments, on_download=easel.download, **order.keywords)
     easel.follow(runs.keep(steps, order.folder / RUN, sources))
 
@@ -161,7 +178,13 @@ def paint_on(order: Order, easel: Easel) -> None:
     """From a kept step of another order on, with some options changed; its steps are kept, too."""
     run, at, changes = order.arguments
     repeat, state = runs.branch(run, at, **changes)
+    easel.drawn = masks_among(repeat.sources)
     easel.follow(runs.keep(repeat.steps(easel.download, state), order.folder / RUN, repeat.sources))
+
+
+def masks_among(sources: Mapping[str, images.ImageSource]) -> dict[str, images.ImageSource]:
+    """The masks, by role."""
+    return {role: source for role, source in sources.items() if role.startswith(scene.PLACES)}
 
 
 def stylize(order: Order, easel: Easel) -> None:

@@ -12,12 +12,14 @@ import tempfile
 import threading
 import time
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Literal
 
 from impasto import scales
+from impasto.doctor import Finding
 from impasto.errors import ImpastoError
 from impasto.options import PaintOptions
 from impasto.runs import KEPT_EVERY
@@ -27,6 +29,16 @@ from impasto.studio.worker import serve
 
 State = Literal["waiting", "working", "done", "stopped", "failed"]
 ENDED = ("done", "stopped", "failed")
+PACE = (
+    "backbone",
+    "precision",
+    "style_loss",
+    "style_layers",
+    "content_layers",
+    "optimizer",
+    "parametrization",
+    "history",
+)
 
 log = logging.getLogger("impasto.studio")
 
@@ -53,6 +65,7 @@ class Job:
     cells: list[bytes] = field(default_factory=list)  # of it, as far as they are painted
     files: tuple[Path, ...] = ()
     error: str | None = None
+    findings: Sequence[Finding] = ()  # the artefact doctor's
     keep: bool = False  # go on when nobody watches
     left_for: "Job | None" = None  # what is on the stage in its place now
     changes: int = 0  # grows whenever something here changes
@@ -94,6 +107,11 @@ def evaluated_pixels(options: PaintOptions) -> float:
     return float(sum(scale.size**2 * scale.steps for scale in scales.plan(options)))
 
 
+def pace(options: PaintOptions) -> tuple[Any, ...]:
+    """The options that say how long an evaluation of a pixel takes; sizes and steps are counted apart."""
+    return tuple(getattr(options, name) for name in PACE)
+
+
 class Workshop:
     """Takes orders and has them carried out. folder: where results go; it is removed in the end."""
 
@@ -104,7 +122,7 @@ class Workshop:
         self.line: deque[Job] = deque()
         self.changed = threading.Condition()
         self.closed = False
-        self.rates: dict[str, float] = {}  # backbone -> seconds for an evaluation of a pixel
+        self.rates: dict[tuple[Any, ...], float] = {}  # by `pace`: seconds for an evaluation of a pixel
         self.pipes: dict[str, Connection] = {}  # ticket -> the worker that has it in hand
         self.threads = [threading.Thread(target=self.employ, daemon=True) for _ in range(workers)]
         for thread in self.threads:
@@ -151,7 +169,7 @@ class Workshop:
 
     def forecast(self, options: PaintOptions, aspect: float) -> float | None:
         """Seconds that such a painting will take; aspect: shorter over longer side. None where nothing is known."""
-        rate = self.rates.get(options.backbone)
+        rate = self.rates.get(pace(options))
         return None if rate is None else rate * aspect * evaluated_pixels(options)
 
     def close(self) -> None:
@@ -220,7 +238,7 @@ class Workshop:
         while not isinstance(message, Ready):
             message = pipe.recv()
         if message.rate is not None:
-            self.rates.setdefault("petit", message.rate)
+            self.rates.setdefault(pace(PaintOptions()), message.rate)
 
     def next(self, pipe: Connection) -> Job | None:
         """The first of the line, when there is one; None when the workshop closes."""
@@ -242,11 +260,7 @@ class Workshop:
             if message.unit == "step":
                 job.history.append((message.size, message.loss))
             job.preview = message.preview or job.preview
-            if (
-                message.preview
-                and job.order.verb in ("paint", "branch")
-                and (message.index % KEPT_EVERY == 0 or message.index == message.total)
-            ):
+            if message.preview and job.order.verb in ("paint", "branch") and message.index % KEPT_EVERY == 0:
                 job.kept[message.index] = message.preview
         elif isinstance(message, Fetching):
             job.fetching = message
@@ -258,7 +272,10 @@ class Workshop:
             job.cells.append(message.picture)
             job.preview = None  # of the next one there is none yet
         elif isinstance(message, Finished):
+            job.findings = message.findings
             job.files, job.preview = message.files, message.preview or job.preview
+            if message.kept and message.preview:
+                job.kept[message.kept] = message.preview
             end(job, "failed" if message.error else "stopped" if message.stopped else "done", message.error)
             self.learn(job)
         job.changes += 1
@@ -268,7 +285,7 @@ class Workshop:
         options = job.options
         if options is not None and job.report is not None and job.order.verb == "paint" and job.state == "done":
             pixels = sum(size**2 for size, _ in job.history)
-            self.rates[options.backbone] = job.report.seconds / pixels
+            self.rates[pace(options)] = job.report.seconds / pixels
 
 
 def end(job: Job, state: State, error: str | None = None) -> None:
