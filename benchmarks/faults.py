@@ -30,6 +30,16 @@ def checkerboard(image: Tensor, amount: float, generator: Generator) -> Tensor:
     return image + amount * tiled * strength * hue
 
 
+def weave(image: Tensor, amount: float, generator: Generator) -> Tensor:
+    """A grid of no one period: noise of the finest frequencies alone, here stronger, there weaker, in one hue."""
+    height, width = image.shape[2:]
+    noise = torch.fft.rfft2(torch.randn(height, width, generator=generator))
+    down, across = torch.fft.fftfreq(height).view(-1, 1), torch.fft.rfftfreq(width)
+    grid = torch.fft.irfft2(noise * ((down.abs() + across) > 0.7), (height, width))
+    strength = F.interpolate(uniform(0.3, 1.7, generator, 1, 1, 5, 5), (height, width), mode="bicubic")
+    return image + amount * grid / grid.square().mean().sqrt() * strength * uniform(0.6, 1.4, generator, 1, 3, 1, 1)
+
+
 def border(image: Tensor, amount: float, generator: Generator) -> Tensor:
     """A band of 3 to 14 pixels around the picture, drawn towards one color, with a soft inner edge."""
     width = int(torch.randint(3, 15, (), generator=generator))
@@ -80,6 +90,7 @@ def seam(image: Tensor, amount: float, generator: Generator) -> Tensor:
 # fault -> the function, and its amount at each severity: what one sees on a second look, at once, and from afar
 FAULTS: dict[str, tuple[Callable[[Tensor, float, Generator], Tensor], tuple[float, float, float]]] = {
     "checkerboard": (checkerboard, (0.01, 0.025, 0.06)),  # of the pixel range
+    "weave": (weave, (0.01, 0.025, 0.06)),  # of the pixel range
     "border": (border, (0.15, 0.35, 0.7)),  # opacity
     "haze": (haze, (0.2, 0.4, 0.6)),  # opacity
     "speckle": (speckle, (0.0015, 0.005, 0.02)),  # share of the pixels

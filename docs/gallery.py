@@ -2,26 +2,45 @@
 
     python docs/gallery.py [NAME ...]
 
-Each is what `impasto figure NAME --size 128` draws from the shipped pictures, as a JPEG in docs/images/figures; any-style,
-which costs next to nothing, is larger. Finished cells stay in runs/figures, so a run that was stopped continues.
+Each is what `impasto figure NAME --size 128` draws from the shipped pictures, as a JPEG in docs/images/figures; those of
+`SIZES` are larger. Finished cells stay in runs/figures, so a run that was stopped continues. Seconds are left out where
+nothing is said about them: other work on the machine changes them. `presets` is the comparison of docs/peers.md.
 """
 
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from PIL import Image
 
-from impasto import curves, figures, sheets
+from impasto import comparison, curves, figures, sheets
 
 ROOT = Path(__file__).parent.parent
 OUT = ROOT / "docs" / "images" / "figures"
+SIZES = {"any-style": 320, "gatys2015-styles": 256, "blog-example": 256}
+COMPARED = ("default", "gatys2015", "ryanchankh", "assignment4")
+TIMED = ("basic-fast", "fast-comparison")
+
+
+def compared() -> figures.Plan:
+    """What `impasto compare valley.jpg swirl.jpg --presets ... --backbone petit --size 192` lays out."""
+    pair = (figures.DEMO / f"{name}.jpg" for name in ("valley", "swirl"))
+    laid = comparison.plan(*pair, presets=COMPARED, backbone="petit", size=192)
+    caption = (
+        "Under each: how much of the way to the style is left, the distance to the photo, and what the doctor found."
+    )
+    return replace(laid, caption=caption)
 
 
 def draw(name: str) -> None:
     """The figure's sheet, and its curves if it has any."""
-    laid = figures.plan(name, size=320 if name == "any-style" else 128)
+    laid = compared() if name == "presets" else figures.plan(name, size=SIZES.get(name, 128))
     made = list(figures.cells(laid, ROOT / "runs" / "figures"))
+    if name not in TIMED:
+        made = [
+            replace(one, recipe={key: said for key, said in one.recipe.items() if key != "seconds"}) for one in made
+        ]
     with tempfile.TemporaryDirectory() as folder:
         drawn = [(name, sheets.save(figures.sheet(laid, made), Path(folder, "sheet.png")))]
         if laid.curves:
@@ -34,6 +53,6 @@ def draw(name: str) -> None:
 
 if __name__ == "__main__":
     OUT.mkdir(parents=True, exist_ok=True)
-    for name in sys.argv[1:] or figures.FIGURES:
+    for name in sys.argv[1:] or (*figures.FIGURES, "presets"):
         draw(name)
         print(name)

@@ -15,7 +15,7 @@ import impasto
 
 HERE = Path(__file__).parent
 DEMO = Path(impasto.__file__).parent / "assets" / "demo"
-COMMAND = "impasto train swirl.jpg -o swirl.safetensors --steps 150 --crop 192"
+COMMAND = "impasto train swirl.jpg --photos photos/ -o swirl.safetensors --steps 150 --crop 192"
 STRENGTHS = 50, 100
 EDGE = 384  # pixels: longer side of a picture on the sheet
 
@@ -42,8 +42,9 @@ def draw(photos: Path, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as place:
         network = Path(place) / "swirl.safetensors"
-        words = [str(network) if word == "swirl.safetensors" else word for word in shlex.split(COMMAND)[1:]]
-        run([*words, "--photos", str(photos.resolve()), "--curve", str(folder.resolve() / "curve.png")])
+        places = {"swirl.safetensors": str(network), "photos/": str(photos.resolve())}
+        words = [places.get(word, word) for word in shlex.split(COMMAND)[1:]]
+        run([*words, "--curve", str(folder.resolve() / "curve.png")])
         pictures = [Image.open(DEMO / "swirl.jpg"), Image.open(DEMO / "valley.jpg")]
         for strength in STRENGTHS:
             painted = Path(place) / f"{strength}.png"

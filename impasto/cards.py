@@ -26,11 +26,14 @@ TEXT = 7.5  # points
 # What is drawn as bars, and what as rows of the table: name -> (words, format)
 BARS = {"style": "way to the style that is left", "content": "feature distance to the photo"}
 ROWS = {
+    "strength": ("strength, from 0 to 100", ".0f"),
     "ssim": ("structural similarity to the photo", ".2f"),
     "contours": ("contours of the photo kept", ".2f"),
     "perceptual": ("LPIPS-like distance to the photo", ".2f"),
     "gram": ("Gram distance to the style", ".2f"),
+    "moments": ("distance of means and covariances", ".2f"),
     "wasserstein": ("Wasserstein-2 distance to the style", ".2f"),
+    "fid": ("single-image FID, on this network", ".3g"),
     "color": ("colors to the style's", ".3f"),
     "color_to_photo": ("colors to the photo's", ".3f"),
 }
@@ -86,7 +89,7 @@ def _figure(report: Report, name: str) -> "Figure":
 
     figure = Figure(SIZE, facecolor="white", layout="constrained")
     figure.get_layout_engine().set(w_pad=0.1, h_pad=0.08, wspace=0.03)  # type: ignore[union-attr, call-arg]
-    above, below = np.ravel(figure.subfigures(2, 1, height_ratios=[1, 1.28]))  # type: ignore[arg-type]
+    above, below = np.ravel(figure.subfigures(2, 1, height_ratios=[1, 1.5]))  # type: ignore[arg-type]
     panels = above.subplots(1, 3)
     for axes, (role, image) in zip(panels, report.pictures.items(), strict=True):
         _show(axes, role if role != "picture" else name, np.asarray(images.to_picture(image)))
@@ -103,7 +106,7 @@ def _figure(report: Report, name: str) -> "Figure":
 
 def _show(axes: "Axes", title: str, pixels: np.ndarray) -> None:
     axes.imshow(pixels, interpolation="lanczos", aspect="equal")
-    axes.set_anchor("S")
+    axes.set_anchor("N")
     axes.set_axis_off()
     axes.set_title(title, fontsize=TEXT + 1, color=INK, pad=4)
 

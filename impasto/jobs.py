@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from impasto import folders, recipe, scales, storage
+from impasto.doctor import findings_of
 from impasto.errors import ImpastoError, InputError, OptionError, OutputError
 from impasto.images import FilePath
 from impasto.options import PaintOptions, from_text
@@ -48,12 +49,16 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a job: a picture after `seconds`, or the sentence why not. earlier: as the journal had it already."""
+    """What came of a job: a picture after `seconds`, or the sentence why not.
+
+    earlier: as the journal had it already. faulty: the doctor found something in the picture.
+    """
 
     job: Job
     error: str | None
     seconds: float
     earlier: bool = False
+    faulty: bool = False
 
 
 def pairs(
@@ -159,19 +164,20 @@ def named(
 def perform(job: Job, shelf: Shelf, with_recipe: bool) -> Outcome:
     """Paint a job's picture and save it; whatever goes wrong becomes the outcome's sentence."""
     began = time.monotonic()
-    error = None
+    error, faulty = None, False
     try:
         options = job.options()
         storage.check(job.output, [job.content, job.style])
         if not is_painted(job, options):
             steps = paint_steps(job.content, job.style, options, preset=job.preset, shelf=shelf)
             painting = last(steps, None)
+            faulty = bool(findings_of(painting.recipe))
             storage.write(painting.encode(job.output.suffix, with_recipe=with_recipe), job.output)
     except ImpastoError as refusal:
         error = str(refusal)
     except Exception as fault:  # ours, or the system's: no reason to leave the other jobs undone
         error = f"{type(fault).__name__}: {fault}"
-    return Outcome(job, error, round(time.monotonic() - began, 2))
+    return Outcome(job, error, round(time.monotonic() - began, 2), faulty=faulty)
 
 
 def is_painted(job: Job, options: PaintOptions) -> bool:

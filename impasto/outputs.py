@@ -351,12 +351,13 @@ def carry_out_batch(outcomes: Iterator[Outcome], total: int, folder: str, quiet:
     """Let every job end, list the failures, return the status: 0, 2 where a job failed, 130 when Ctrl-C stopped it."""
     machine.keep_freed_memory()
     console = Console(stderr=True, highlight=False, emoji=False)
-    painted, earlier, failures, status = 0, 0, [], 0
+    painted, earlier, faulty, failures, status = 0, 0, 0, [], 0
     with BatchProgress(console, total, quiet) as progress:
         try:
             for outcome in outcomes:
                 painted += outcome.error is None and not outcome.earlier
                 earlier += outcome.error is None and outcome.earlier
+                faulty += outcome.faulty
                 failures += [outcome] if outcome.error is not None else []
                 progress.show(outcome.job.output.name, len(failures))
         except KeyboardInterrupt:
@@ -369,6 +370,8 @@ def carry_out_batch(outcomes: Iterator[Outcome], total: int, folder: str, quiet:
         said = ", ".join(f"{number} {what}" for what, number in counts.items() if number or what == "painted")
         hint = " Try what failed again with --retry." if failures else ""
         print(f"{folder}: {said}.{hint}", file=sys.stderr)
+        if faulty:
+            print(f"The doctor found something in {faulty}: `impasto recipe PICTURE` says what.", file=sys.stderr)
     return status or (2 if failures else 0)
 
 

@@ -103,7 +103,7 @@ class Painting:
 
     def report(self, backbone: BackboneName = "petit") -> Report:
         """The report card: see `impasto.evaluate`. backbone: the network that judges. Raises InputError, WeightsError."""
-        if self.origins is None:
+        if self.origins is None or not self.origins.styles:
             raise InputError(
                 "A report compares with photo and style, and this picture has not both: use impasto.evaluate."
             )

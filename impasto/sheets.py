@@ -167,7 +167,7 @@ TITLE, HEAD, CAPTION = _Type(12, INK, "bold"), _Type(8.5, INK), _Type(7.5, GRAY)
 
 
 def _wrap(text: str, type: _Type, width: float) -> list[str]:
-    """Break text into lines no wider than `width`; a word that is wider by itself is cut."""
+    """Break text into lines no wider than `width`; a word that is wider by itself is cut, a · at the break left out."""
     lines: list[str] = []
     for paragraph in text.splitlines():
         line = ""
@@ -175,8 +175,8 @@ def _wrap(text: str, type: _Type, width: float) -> list[str]:
             for piece in _pieces("".join(filter(str.isprintable, word)), type, width):
                 longer = f"{line} {piece}".lstrip()
                 if line and type.width(longer) > width:
-                    lines.append(line)
-                    longer = piece
+                    lines.append(line.removesuffix(" ·"))
+                    longer = piece.removeprefix("·")
                 line = longer
         lines.append(line)
     return lines

@@ -14,7 +14,7 @@ from impasto.engines import Program
 from impasto.errors import OptionError
 from impasto.images import FilePath, ImageSource
 from impasto.options import StylizeOptions
-from impasto.painting import Painting
+from impasto.painting import Origins, Painting
 from impasto.scene import Scene, View
 from impasto.transform import Folded
 
@@ -93,7 +93,8 @@ class TrainedStylizer:
         notes = recipe.make("stylize", None, self.options, {}, inputs, self.fingerprint, self.device, self.dtype)
         shown = view.finish(picture, self.options).cpu()
         opacity = None if view.opacity is None else view.opacity.cpu()
-        return Painting(shown, {**notes, "engine": self.engine, "seconds": seconds}, [], opacity)
+        origins = Origins.of(view, 0)
+        return Painting(shown, {**notes, "engine": self.engine, "seconds": seconds}, [], opacity, origins).examined()
 
     def image(self, view: View) -> Tensor:
         """What a view shows, painted: (1, 3, H, W) in [0, 1]. Every pass goes over the picture of the one before."""

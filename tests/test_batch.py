@@ -217,6 +217,16 @@ def test_no_workers_are_refused() -> None:
 FLAGS = ["--size", "32", "--min-scale", "32", "--first-steps", "2"]
 
 
+def test_pictures_with_findings_are_counted_at_the_end(capsys: pytest.CaptureFixture[str]) -> None:
+    for number in range(2):
+        picture(160, 120, number).save(f"contents/c{number}.png")
+    faint = ["--size", "96", "--min-scale", "96", "--first-steps", "1", "--content-weight", "4"]
+    assert cli.run(["batch", "contents", "x", "styles/s0.jpg", "-o", "out", *faint]) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert said[-1] == "The doctor found something in 2: `impasto recipe PICTURE` says what."
+    assert all(images.read_recipe(path)["doctor"]["findings"] for path in Path("out").glob("*.png"))  # type: ignore[index]
+
+
 def test_the_verb(capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["batch", "contents", "x", "styles", "-o", "out", *FLAGS]
     assert cli.run(arguments) == 2

@@ -1,5 +1,6 @@
 """Report cards as text and drawn."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -41,8 +42,16 @@ def test_a_card_is_drawn(suffix: str, report: Report, tmp_path: Path) -> None:
             assert picture.size == tuple(round(side * cards.DENSITY) for side in cards.SIZE)
 
 
-def test_every_figure_that_is_drawn_is_a_measure() -> None:
-    assert {*cards.BARS, *cards.ROWS, *cards.COMPARED} <= set(MEASURES)
+def test_every_measure_is_drawn() -> None:
+    assert {*cards.BARS, *cards.ROWS, *cards.COMPARED} == set(MEASURES)
+
+
+def test_the_names_of_the_pictures_stand_at_one_height(report: Report) -> None:
+    pictures = {**report.pictures, "style": torch.rand(1, 3, 90, 40)}
+    figure = cards._figure(replace(report, pictures=pictures), "painting.png")
+    figure.draw_without_rendering()
+    tops = [axes.title.get_window_extent().y0 for axes in figure.subfigs[0].axes]
+    assert max(tops) - min(tops) < 1
 
 
 def test_another_suffix_is_refused(report: Report, tmp_path: Path) -> None:

@@ -2,15 +2,17 @@
 
 import ast
 import json
+import os
 import re
 import runpy
 import shlex
+import shutil
 import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from http.server import HTTPServer
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +22,10 @@ from clips import pan, write
 from PIL import Image
 from safetensors.torch import save_file
 
-from impasto import choosing, engines, forecast
+from impasto import choosing, engines, figures, forecast
 from impasto.backbones import BACKBONES
-from impasto.presets import PRESETS, TRAINING, Preset
+from impasto.cli import program
+from impasto.presets import PRESETS, RECONSTRUCT, TRAINING, Preset
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
@@ -44,6 +47,22 @@ def test_the_page_on_control_shows_the_commands_that_painted_it() -> None:
     assert set(re.findall(r"`(impasto paint [^`]+)`", page)) == set(program["COMMANDS"].values())
     assert set(re.findall(r"images/control/(\w+)\.jpg", page)) == set(program["COMMANDS"])
     assert " ".join(program["SIZE"][:4]) in page
+
+
+def test_the_page_on_textures_shows_the_commands_that_painted_it() -> None:
+    program = runpy.run_path(str(ROOT / "docs" / "texture.py"))
+    shown = [command for command in commands(ROOT / "docs" / "texture.md") if command.count(" ") > 2]
+    assert shown == [command for _, *painted in program["COMMANDS"].values() for command in painted]
+
+
+def test_the_comparison_beside_other_programs_shows_its_command() -> None:
+    program = runpy.run_path(str(ROOT / "docs" / "gallery.py"))
+    laid, (command,) = (
+        program["compared"](),
+        [one for one in commands(ROOT / "docs" / "peers.md") if "--presets" in one],
+    )
+    assert " ".join(program["COMPARED"]) in command
+    assert command.endswith(f"--size {laid.cells[0].options.size}")
 
 
 def test_the_page_on_training_shows_the_command_that_trained_and_counts_parameters() -> None:
@@ -86,7 +105,12 @@ def commands(page: Path) -> Iterator[str]:
 
 
 # words that stand for something, and what they might stand for
-STANDS_FOR = {"VERB": "paint", "NAME": "weights", "X": "0.5", "L": "relu1_1", "STEP": "1"}
+STANDS_FOR = {
+    "VERB": "paint", "NAME": "weights", "X": "0.5", "L": "relu1_1", "STEP": "2", "DIR": "kept", "FOLDER": "photos",
+    "PHOTO": "photo.jpg", "CONTENT": "photo.jpg", "CONTENTS": "photos", "STYLE": "painting.jpg", "STYLES": "paintings",
+    "PICTURE": "out.png", "A": "out.png", "B": "other.png", "CLIP": "clip.mp4", "PAINTED": "one.mp4",
+    "JOBS.csv": "jobs.csv", "NAME.safetensors": "painting.safetensors",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -118,26 +142,64 @@ def test_the_tests_that_prove_something_exist() -> None:
 
 TINY = {"size": 48, "min_scale": 48, "steps": 2, "first_steps": 2}
 BRIEF = {"size": 64, "crop": 64, "steps": 2, "batch": 1}
-SMALL = {"--size": "48", "--width": "64", "--height": "64", "--workers": "1"}
-PICTURES = ("photo", "painting", "other", "wave", "a", "b", "valley", "swirl", "woodcut")
+SMALL = {
+    "--size": "48", "--min-scale": "48", "--width": "64", "--height": "64", "--crop": "64", "--workers": "1",
+    "--steps": "2", "--first-steps": "2", "--at": "2",
+}  # fmt: skip
+LARGE = ("stylize", "compare")  # whose pictures are not sized by a preset
+PICTURES = (
+    "photo", "painting", "other", "wave", "scream", "a", "b", "one", "two", "cat", "dog", "big",
+    "valley", "swirl", "woodcut", "mosaic", "fauve",
+)  # fmt: skip
 WAITS = ("serve_forever", "gradio_client")  # for somebody else: such a block is compiled, not run
 
 
+@pytest.fixture(scope="module")
+def supplies(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with what pages speak of, tiny: pictures, clips, a table, a run, VGG-19 with random weights."""
+    import impasto
+
+    place = tmp_path_factory.mktemp("supplies")
+    with pytest.MonkeyPatch.context() as there:
+        there.chdir(place)
+        for folder in ("photos", "paintings", "painted", "cache"):
+            Path(folder).mkdir()
+        for number, name in enumerate(PICTURES):
+            for path in (f"{name}.jpg", f"{name}.png"):
+                Image.fromarray(pan(1, 80, 96, seed=number)[0]).save(path)
+        for folder, name in (("photos", "photo"), ("paintings", "painting")):
+            shutil.copy(f"{name}.jpg", folder)
+        painting = impasto.paint("photo.jpg", "painting.jpg", **TINY)
+        for name in ("out.png", "out.jpg", "other.png", "painted/one.png", "painted/two.png"):
+            painting.save(name)
+        quick = [word for name in ("--size", "--min-scale", "--steps", "--first-steps") for word in (name, SMALL[name])]
+        program.run(["paint", "photo.jpg", "painting.jpg", "--run", "kept", "-q", *quick])
+        Path("jobs.csv").write_text("content,style\nphoto.jpg,wave.jpg\n", encoding="utf-8")
+        for name in ("clip", "one", "other"):
+            write(place / f"{name}.mp4", pan(4), rate=1)
+        shapes = {key: shape for key, shape in BACKBONES["vgg19"].shapes.items() if key < "conv5_2"}
+        weights = {key: torch.randn(shape) * 0.05 for key, shape in shapes.items()}
+        torch.save(weights, "vgg19-dcbb9e9d.pth")
+        for name in ("vgg19", "vgg19-caffe"):
+            save_file(weights, f"cache/{name}.safetensors")
+    return place
+
+
 @pytest.fixture
-def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with the pictures and clips that pages speak of, tiny, and defaults that make quick work of them."""
+def workplace(tmp_path: Path, supplies: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The supplies in the working folder, and defaults that make quick work of them."""
+    shutil.copytree(
+        supplies, tmp_path, copy_function=os.link, dirs_exist_ok=True
+    )  # what impasto writes, it writes aside
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setitem(PRESETS, "default", Preset("", TINY))
+    for name, preset in PRESETS.items():
+        monkeypatch.setitem(PRESETS, name, Preset("", {**preset.options, **TINY}))
+    monkeypatch.setitem(RECONSTRUCT, "steps", 2)
     monkeypatch.setitem(TRAINING, "default", Preset("", BRIEF))
+    monkeypatch.setitem(figures.SMALL, "size", 48)
     monkeypatch.setattr(choosing, "SMALL", TINY)
     monkeypatch.setattr(forecast, "PROBES", (48, 64))
     monkeypatch.setattr(engines, "choose", lambda *_: "torch")  # which needs no compiling
-    for number, name in enumerate(PICTURES):
-        Image.fromarray(pan(1, seed=number)[0]).save(f"{name}.jpg")
-    for folder, name in (("photos", "photo"), ("paintings", "painting")):
-        Path(folder).mkdir()
-        Image.fromarray(pan(1, 80, 96)[0]).save(f"{folder}/{name}.jpg")
-    write(tmp_path / "clip.mp4", pan(4), rate=1)
     return tmp_path
 
 
@@ -149,9 +211,6 @@ def blocks(page: Path) -> list[str]:
 
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page)], ids=lambda page: page.name)
 def test_the_python_of_a_page_runs_from_top_to_bottom(page: Path, workplace: Path) -> None:
-    import impasto
-
-    impasto.paint("valley.jpg", "swirl.jpg").save("out.png")
     namespace: dict[str, Any] = {"__name__": page.name}
     for block in blocks(page):
         if any(word in block for word in WAITS):
@@ -183,23 +242,66 @@ def test_the_web_service_of_the_cookbook_paints_and_says_no(workplace: Path) -> 
             thread.join()
 
 
-def test_every_command_of_the_cookbook_does_what_it_should(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In the order of the page, for one hands on to the next; with random weights where VGG-19 is asked for."""
-    from impasto.cli.program import run as impasto
+# what is not run here -> why, and where it is tested
+LEFT_OUT = {
+    r"studio": "serves until it is stopped: test_studio.py",
+    r"benchmark": "takes a minute: test_benchmark.py",
+    r"export": "compiles for ten seconds: test_exporting.py",
+    r".* s3://": "needs a store elsewhere: test_storage.py",
+    r".* --engine ray": "needs a cluster: test_cluster.py",
+}
 
-    weights = {key: torch.randn(shape) * 0.05 for key, shape in BACKBONES["vgg19"].shapes.items() if key < "conv5_2"}
-    (workplace / "cache").mkdir()
-    save_file(weights, workplace / "cache" / "vgg19.safetensors")
-    torch.save(weights, "vgg19-dcbb9e9d.pth")
-    for command in commands(ROOT / "docs" / "cookbook.md"):
-        verb, *tokens = shlex.split(command, comments=True)[1:]
-        if verb == "export":  # slow, and tests/test_exporting.py sees to it
+
+ALONE = ("demo", "figure", "presets", "weights")  # verbs that need no arguments; another one alone is a mention
+
+
+def runnable(page: Path) -> Iterator[list[str]]:
+    """The words of every command of a page that can be run, with quick numbers and names of files that are there."""
+    for command in commands(page):
+        verb, *tokens = (STANDS_FOR.get(token, token) for token in shlex.split(command, comments=True)[1:])
+        words = " ".join([verb, *tokens])
+        if "..." in words or any(re.match(one, words) for one in LEFT_OUT) or not (tokens or verb in ALONE):
             continue
-        given = [SMALL.get(before, token) for before, token in zip([verb, *tokens], tokens, strict=False)]
-        assert impasto([verb, *given]) == 0, command
+        given = [verb, *(SMALL.get(before, token) for before, token in pairwise([verb, *tokens]))]
+        yield given if "--size" in given or verb not in LARGE else [*given, "--size", SMALL["--size"]]
+
+
+def test_what_is_left_out_is_there() -> None:
+    """A row of the table that no page needs any more is taken out of it."""
+    every = [command.removeprefix("impasto ") for page in PAGES for command in commands(page)]
+    for one in LEFT_OUT:
+        assert any(re.match(one, command) for command in every), one
+
+
+def run_commands(page: Path, most: int | None = None) -> None:
+    """In the order of the page, for one hands on to the next; with random weights where VGG-19 is asked for."""
+    for given in islice(runnable(page), most):
+        import time
+
+        began = time.process_time()
+        try:
+            status = program.run(given)
+            print("TIME", round(time.process_time() - began, 2), *given)
+        except SystemExit as end:  # --help
+            status = end.code
+        assert status == 0, given
         for before, target in pairwise(given):
             if before == "-o":
-                assert Path(target).exists(), command
+                assert Path(target).exists(), given
+
+
+SOME = 2  # commands of a page that every run of the tests gives
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if any(runnable(page))], ids=lambda page: page.name)
+def test_the_first_commands_of_a_page_do_what_they_should(page: Path, workplace: Path) -> None:
+    run_commands(page, SOME)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", [page for page in PAGES if len([*runnable(page)]) > SOME], ids=lambda page: page.name)
+def test_every_command_of_a_page_does_what_it_should(page: Path, workplace: Path) -> None:
+    run_commands(page)
 
 
 def test_the_page_on_reports_shows_the_commands_that_drew_it() -> None:

@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import torch
 from PIL import Image
 
 import impasto
-from impasto import cli, images, training, transform
+from impasto import cli, doctor, images, training, transform
 from impasto.checkpoint import State
 from impasto.errors import InputError, OptionError, OutputError, WeightsError
 from impasto.options import TrainOptions
@@ -365,6 +366,22 @@ def test_strength_goes_from_photo_to_style(photos: Path, style: Path, tmp_path: 
         for share in (0, 50, 100)
     ]
     assert away == sorted(away)
+
+
+def test_the_doctor_looks_at_what_a_network_paints_and_mends_it(
+    photos: Path, style: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = last(style, photos, steps=1, size=96).save(tmp_path / "net.safetensors")
+    found = replace(doctor.FAULTS["dead content"], threshold=0.01)  # whatever the picture looks like
+    monkeypatch.setitem(doctor.FAULTS, "dead content", found)
+    plain = ["--engine", "torch", "--size", "96", "--doctor", "fix", "-o", str(tmp_path / "out.png")]
+    assert cli.run(["stylize", str(photos / "0.png"), str(path), *plain]) == 0
+    first, second = (impasto.read_recipe(tmp_path / f"{name}.png") or {} for name in ("out", "out-mended"))
+    assert "dead content" in [finding["name"] for finding in first["doctor"]["findings"]]
+    assert first["doctor"]["scores"]["haze"] == 0  # for which the style's picture is needed
+    assert (first["options"]["strength"], second["options"]["strength"]) == (100, 70)
+    with pytest.raises(InputError, match="has not both"):
+        impasto.stylize(photos / "0.png", path, size=96, engine="torch").report()
 
 
 def test_a_protected_part_stays_and_colors_can_be_kept(photos: Path, style: Path, tmp_path: Path) -> None:
