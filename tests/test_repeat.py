@@ -58,6 +58,7 @@ MIXED: dict[str, dict[str, Any]] = {
     "blog.jpg": {"preset": "blog", "backbone": "petit"},
     "started.png": {"start": "start.png"},
     "max.png": {"pooling": "max", "padding": "circular"},
+    "dialed.png": {"strength": 60},
 }
 
 
@@ -67,6 +68,7 @@ def test_a_picture_of_any_settings_and_format_is_painted_again_pixel_for_pixel(n
     assert verdict.identical, verdict
     assert verdict.passed
     assert verdict.notes == ()
+    assert impasto.prepare(name).notes == ()  # nothing in it that this version does not know
 
 
 def test_textures_and_reconstructions_are_verified() -> None:
