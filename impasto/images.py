@@ -221,7 +221,11 @@ def read_recipe(source: FilePath | bytes) -> dict[str, Any] | None:
     Raises InputError if the file cannot be read or is no picture.
     """
     with _opened(source, _name(source)) as image:
-        text = image.info.get(_RECIPE_KEY) or image.getexif().get(ExifTags.Base.ImageDescription) or ""
+        return parse_recipe(image.info.get(_RECIPE_KEY) or image.getexif().get(ExifTags.Base.ImageDescription))
+
+
+def parse_recipe(text: Any) -> dict[str, Any] | None:
+    """The recipe that a file's metadata hold as JSON, or None where they hold anything else."""
     try:
         recipe = json.loads(text)
     except (TypeError, ValueError, RecursionError):  # no text, no JSON, or JSON made to overflow the stack

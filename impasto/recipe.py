@@ -10,7 +10,7 @@ import json
 import os
 import platform
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -132,9 +132,11 @@ def settings(options: Bundle) -> dict[str, Any]:
     return plain
 
 
-def read(picture: images.FilePath | bytes) -> dict[str, Any]:
-    """The recipe inside a picture. Raises InputError where there is none."""
-    found = images.read_recipe(picture)
+def read(
+    picture: images.FilePath | bytes, reader: Callable[[Any], dict[str, Any] | None] = images.read_recipe
+) -> dict[str, Any]:
+    """The recipe inside a picture, or of a file that another `reader` reads. Raises InputError where there is none."""
+    found = reader(picture)
     if found is None:
         name = "The picture" if isinstance(picture, bytes) else picture
         raise InputError(

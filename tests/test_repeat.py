@@ -323,7 +323,7 @@ def test_a_stylized_picture_is_repeated_by_command(capsys: pytest.CaptureFixture
     flags = ["--engine", "torch", "--size", "32"]
     assert cli.run(["stylize", "content.png", "style.jpg", "-o", "out.png", "-q", *flags]) == 0
     assert cli.run(["rerun", "out.png", "--strength", "50", "-o", "weaker.png"]) == 0
-    assert "presto in " in capsys.readouterr().err
+    assert "presto by torch" in capsys.readouterr().err
     assert cli.run(["verify", "weaker.png", "-q"]) == 0
 
 
