@@ -74,7 +74,7 @@ def scout(
     on_picture: (looked at, in all). on_failure: told of a style that cannot be read, which is left out. Raises InputError
     where the content cannot be read or no style is left.
     """
-    photo = features_of(images.resize(images.load(content), SIZE))
+    photo = features_of(images.resize(images.load(content, SIZE), SIZE))
     found = []
     for index, (path, image) in enumerate(small(styles), start=1):
         if isinstance(image, Tensor):
@@ -93,7 +93,7 @@ def small(paths: Sequence[FilePath]) -> Iterator[tuple[FilePath, Tensor | InputE
 
     def read(path: FilePath) -> Tensor | InputError:
         try:
-            return images.resize(images.load(path), SIZE)
+            return images.resize(images.load(path, SIZE), SIZE)
         except InputError as error:
             return error
 

@@ -57,7 +57,7 @@ def prepare(
 ) -> Stage:
     """Read the styles and masks. Raises InputError or OptionError."""
     photo = photo_of(first.picture, device)
-    pictures = tuple(scene.load_picture(style.source, device) for style in styles)
+    pictures = tuple(scene.load_picture(style.source, device, scene.largest_seen(options)) for style in styles)
     places = tuple(None if style.mask is None else scene.load_mask(style.mask, photo) for style in styles)
     protection = None if protect is None else scene.load_mask(protect, photo)
     prepared = tuple(scene.style_at(options.size, style, photo, options) for style in pictures)
