@@ -71,20 +71,22 @@ def scout(
 ) -> list[Found]:
     """The styles for a photo, the one that covers it best first.
 
-    on_picture: (looked at, in all). on_failure: told of a style that cannot be read, which is left out. Raises InputError
-    where the content cannot be read or no style is left.
+    on_picture: (looked at, in all). on_failure: told at the end of every style that could not be read and was left out.
+    Raises InputError where the content cannot be read or no style is left.
     """
     photo = features_of(images.resize(images.load(content, SIZE), SIZE))
-    found = []
+    found, failures = [], []
     for index, (path, image) in enumerate(small(styles), start=1):
         if isinstance(image, Tensor):
             found.append(Found(path, distance(photo, features_of(image)), image))
-        elif on_failure is not None:
-            on_failure(image)
+        else:
+            failures.append(image)
         if on_picture is not None:
             on_picture(index, len(styles))
     if not found:
-        raise InputError("None of the styles can be read. Name a folder of pictures.")
+        raise InputError(f"None of the styles can be read: {failures[0] if failures else 'none was given.'}")
+    for failure in failures if on_failure is not None else ():
+        on_failure(failure)
     return sorted(found, key=lambda one: one.distance)
 
 

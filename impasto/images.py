@@ -11,10 +11,11 @@ import os
 import stat
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from functools import cache
 from io import BytesIO
 from pathlib import Path
+from threading import RLock
 from typing import Any, BinaryIO, TypeAlias
 from uuid import uuid4
 
@@ -54,6 +55,7 @@ _WRITERS: dict[str, tuple[str, dict[str, Any]]] = {
     ".avif": ("AVIF", {"subsampling": "4:4:4"}),
 }
 _LOSSY = ("JPEG", "WEBP", "AVIF")
+_HUSHED = RLock()
 _REMEDIES = {
     errno.ENOENT: "create its folder or choose another",
     errno.EISDIR: "name a file inside it",
@@ -291,7 +293,11 @@ def _opened(source: FilePath | bytes | Image.Image, name: str) -> Iterator[Image
             if isinstance(source, Image.Image):
                 yield source
             else:
-                with _stream(source, name) as stream, Image.open(stream, formats=_formats()) as image:
+                with (
+                    _stream(source, name) as stream,
+                    Image.open(stream, formats=_formats()) as image,
+                    _hushed() if image.format == "TIFF" else nullcontext(),
+                ):
                     yield image
     except InputError:
         raise
@@ -304,6 +310,22 @@ def _opened(source: FilePath | bytes | Image.Image, name: str) -> Iterator[Image
     except Exception as error:  # of damaged data Pillow raises nearly anything: struct.error, SyntaxError, ...
         detail = " ".join(str(error).split()).rstrip(".") or type(error).__name__
         raise InputError(f"{name} is damaged or incomplete ({detail}): save or download it again.") from error
+
+
+@contextmanager
+def _hushed() -> Iterator[None]:
+    """libtiff says on file descriptor 2 what is wrong with a file, past Python: in the block that leads nowhere."""
+    with (
+        _HUSHED,
+        Path(os.devnull).open("wb") as nowhere,
+    ):  # one thread at a time, or one puts back what another led away
+        kept = os.dup(2)
+        os.dup2(nowhere.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
 
 
 def _stream(source: FilePath | bytes, name: str) -> BinaryIO:
