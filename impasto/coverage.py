@@ -85,8 +85,9 @@ def scout(
             on_picture(index, len(styles))
     if not found:
         raise InputError(f"None of the styles can be read: {failures[0] if failures else 'none was given.'}")
-    for failure in failures if on_failure is not None else ():
-        on_failure(failure)
+    if on_failure is not None:
+        for failure in failures:
+            on_failure(failure)
     return sorted(found, key=lambda one: one.distance)
 
 
