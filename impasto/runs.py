@@ -22,7 +22,7 @@ import safetensors
 import safetensors.torch
 
 from impasto import images, machine, recipe
-from impasto.errors import InputError, OptionError, OutputError
+from impasto.errors import InputError, OutputError
 from impasto.images import FilePath, ImageSource
 from impasto.painting import PaintStep, State
 from impasto.repeat import Repeat, prepare_from, to_branch_from
@@ -84,12 +84,11 @@ def load(folder: FilePath) -> Run:
 def branch(folder: FilePath, at: int, **changes: Any) -> tuple[Repeat, State]:
     """What paints on from a run's kept step `at` with some options changed: `repeat.steps(state=state)`.
 
-    The optimiser begins anew there. Raises InputError where the step was not kept, OptionError where the changed options
-    have another scale in its place.
+    The optimiser begins anew there; a start among the changes has no say: the step is it. Raises InputError where the step
+    was not kept, OptionError where the changed options have another scale in its place.
     """
     folder = Path(folder)
-    if "start" in changes:
-        raise OptionError("A branch starts from the step that was kept. Leave --start out.")
+    changes.pop("start", None)
     trunk, repeat = (
         prepare_from(read_description(folder)["recipe"], input_folders(folder), {}, given) for given in ({}, changes)
     )

@@ -152,7 +152,7 @@ def test_a_branch_begins_at_a_kept_picture_with_other_options() -> None:
 
 def test_a_branched_picture_says_where_it_began_and_is_verified() -> None:
     begun(8)
-    repeat, state = branch("run", 6, content_weight=0.5, colors="keep", optimizer="adam")
+    repeat, state = branch("run", 6, content_weight=0.5, colors="keep", optimizer="adam", start="noise")
     for _ in islice(keep(repeat.steps(state=state), "once", SOURCES), 3):
         pass
     picture = last(load("once").steps()).painting
@@ -205,8 +205,6 @@ def test_a_branch_that_cannot_be_followed_is_refused_in_a_sentence(said: str, ch
 
 def test_a_branch_refuses_what_it_cannot_do() -> None:
     begun(5)
-    with pytest.raises(OptionError, match="Leave --start out"):
-        branch("run", 4, start="noise")
     with pytest.raises(InputError, match=r"has not kept step 3\. Choose --at among 2, 4\."):
         branch("run", 3)
     for changes in ({"size": 64}, {"min_scale": 48}, {"canvas_padding": 0}, {"first_steps": 1}):
