@@ -71,20 +71,23 @@ def scout(
 ) -> list[Found]:
     """The styles for a photo, the one that covers it best first.
 
-    on_picture: (looked at, in all). on_failure: told of a style that cannot be read, which is left out. Raises InputError
-    where the content cannot be read or no style is left.
+    on_picture: (looked at, in all). on_failure: told at the end of every style that could not be read and was left out.
+    Raises InputError where the content cannot be read or no style is left.
     """
-    photo = features_of(images.resize(images.load(content), SIZE))
-    found = []
+    photo = features_of(images.resize(images.load(content, SIZE), SIZE))
+    found, failures = [], []
     for index, (path, image) in enumerate(small(styles), start=1):
         if isinstance(image, Tensor):
             found.append(Found(path, distance(photo, features_of(image)), image))
-        elif on_failure is not None:
-            on_failure(image)
+        else:
+            failures.append(image)
         if on_picture is not None:
             on_picture(index, len(styles))
     if not found:
-        raise InputError("None of the styles can be read. Name a folder of pictures.")
+        raise InputError(f"None of the styles can be read: {failures[0] if failures else 'none was given.'}")
+    if on_failure is not None:
+        for failure in failures:
+            on_failure(failure)
     return sorted(found, key=lambda one: one.distance)
 
 
@@ -93,7 +96,7 @@ def small(paths: Sequence[FilePath]) -> Iterator[tuple[FilePath, Tensor | InputE
 
     def read(path: FilePath) -> Tensor | InputError:
         try:
-            return images.resize(images.load(path), SIZE)
+            return images.resize(images.load(path, SIZE), SIZE)
         except InputError as error:
             return error
 

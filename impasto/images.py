@@ -11,10 +11,11 @@ import os
 import stat
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from functools import cache
 from io import BytesIO
 from pathlib import Path
+from threading import RLock
 from typing import Any, BinaryIO, TypeAlias
 from uuid import uuid4
 
@@ -32,6 +33,8 @@ ImageSource: TypeAlias = FilePath | bytes | Image.Image | np.ndarray | Tensor
 
 MIN_SIDE = 4  # pixels; anything smaller is a tracking pixel, not a picture
 MAX_PIXELS = 175_000_000  # just under the 178,956,970 from which Pillow itself refuses to open a picture
+HUGE = 64_000_000  # pixels, more than cameras have: what is larger is read no larger than it is needed
+LEAST = 4096  # pixels of the longer side that are left of it in any case
 MAX_DEPTH = 16  # levels of a recipe, which has three itself
 MIN_PAINTED_SIDE = 16  # pixels; VGG halves a picture four times on the way to its deepest layers
 
@@ -52,6 +55,7 @@ _WRITERS: dict[str, tuple[str, dict[str, Any]]] = {
     ".avif": ("AVIF", {"subsampling": "4:4:4"}),
 }
 _LOSSY = ("JPEG", "WEBP", "AVIF")
+_HUSHED = RLock()
 _REMEDIES = {
     errno.ENOENT: "create its folder or choose another",
     errno.EISDIR: "name a file inside it",
@@ -60,8 +64,11 @@ _REMEDIES = {
 }
 
 
-def load(source: ImageSource) -> Tensor:
+def load(source: ImageSource, size: int | None = None) -> Tensor:
     """Read a picture at full resolution as a tensor (1, 3, H, W), float32, sRGB in [0, 1].
+
+    size: the longer side that it will be resized to, if that is known: a huge picture is then made smaller while it has
+    8 bits a channel, by a whole number, to four times that size or more. Others stay as they are.
 
     Files, bytes and PIL pictures are read as by `load_picture`, hence with 8 bits a channel. Arrays are (H, W) or
     (H, W, 3) and uint8, uint16 or float in [0, 1]; tensors are (3, H, W) or (1, 3, H, W) and float in [0, 1]. Both
@@ -70,7 +77,7 @@ def load(source: ImageSource) -> Tensor:
     if isinstance(source, Tensor):
         image = _in_range(_batched(source), "The tensor").detach()
         return image.to(torch.float32, copy=True, memory_format=torch.contiguous_format)
-    return _from_array(source if isinstance(source, np.ndarray) else np.asarray(load_picture(source)))
+    return _from_array(source if isinstance(source, np.ndarray) else np.asarray(_reduced(load_picture(source), size)))
 
 
 def load_picture(source: FilePath | bytes | Image.Image) -> Image.Image:
@@ -84,13 +91,14 @@ def load_picture(source: FilePath | bytes | Image.Image) -> Image.Image:
         if not isinstance(source, Image.Image):
             _check_still(image, name)
         image.load()
-        return _flattened(_upright(image))
+        picture = _flattened(_upright(image))
+        return picture.copy() if picture is source else picture
 
 
-def load_opacity(source: ImageSource) -> Tensor | None:
+def load_opacity(source: ImageSource, size: int | None = None) -> Tensor | None:
     """How opaque a picture is, (1, 1, H, W) in [0, 1], or None where all of it is, as are arrays and tensors.
 
-    Raises InputError if the picture cannot be read.
+    size: as of `load`, whose picture has the same shape. Raises InputError if the picture cannot be read.
     """
     if isinstance(source, Tensor | np.ndarray):
         return None
@@ -98,7 +106,7 @@ def load_opacity(source: ImageSource) -> Tensor | None:
         if not image.has_transparency_data:
             return None
         _check_size(*image.size, _name(source))
-        alpha = np.asarray(_upright(image).convert("RGBA").getchannel("A"))
+        alpha = np.asarray(_reduced(_in_mode(_upright(image), "RGBA").getchannel("A"), size))
     return None if alpha.min() == 255 else torch.from_numpy(alpha / np.float32(255))[None, None]
 
 
@@ -221,7 +229,13 @@ def read_recipe(source: FilePath | bytes) -> dict[str, Any] | None:
     Raises InputError if the file cannot be read or is no picture.
     """
     with _opened(source, _name(source)) as image:
-        text = image.info.get(_RECIPE_KEY) or image.getexif().get(ExifTags.Base.ImageDescription) or ""
+        if image.format == "PNG":  # whose EXIF is behind the pixels, where no recipe of ours is
+            return parse_recipe(image.info.get(_RECIPE_KEY))
+        return parse_recipe(image.getexif().get(ExifTags.Base.ImageDescription))
+
+
+def parse_recipe(text: Any) -> dict[str, Any] | None:
+    """The recipe that a file's metadata hold as JSON, or None where they hold anything else."""
     try:
         recipe = json.loads(text)
     except (TypeError, ValueError, RecursionError):  # no text, no JSON, or JSON made to overflow the stack
@@ -279,7 +293,11 @@ def _opened(source: FilePath | bytes | Image.Image, name: str) -> Iterator[Image
             if isinstance(source, Image.Image):
                 yield source
             else:
-                with _stream(source, name) as stream, Image.open(stream, formats=_formats()) as image:
+                with (
+                    _stream(source, name) as stream,
+                    Image.open(stream, formats=_formats()) as image,
+                    _hushed() if image.format == "TIFF" else nullcontext(),
+                ):
                     yield image
     except InputError:
         raise
@@ -292,6 +310,22 @@ def _opened(source: FilePath | bytes | Image.Image, name: str) -> Iterator[Image
     except Exception as error:  # of damaged data Pillow raises nearly anything: struct.error, SyntaxError, ...
         detail = " ".join(str(error).split()).rstrip(".") or type(error).__name__
         raise InputError(f"{name} is damaged or incomplete ({detail}): save or download it again.") from error
+
+
+@contextmanager
+def _hushed() -> Iterator[None]:
+    """libtiff says on file descriptor 2 what is wrong with a file, past Python: in the block that leads nowhere."""
+    with (
+        _HUSHED,
+        Path(os.devnull).open("wb") as nowhere,
+    ):  # one thread at a time, or one puts back what another led away
+        kept = os.dup(2)
+        os.dup2(nowhere.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
 
 
 def _stream(source: FilePath | bytes, name: str) -> BinaryIO:
@@ -339,7 +373,7 @@ def _check_still(image: Image.Image, name: str) -> None:
 
 def _upright(image: Image.Image) -> Image.Image:
     try:
-        return ImageOps.exif_transpose(image)
+        return image if image.getexif().get(ExifTags.Base.Orientation, 1) == 1 else ImageOps.exif_transpose(image)
     except Exception:  # damaged EXIF, of which Pillow raises nearly anything, is no reason to refuse sound pixels
         return image
 
@@ -349,20 +383,39 @@ def _flattened(image: Image.Image) -> Image.Image:
     profile = image.info.get("icc_profile")
     if image.mode[0] in _WHITE:
         image = _shallow(image)
-    opaque = _to_srgb(image.convert(_OPAQUE.get(image.mode, "RGB")), profile)
+    opaque = _to_srgb(_in_mode(image, _OPAQUE.get(image.mode, "RGB")), profile)
     if not image.has_transparency_data:
         return opaque
     white = Image.new("RGB", image.size, "white")
-    white.paste(opaque, mask=image.convert("RGBA").getchannel("A"))
+    white.paste(opaque, mask=_in_mode(image, "RGBA").getchannel("A"))
     return white
+
+
+def _in_mode(image: Image.Image, mode: str) -> Image.Image:
+    """The picture itself where it has that mode, of which `convert` would make a copy."""
+    return image if image.mode == mode else image.convert(mode)
+
+
+def _reduced(image: Image.Image, size: int | None) -> Image.Image:
+    """Of a huge picture the means of squares; at four times the size and more they change nothing to be seen."""
+    if size is None or image.width * image.height < HUGE:
+        return image
+    return image.reduce(max(1, max(image.size) // max(4 * size, LEAST)))
 
 
 def _shallow(image: Image.Image) -> Image.Image:
     """Scale grey of more than 8 bits to 8, where Pillow's own convert would clip it. Not-a-number becomes black."""
-    values = np.nan_to_num(np.asarray(image, dtype=np.float32), posinf=0)
-    peak = values.max()
+    peak = max(band.max() for band in _bands(image))
     white = next((white for white in _WHITE[image.mode[0]] if peak <= white), peak)
-    return Image.fromarray((values.clip(0) * (255 / white)).round().astype(np.uint8))
+    rows = [(band.clip(0) * (255 / white)).round().astype(np.uint8) for band in _bands(image)]
+    return Image.fromarray(np.concatenate(rows))
+
+
+def _bands(image: Image.Image) -> Iterator[np.ndarray]:
+    """A grey picture from top to bottom in strips of float32: a huge one has no room in one piece."""
+    for top in range(0, image.height, 256):
+        strip = image.crop((0, top, image.width, min(top + 256, image.height)))
+        yield np.nan_to_num(np.asarray(strip, dtype=np.float32), posinf=0)
 
 
 def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
@@ -371,11 +424,11 @@ def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     if image.mode == "LAB":
         return ImageCms.buildTransform(ImageCms.createProfile("LAB"), srgb, "LAB", "RGB").apply(image)
     if profile:
-        for candidate in (image, image.convert("RGB")):  # a grey picture often carries the profile of an RGB space
+        for mode in (image.mode, "RGB"):  # a grey picture often carries the profile of an RGB space
             with suppress(ImageCms.PyCMSError, OSError):
                 embedded = ImageCms.ImageCmsProfile(BytesIO(profile))
-                return ImageCms.buildTransform(embedded, srgb, candidate.mode, "RGB").apply(candidate)
-    return image.convert("RGB")
+                return ImageCms.buildTransform(embedded, srgb, mode, "RGB").apply(_in_mode(image, mode))
+    return _in_mode(image, "RGB")
 
 
 def _from_array(array: np.ndarray) -> Tensor:

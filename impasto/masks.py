@@ -82,14 +82,15 @@ def picture(source: ImageSource, photo: Tensor) -> Mask:
     """The mask in a picture of the photo's aspect: its brightness times its opacity."""
     if isinstance(source, Tensor) and (source.ndim == 2 or source.shape[-3] == 1):
         source = source.reshape(1, *source.shape[-2:]).expand(3, -1, -1)
-    image = images.load(source)
+    size = max(photo.shape[2:])
+    image = images.load(source, size)
     (height, width), (rows, columns) = image.shape[2:], photo.shape[2:]
     if not 0.97 < (height * columns) / (width * rows) < 1.03:
         raise InputError(
             f"The mask is {width} x {height} pixels and the photo {columns} x {rows}, which is another shape: "
             "make the mask from the photo, at any size."
         )
-    opacity = images.load_opacity(source)
+    opacity = images.load_opacity(source, size)
     mask = image.mean(1, keepdim=True)
     return drawn((mask if opacity is None else mask * opacity).to(photo))
 

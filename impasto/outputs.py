@@ -32,6 +32,7 @@ from impasto.scene import PLACES
 from impasto.stylizer import Stylizer, make_stylizer, trained_among
 from impasto.terminal import BatchProgress, FigureProgress, PaintProgress
 from impasto.trained import TrainedStylizer
+from impasto.transform import is_network
 
 Mend: TypeAlias = Callable[[Mapping[str, Any]], Painting]  # changed options -> the picture, painted with them
 
@@ -380,10 +381,7 @@ def summary(step: "PaintStep", target: Path, stopped: bool) -> str:
     recipe = step.painting.recipe
     height, width = step.painting.image.shape[2:]
     reached = f"stopped at step {step.index} of {step.total}" if stopped else f"{step.index} steps"
-    line = (
-        f"{target}: {width} x {height}, {reached}, {step.seconds:.1f} s, "
-        f"{recipe['options'].get('backbone', 'presto')} in {recipe['precision']} on {recipe['device']}"
-    )
+    line = f"{target}: {width} x {height}, {reached}, {step.seconds:.1f} s, {painter(recipe)}"
     found = recipe.get("weights")
     if not found:
         return line
@@ -391,6 +389,14 @@ def summary(step: "PaintStep", target: Path, stopped: bool) -> str:
         f"{line}; strength {recipe['options']['strength']:g}: content weight {found['content']:.3g}, "
         f"style weight {found['style']:.3g}"
     )
+
+
+def painter(recipe: Mapping[str, Any]) -> str:
+    """What painted a picture, in words."""
+    if recipe["verb"] == "stylize":
+        style = recipe["inputs"]["style"]["name"]
+        return f"{style if is_network(style) else 'presto'} by {recipe['engine']}"
+    return f"{recipe['options']['backbone']} in {recipe['precision']} on {recipe['device']}"
 
 
 def evaluate_picture(

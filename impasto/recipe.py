@@ -10,7 +10,7 @@ import json
 import os
 import platform
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,8 @@ OPTIONS: dict[str, type[Options]] = {  # of the verbs that can be repeated
 }
 ROLES = re.compile(r"content|(style|mask)(-[1-9][0-9]{0,3})?|protect|start|weights")
 ARGUMENTS = ("height", "width", "seamless")
-RESULTS = ("steps", "loss", "losses", "seconds", "quality", "engine", "doctor")  # what `understand` need not follow
+OUTCOMES = ("loss", "losses", "seconds", "weights", "doctor")  # what came of the settings
+RESULTS = (*OUTCOMES, "steps", "quality", "engine")  # what `understand` need not follow
 KEYS = (
     "schema",
     "verb",
@@ -45,8 +46,11 @@ KEYS = (
     "versions",
     "device",
     "precision",
+    "threads",
+    "branch",
 )
 LARGEST_SIDE = 16384  # pixels, as of --size
+MOST_BRANCHES = 100  # one off the other
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,8 @@ class Instructions:
 
     inputs: role -> name, sha256, bytes and copy of a file, or the shape of a mask in words, and a style's weight, whatever
     of these is known. shape: (height, width) of a texture. steps: after which the picture was taken. threads: that it was
-    computed with. File names, in `options` too, are for people: no file is opened by them.
+    computed with. branch: (step, options that differed until then), the oldest first. File names, in `options` too, are for
+    people: no file is opened by them.
     """
 
     verb: str
@@ -67,6 +72,7 @@ class Instructions:
     steps: int | None
     threads: int | None
     weights_sha256: str | None
+    branch: tuple[tuple[int, dict[str, Any]], ...]
     notes: tuple[str, ...]
 
 
@@ -126,9 +132,11 @@ def settings(options: Bundle) -> dict[str, Any]:
     return plain
 
 
-def read(picture: images.FilePath | bytes) -> dict[str, Any]:
-    """The recipe inside a picture. Raises InputError where there is none."""
-    found = images.read_recipe(picture)
+def read(
+    picture: images.FilePath | bytes, reader: Callable[[Any], dict[str, Any] | None] = images.read_recipe
+) -> dict[str, Any]:
+    """The recipe inside a picture, or of a file that another `reader` reads. Raises InputError where there is none."""
+    found = reader(picture)
     if found is None:
         name = "The picture" if isinstance(picture, bytes) else picture
         raise InputError(
@@ -147,8 +155,11 @@ def understand(found: Mapping[str, Any]) -> Instructions:
         raise damaged(f"its verb is {verb!r}, and this impasto repeats {', '.join(OPTIONS)}")
     chosen, arguments, inputs = (part(found, key) for key in ("options", "arguments", "inputs"))
     known = {declared.name for declared in fields(OPTIONS[verb])}
+    branch = branches(found.get("branch", []), known)
     try:
         options = OPTIONS[verb](**{key: value for key, value in chosen.items() if key in known})
+        for _, differing in branch:
+            options.replace(**differing)
     except OptionError as error:
         raise damaged(f"of its options, {error}".rstrip(".")) from error
     preset, steps, threads, weights = (found.get(key) for key in ("preset", "steps", "threads", "weights_sha256"))
@@ -156,7 +167,7 @@ def understand(found: Mapping[str, Any]) -> Instructions:
         *(f"option {key!r}" for key in chosen if key not in known),
         *(f"argument {key!r}" for key in arguments if key not in ARGUMENTS),
         *(f"input {key!r}" for key in inputs if not ROLES.fullmatch(key)),
-        *(repr(key) for key in found if key not in (*KEYS, *RESULTS, "threads")),
+        *(repr(key) for key in found if key not in (*KEYS, *RESULTS)),
     ]
     return Instructions(
         verb,
@@ -168,8 +179,32 @@ def understand(found: Mapping[str, Any]) -> Instructions:
         steps if isinstance(steps, int) and steps > 0 else None,
         threads if isinstance(threads, int) else None,
         weights if isinstance(weights, str) else None,
+        branch,
         tuple(remarks(found.get("schema"), unknown)),
     )
+
+
+def branched(options: Mapping[str, Any], line: Sequence[tuple[int, Bundle]]) -> list[dict[str, Any]]:
+    """How a painting with these settings came to its first step, for its recipe: what `branches` reads.
+
+    line: until which step it was painted with which options before, the oldest first.
+    """
+    return [
+        {"at": at, "options": {key: value for key, value in settings(earlier).items() if value != options[key]}}
+        for at, earlier in line
+    ]
+
+
+def branches(found: object, known: Collection[str]) -> tuple[tuple[int, dict[str, Any]], ...]:
+    """(step, options that differed until then), the oldest first. Raises InputError for anything else."""
+    entries = found if isinstance(found, list) and len(found) <= MOST_BRANCHES else [found]
+    read = []
+    for entry in entries:
+        at = entry.get("at") if isinstance(entry, dict) else None
+        if not (isinstance(entry, dict) and isinstance(at, int) and at > 0):
+            raise damaged("its 'branch' does not say at which steps")
+        read.append((at, {key: value for key, value in part(entry, "options").items() if key in known}))
+    return tuple(read)
 
 
 def remarks(schema: object, unknown: list[str]) -> list[str]:
@@ -208,7 +243,7 @@ def damaged(why: str) -> InputError:
 def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
     """What differs in the settings of two recipes, a readable line each: `options.size: 512 -> 800`.
 
-    What came of the settings (losses, seconds) and the small copies of inputs are left out.
+    What came of the settings (`OUTCOMES`) and the small copies of inputs are left out.
     """
     first, second = (dict(flattened(recipe)) for recipe in (one, other))
     return [
@@ -223,11 +258,13 @@ def flattened(recipe: Mapping[str, Any]) -> list[tuple[str, str]]:
     pairs = []
     for name, value in recipe.items():
         key = printable(name)
+        if key in OUTCOMES:
+            continue
         if key == "inputs" and isinstance(value, dict):
             pairs += [(f"inputs.{printable(role)}", described(source)) for role, source in value.items()]
-        elif isinstance(value, dict) and key not in ("losses", "doctor"):
+        elif isinstance(value, dict):
             pairs += [(f"{key}.{printable(name)}", json.dumps(setting)) for name, setting in value.items()]
-        elif key not in ("loss", "losses", "seconds", "doctor"):
+        else:
             pairs.append((key, json.dumps(value)))
     return pairs
 

@@ -6,15 +6,15 @@ impasto.verify("out.png").passed                 # painted again and compared
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
-from impasto import images, ingredients, machine, recipe, scene
+from impasto import images, ingredients, machine, recipe, scales, scene
 from impasto.errors import InputError, OptionError, WeightsError
 from impasto.images import FilePath, ImageSource
 from impasto.options import STARTS, Options, PaintOptions, StylizeOptions
@@ -33,7 +33,7 @@ class Repeat:
 
     sources: by role, see `scene.sources`. style_weights: of several styles, by role. taken, threads: the step after which
     the picture was taken, and the threads it was computed with, if its recipe says so. weights_sha256: what the network
-    must be.
+    must be. trunk: what it branched off, and after which step.
     """
 
     verb: str
@@ -47,19 +47,57 @@ class Repeat:
     threads: int | None
     weights_sha256: str | None
     notes: tuple[str, ...]
+    trunk: "tuple[Repeat, int] | None" = None
 
     def steps(
         self, on_download: Callable[[int, int], None] | None = None, state: State | None = None
     ) -> Iterator[PaintStep]:
-        """Paint, from a state if given, yielding every step as `paint_steps` does.
+        """Paint, from a state if given, yielding every step as `paint_steps` does; a branch without state from its root.
 
         Raises WeightsError where the network is another one.
         """
+        if state is None and self.trunk is not None:
+            state = yield from self.climb(*self.trunk, on_download)
         for step in self.begin(on_download, state):
             used = step.painting.recipe["weights_sha256"]
             if self.weights_sha256 not in (None, used):
                 raise self.other_weights(used)
+            yield self.told(step) if self.trunk else step
+
+    def climb(
+        self, trunk: "Repeat", at: int, on_download: Callable[[int, int], None] | None
+    ) -> Generator[PaintStep, None, State]:
+        """The steps of the trunk before the branch, which begins with the picture of the step `at`: a run keeps as much."""
+        for step in trunk.steps(on_download):
+            if step.index == at:
+                state = to_branch_from(step)
+                self.check_state(state, f"Step {at}")
+                return state
             yield step
+        raise InputError(f"The picture branched off at step {at}, and what it branched off ends before: paint it anew.")
+
+    def told(self, step: PaintStep) -> PaintStep:
+        """The step with its way to here in the recipe."""
+        found, line, repeat = step.painting.recipe, list[tuple[int, Options]](), self
+        while repeat.trunk is not None:
+            repeat, at = repeat.trunk
+            line.insert(0, (at, repeat.options))
+        branch = recipe.branched(found["options"], line)
+        return replace(step, painting=replace(step.painting, recipe={**found, "branch": branch}))
+
+    def check_state(self, state: State, name: str) -> None:
+        """Raise OptionError unless the options' plan has the state's place and its canvas there. name: of the state."""
+        assert isinstance(self.options, PaintOptions)
+        plan = scales.plan(self.options)
+        margin = 0 if self.seamless else self.options.canvas_padding
+        side = max(state.canvas.shape[2:]) - 2 * margin if state.canvas is not None else 0
+        fits = 0 <= state.scale < len(plan) and state.step <= plan[state.scale].steps
+        if not fits or plan[state.scale].size != side:
+            raise OptionError(
+                f"{name} stands at step {state.step} of a scale of {side} pixels, which these options do not have: leave "
+                "--size, --min-scale, --scale-factor and --canvas-padding as they were and the steps no fewer, or use "
+                "`impasto rerun`."
+            )
 
     def begin(self, on_download: Callable[[int, int], None] | None, state: State | None) -> Iterator[PaintStep]:
         """The verb's own steps."""
@@ -96,6 +134,12 @@ class Repeat:
             f"{was}those of {backbone} here are {used[:12]!r}: name the right file with --weights, or ask for --backbone "
             f"{backbone} to take those that are here."
         )
+
+
+def to_branch_from(step: PaintStep) -> State:
+    """What a branch begins with after a step: its picture, no memory."""
+    # a copy in a row, as one from a file is: sums then come out the same to the last bit
+    return replace(step.state(), canvas=step.canvas.cpu().contiguous().clone(), memory={})
 
 
 @dataclass(frozen=True)
@@ -260,7 +304,7 @@ def prepare_from(
     pictures = {role: chosen[role] if role in chosen else inputs[role] for role in roles}
     check_pictures(wanted.verb, pictures)
     options = own_options(wanted, {role: str(inputs[role]) for role in FILES if role in inputs}, changes)
-    return Repeat(
+    repeat = Repeat(
         wanted.verb,
         pictures,
         style_weights(wanted),
@@ -273,6 +317,21 @@ def prepare_from(
         None if "weights" in changes else wanted.weights_sha256,
         (*wanted.notes, *notes),
     )
+    trunk = None
+    for at, differing in wanted.branch:
+        trunk = replace(repeat, **other_options(repeat, differing), trunk=trunk), at
+    return replace(repeat, trunk=trunk)
+
+
+def other_options(repeat: Repeat, differing: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a repeat's trunk that differ. Raises InputError for files, of which the recipe has no hash."""
+    if differing.get("start") not in (None, *STARTS) or differing.get("weights") is not None:
+        raise InputError(
+            "The picture branched off a painting with a start or weights of its own, which its recipe does not hold: "
+            "`impasto resume` its run instead."
+        )
+    known = {} if {"backbone", "weights"}.isdisjoint(differing) else {"weights_sha256": None}
+    return {"options": repeat.options.replace(**differing), **known}
 
 
 def chosen_pictures(wanted: Instructions, given: Mapping[str, ImageSource]) -> dict[str, ImageSource]:

@@ -21,12 +21,11 @@ from typing import Any
 import safetensors
 import safetensors.torch
 
-from impasto import images, machine, recipe, scales
-from impasto.errors import InputError, OptionError, OutputError
+from impasto import images, machine, recipe
+from impasto.errors import InputError, OutputError
 from impasto.images import FilePath, ImageSource
-from impasto.options import PaintOptions
 from impasto.painting import PaintStep, State
-from impasto.repeat import Repeat, prepare_from
+from impasto.repeat import Repeat, prepare_from, to_branch_from
 
 PAUSE = 5.0  # seconds between two states at least
 SHARE = 0.05  # of the time at most is spent on writing states
@@ -77,7 +76,7 @@ def load(folder: FilePath) -> Run:
     path = folder / STATE
     state = read_state(path) if path.exists() else None
     if state is not None:
-        check_state(state, repeat, path)
+        repeat.check_state(state, path.name)
     target = description.get("target")
     return Run(folder, repeat, state, Path(target) if isinstance(target, str) else None)
 
@@ -85,17 +84,21 @@ def load(folder: FilePath) -> Run:
 def branch(folder: FilePath, at: int, **changes: Any) -> tuple[Repeat, State]:
     """What paints on from a run's kept step `at` with some options changed: `repeat.steps(state=state)`.
 
-    The optimiser begins anew there. Raises InputError where the step was not kept, OptionError where the changed options
-    have another scale in its place.
+    The optimiser begins anew there; a start among the changes has no say: the step is it. Raises InputError where the step
+    was not kept, OptionError where the changed options have another scale in its place.
     """
     folder = Path(folder)
-    repeat = prepare_from(read_description(folder)["recipe"], input_folders(folder), {}, changes)
+    changes.pop("start", None)
+    trunk, repeat = (
+        prepare_from(read_description(folder)["recipe"], input_folders(folder), {}, given) for given in ({}, changes)
+    )
+    repeat = replace(repeat, trunk=(trunk, at))
     path = kept_path(folder, at)
     if not path.exists():
         steps = ", ".join(str(int(kept.stem)) for kept in sorted((folder / STEPS).glob("*.safetensors"))) or "none yet"
         raise InputError(f"{folder} has not kept step {at}. Choose --at among {steps}.")
     state = read_state(path)
-    check_state(state, repeat, path)
+    repeat.check_state(state, path.name)
     return repeat, state
 
 
@@ -157,11 +160,6 @@ def saved(steps: Iterator[PaintStep], folder: Path) -> Iterator[PaintStep]:
         if step.index % KEPT_EVERY == 0 or step.index == step.total:
             write_state(to_branch_from(step), kept_path(folder, step.index))
         yield step
-
-
-def to_branch_from(step: PaintStep) -> State:
-    """The state after a step with the canvas as one sees it and nothing of the optimiser's."""
-    return replace(step.state(), canvas=step.canvas, memory={})
 
 
 def kept_path(folder: Path, step: int) -> Path:
@@ -231,18 +229,3 @@ def read_state(path: Path) -> State:
         )
     except (OSError, ValueError, KeyError, TypeError, RecursionError, safetensors.SafetensorError) as error:
         raise InputError(f"{path} is damaged or cannot be read: begin the run again.") from error
-
-
-def check_state(state: State, repeat: Repeat, path: Path) -> None:
-    """Raise an error unless the options' plan has the state's place and its canvas there."""
-    assert isinstance(repeat.options, PaintOptions)
-    plan = scales.plan(repeat.options)
-    margin = 0 if repeat.seamless else repeat.options.canvas_padding
-    side = max(state.canvas.shape[2:]) - 2 * margin if state.canvas is not None else 0
-    fits = 0 <= state.scale < len(plan) and state.step <= plan[state.scale].steps
-    if not fits or plan[state.scale].size != side:
-        raise OptionError(
-            f"{path.name} stands at step {state.step} of a scale of {side} pixels, which these options do not have: leave "
-            "--size, --min-scale, --scale-factor and --canvas-padding as they were and the steps no fewer, or use "
-            "`impasto rerun`."
-        )

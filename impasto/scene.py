@@ -174,10 +174,12 @@ def list_styles(style: Styles) -> tuple[Style, ...]:
     return styles
 
 
-def load(content: ImageSource, styles: Sequence[Style], protect: ImageSource | None, device: torch.device) -> Scene:
-    """Read every picture and mask. Raises InputError or OptionError."""
-    photo = load_picture(content, device)
-    pictures = tuple(load_picture(style.source, device) for style in styles)
+def load(
+    content: ImageSource, styles: Sequence[Style], protect: ImageSource | None, device: torch.device, size: int
+) -> Scene:
+    """Read every picture and mask, to be seen at `size` pixels. Raises InputError or OptionError."""
+    photo = load_picture(content, device, size)
+    pictures = tuple(load_picture(style.source, device, size) for style in styles)
     places = tuple(None if style.mask is None else load_mask(style.mask, photo) for style in styles)
     protection = None if protect is None else load_mask(protect, photo)
     weights = tuple(float(style.weight) for style in styles)
@@ -198,20 +200,25 @@ def load_mask(source: ImageSource, photo: Picture) -> Mask:
     return mask
 
 
-def load_texture(style: ImageSource, shape: tuple[int, int] | None, device: torch.device) -> Scene:
+def largest_seen(options: Options) -> int:
+    """The longer side, in pixels, at which a picture of a scene is seen at most; a style scale of auto is a usual one."""
+    return round(options.size * (1 if options.style_scale == "auto" else max(1, options.style_scale)))
+
+
+def load_texture(style: ImageSource, shape: tuple[int, int] | None, device: torch.device, size: int) -> Scene:
     """A scene without a photo: a gray template of (height, width), or of the style's, that no loss will read."""
-    picture = load_picture(style, device)
+    picture = load_picture(style, device, size)
     height, width = shape or picture.image.shape[2:]
     template = picture.image.new_full((1, 3, height, width), 0.5)
     return Scene(Picture(template), (picture,), inputs=fingerprints({"style": style}))
 
 
-def load_picture(source: ImageSource, device: torch.device) -> Picture:
-    """A picture with its opacity. Raises InputError where there is nothing to see."""
-    opacity = images.load_opacity(source)
+def load_picture(source: ImageSource, device: torch.device, size: int) -> Picture:
+    """A picture with its opacity; see `images.load` for the size. Raises InputError where there is nothing to see."""
+    opacity = images.load_opacity(source, size)
     if opacity is not None and float(opacity.max()) < 0.01:
         raise InputError("The picture is transparent everywhere: there is nothing to see in it. Give another.")
-    return Picture(images.load(source).to(device), None if opacity is None else opacity.to(device))
+    return Picture(images.load(source, size).to(device), None if opacity is None else opacity.to(device))
 
 
 def sources(content: ImageSource, styles: Sequence[Style], protect: ImageSource | None) -> dict[str, ImageSource]:

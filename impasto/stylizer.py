@@ -130,7 +130,7 @@ class Stylizer:
 
         The recipe's seconds are those of the passes: reading, colors and writing are not counted.
         """
-        pictures = scene.load(content, scene.list_styles(style), protect, self.device)
+        pictures = scene.load(content, scene.list_styles(style), protect, self.device, scene.largest_seen(self.options))
         options = coverage.settled(self.options, pictures)
         view = pictures.view(options.size, 0, options)
         began = time.monotonic()

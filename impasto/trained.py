@@ -81,7 +81,7 @@ class TrainedStylizer:
 
         The recipe's seconds are those of the passes: reading, colors and writing are not counted.
         """
-        photo = scene.load_picture(content, self.device)
+        photo = scene.load_picture(content, self.device, self.options.size)
         protection = None if protect is None else scene.load_mask(protect, photo)
         inputs = {"content": recipe.fingerprint(content), "style": recipe.fingerprint(self.path)}
         if protect is not None:

@@ -124,7 +124,7 @@ class Lesson:
 def begin(pictures: Sequence[ImageSource], photos: Photos, options: TrainOptions, device: torch.device) -> Lesson:
     """Read the styles and set everything up as it is before the first step."""
     inputs = [recipe.fingerprint(picture) for picture in pictures]
-    styles = [images.resize(images.load(picture), options.size).to(device) for picture in pictures]
+    styles = [images.resize(images.load(picture, options.size), options.size).to(device) for picture in pictures]
     if not styles:
         raise OptionError("The list of styles is empty. Give one or more pictures.")
     pooling = BACKBONES[options.backbone].pooling

@@ -304,6 +304,11 @@ def read_file(path: FilePath) -> tuple[dict[str, str], dict[str, Tensor]]:
         raise WeightsError(f"{path} is damaged or no safetensors file: train it anew or copy it again.") from error
 
 
+def read_recipe(path: FilePath) -> dict[str, Any] | None:
+    """The recipe of a network's training, None where the file has none. Raises WeightsError."""
+    return images.parse_recipe(read_file(path)[0].get("recipe"))
+
+
 def finite(tensor: Tensor) -> bool:
     """Whether every number is one."""
     return bool(tensor.isfinite().all())

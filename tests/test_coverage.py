@@ -89,4 +89,6 @@ def test_the_command_lists_the_best_and_draws_them(tmp_path: Path, capsys: pytes
     assert lines[0].split()[1] == str(DEMO / "valley.jpg")
     assert "swirl" in sheet.read_text() or lines[1].split("/")[-1] in sheet.read_text()
     assert cli.run(["scout", str(DEMO / "valley.jpg"), str(tmp_path)]) == 2  # there is the sheet alone
+    capsys.readouterr()
     assert cli.run(["scout", str(DEMO / "valley.jpg"), str(tmp_path / "none.jpg")]) == 2
+    assert capsys.readouterr().err.count("\n") == 1

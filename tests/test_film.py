@@ -1,6 +1,7 @@
 """Videos: what is read is what was drawn, what is written comes back, and a video that was killed is the same video."""
 
 import errno
+import json
 import os
 import re
 import signal
@@ -639,6 +640,29 @@ def test_the_command_prints_mean_and_worst(pan: Path, style: Path, capsys: pytes
     assert re.fullmatch(r"input +mean +\d\.\d\d +worst +\d\.\d\d at 0\.\d\d s", first)
     assert second.split()[1:] == first.split()[1:]
     assert "trace" in third
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_a_video_shows_its_recipe(
+    suffix: str, pan: Path, style: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / f"out{suffix}"
+    make(pan, style, target, end=0.1)
+    assert program.run(["recipe", str(target)]) == 0
+    assert json.loads(capsys.readouterr().out)["inputs"]["content"]["name"] == "pan.mp4"
+    for bare, said in ((pan, "carries no recipe"), (style, "carries no recipe"), (tmp_path / "no.mp4", "not exist")):
+        assert program.run(["recipe", str(bare)]) == 2
+        assert said in capsys.readouterr().err
+
+
+def test_a_video_does_not_go_to_standard_output(
+    pan: Path, style: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.iterdir())
+    assert program.run(["video", str(pan), str(style), "-o", "-"]) == 2
+    assert "standard output" in capsys.readouterr().err
+    assert sorted(tmp_path.iterdir()) == before
 
 
 # ------------------------------------------------------------------------------------------------------------ times

@@ -8,6 +8,7 @@ import struct
 import warnings
 import zlib
 from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +16,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from PIL import ExifTags, Image, ImageCms
+from PIL import ExifTags, Image, ImageCms, ImageFile
+from torch.nn import functional
 
 from impasto import images
 from impasto.errors import InputError, OptionError, OutputError
@@ -722,3 +724,53 @@ def test_check_output_protects_the_inputs(kind, tmp_path, monkeypatch):
         output = style if kind == "same" else "style.png"
     message = assert_refused(lambda: images.check_output(output, [content, style]), str(output), OutputError)
     assert f"input {style}" in message
+
+
+# ----------------------------------------------------------------------------------------------------- huge pictures
+
+
+def test_a_huge_picture_is_read_no_larger_than_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (180, 240, 4), dtype=np.uint8)
+    picture = Image.fromarray(pixels)
+    whole = images.load(picture)
+    assert torch.equal(images.load(picture, 20), whole)  # no camera's picture is huge
+    monkeypatch.setattr(images, "HUGE", 240 * 180)
+    monkeypatch.setattr(images, "LEAST", 8)
+    small, opacity = images.load(picture, 20), images.load_opacity(picture, 20)
+    assert small.shape[2:] == (60, 80)  # a third, four times what is asked for
+    torch.testing.assert_close(small, functional.avg_pool2d(whole, 3), rtol=0, atol=1 / 255)
+    assert opacity is not None
+    assert opacity.shape[2:] == small.shape[2:]
+    assert torch.equal(images.load(picture, 100), whole)
+    monkeypatch.setattr(images, "LEAST", 240)
+    assert torch.equal(images.load(picture, 20), whole)
+
+
+def test_reading_makes_no_copy_that_it_can_do_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+    for name, real in (("copy", Image.Image.copy), ("convert", Image.Image.convert)):
+        monkeypatch.setattr(Image.Image, name, lambda *given, name=name, real=real: made.append(name) or real(*given))
+    Image.new("RGB", (40, 30)).save(tmp_path / "photo.png")
+    images.load_picture(tmp_path / "photo.png")
+    assert made == []
+    mine = Image.new("RGB", (40, 30))
+    assert images.load_picture(mine) is not mine
+
+
+def test_a_recipe_is_read_without_the_pixels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    images.save(torch.rand(1, 3, 30, 40), tmp_path / "out.png", recipe={"verb": "paint"})
+    Image.new("RGB", (40, 30)).save(tmp_path / "bare.png")
+
+    def load(*_: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(ImageFile.ImageFile, "load", load)
+    assert images.read_recipe(tmp_path / "out.png") == {"verb": "paint"}
+    assert images.read_recipe(tmp_path / "bare.png") is None
+
+
+@pytest.mark.parametrize("height", [255, 256, 257, 700])
+def test_deep_grey_is_the_same_in_strips(height: int) -> None:
+    grey = np.random.default_rng(0).integers(0, 60_000, (height, 20)).astype(np.uint16)
+    expected = (grey.astype(np.float32) * (255 / 65535)).round().astype(np.uint8)
+    assert np.array_equal(np.asarray(images.load_picture(Image.fromarray(grey)))[:, :, 0], expected)

@@ -150,6 +150,59 @@ def test_a_branch_begins_at_a_kept_picture_with_other_options() -> None:
     assert steps[0].painting.history == original[5].painting.history
 
 
+def test_a_branched_picture_says_where_it_began_and_is_verified() -> None:
+    begun(8)
+    repeat, state = branch("run", 6, content_weight=0.5, colors="keep", optimizer="adam", start="noise")
+    for _ in islice(keep(repeat.steps(state=state), "once", SOURCES), 3):
+        pass
+    picture = last(load("once").steps()).painting
+    picture.save("once.png")
+    assert picture.recipe["branch"] == [
+        {"at": 6, "options": {"colors": "style", "content_weight": picture_weight(), "optimizer": "lbfgs"}}
+    ]
+    verdict = impasto.verify("once.png")
+    assert verdict.identical
+    assert verdict.notes == ()
+    assert [step.index for step in impasto.prepare("once.png").steps()] == list(range(1, 9))
+    # a branch of the branch, at the very step it began with and at a later one
+    for at in (6, 8):
+        repeat, state = branch("once", at, content_weight=0.1, steps=6)
+        twice = last(repeat.steps(state=state)).painting
+        twice.save("twice.png")
+        assert [entry["at"] for entry in twice.recipe["branch"]] == [6, at]
+        assert impasto.verify("twice.png").identical
+
+
+def picture_weight() -> float:
+    return float(impasto.PaintOptions(**QUICK).content_weight)
+
+
+def test_a_branch_that_was_killed_before_its_first_state_goes_on_from_its_root() -> None:
+    begun(8)
+    repeat, state = branch("run", 6, content_weight=0.5)
+    whole = last(keep(repeat.steps(state=state), "other", SOURCES)).painting.image
+    Path("other", "state.safetensors").unlink()
+    assert torch.equal(last(load("other").steps()).painting.image, whole)
+
+
+@pytest.mark.parametrize(
+    ("said", "changes"),
+    [
+        ("does not say at which steps", {"branch": [{"at": "2"}]}),
+        ("does not say at which steps", {"branch": [{"at": 2}] * 101}),
+        ("of its options", {"branch": [{"at": 2, "options": {"content_weight": -1}}]}),
+        ("ends before", {"branch": [{"at": 9000}]}),
+        ("weights of its own", {"branch": [{"at": 2, "options": {"weights": "mine.safetensors"}}]}),
+        ("which these options do not have", {"branch": [{"at": 2, "options": {"size": 64}}]}),
+    ],
+)
+def test_a_branch_that_cannot_be_followed_is_refused_in_a_sentence(said: str, changes: dict[str, Any]) -> None:
+    found = impasto.paint("content.png", "style.png", **QUICK).recipe
+    images.save(images.load("content.png"), "out.png", recipe={**found, **changes})
+    with pytest.raises(ImpastoError, match=said):
+        list(impasto.prepare("out.png").steps())
+
+
 def test_a_branch_refuses_what_it_cannot_do() -> None:
     begun(5)
     with pytest.raises(InputError, match=r"has not kept step 3\. Choose --at among 2, 4\."):

@@ -33,7 +33,7 @@ CONTENT, STYLE, OTHER = random_image(30, 40), random_image(36, 36, seed=1), rand
 
 def view(styles: Any, protect: Any = None, content: Any = CONTENT, margin: int = 0, **given: Any) -> scene.View:
     options = PaintOptions(**{"mask_softness": 0.0, **given})
-    return scene.load(content, list_styles(styles), protect, CPU).view(40, margin, options)
+    return scene.load(content, list_styles(styles), protect, CPU, 40).view(40, margin, options)
 
 
 def cutout(opacity: Tensor) -> Image.Image:

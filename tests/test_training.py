@@ -1,5 +1,6 @@
 """train: a run that goes on is the run that was not stopped; several processes are one; what is wrong is said."""
 
+import json
 import os
 import socket
 import subprocess
@@ -355,6 +356,10 @@ def test_the_command_line_trains_and_stylizes(
         network = transform.load(target)
         expected = network.network(photo, network.row())
     assert (images.load(painted) - expected).abs().max() < 1 / 255
+    assert cli.run(["rerun", str(painted), "--inputs", str(photos), "-o", str(tmp_path / "again.png")]) == 0
+    assert "net.safetensors by torch" in capsys.readouterr().err
+    assert cli.run(["recipe", str(target)]) == 0
+    assert json.loads(capsys.readouterr().out)["verb"] == "train"
 
 
 def test_strength_goes_from_photo_to_style(photos: Path, style: Path, tmp_path: Path) -> None:

@@ -55,16 +55,19 @@ def plan(content: Path, style: Path, /, *, preset: PresetName = "default", optio
 
 @app.command
 def recipe(picture: Path, /) -> int:
-    """Show what made an impasto picture, as JSON.
+    """Show what made an impasto picture, video or trained network, as JSON.
 
     Parameters
     ----------
     picture
         A file that impasto wrote.
     """
+    from impasto import images, transform
+    from impasto.film import reading, writing
     from impasto.recipe import read
 
-    print(json.dumps(read(picture), indent=1))
+    readers = {transform.SUFFIX: transform.read_recipe, **dict.fromkeys(writing.CONTAINERS, reading.read_recipe)}
+    print(json.dumps(read(picture, readers.get(picture.suffix.lower(), images.read_recipe)), indent=1))
     return 0
 
 

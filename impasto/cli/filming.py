@@ -10,6 +10,7 @@ from cyclopts import Parameter
 
 from impasto.cli.painting import masked_styles, weighed_style
 from impasto.cli.program import STOPPED, PresetName, Quiet, VideoFlags, app, given
+from impasto.errors import OutputError
 
 if TYPE_CHECKING:
     from impasto.film.filming import Frame
@@ -62,6 +63,8 @@ def video(
     from impasto.film.filming import video as frames
     from impasto.film.times import split_moment
 
+    if str(output) == "-":
+        raise OutputError("A video does not go to standard output. Name a file or a folder with -o.")
     machine.keep_freed_memory()
     timed = [split_moment(text) for text in (style, *styles)]
     weighed = [weighed_style(name) for name, _ in timed]

@@ -127,7 +127,7 @@ def restlessness(style: ImageSource) -> float:
     al. 2017, "Characterizing and improving stability in neural style transfer": the larger the trace, the more the
     solutions for two nearly equal frames may differ. Raises InputError.
     """
-    image = images.resize(images.load(style), PREDICTED_AT)
+    image = images.resize(images.load(style, PREDICTED_AT), PREDICTED_AT)
     backbone = load_backbone(PaintOptions(device="cpu", precision="float32"), image.device, Shelf())
     with torch.no_grad():
         return float(backbone(image, ("relu3_1",))["relu3_1"].square().mean())

@@ -9,6 +9,7 @@ before rounding, so it makes no difference whether there was a stop in between.
 """
 
 import json
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -78,6 +79,8 @@ class Folder:
         try:
             with aside.open("wb") as file:
                 np.save(file, picture, allow_pickle=False)
+                file.flush()
+                os.fsync(file.fileno())
             aside.replace(self.frame(index))
         except OSError as error:
             aside.unlink(missing_ok=True)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from impasto import images
 from impasto.errors import InputError
 from impasto.film.extra import library
 from impasto.images import MAX_PIXELS, MIN_SIDE, FilePath
@@ -178,6 +179,13 @@ def read(path: FilePath) -> Clip:
         start = (stream.start_time or 0) * base
         length = None if stream.duration is None else stream.duration * base
         return Clip(path, height, width, aspect, has_alpha, color, base, rate, start, length)
+
+
+def read_recipe(path: FilePath) -> dict[str, Any] | None:
+    """The recipe that `video` wrote as a comment, None where there is none. Raises InputError."""
+    with opened(Path(path)) as container:
+        comments = [text for key, text in container.metadata.items() if key.lower() == "comment"]
+    return next((images.parse_recipe(text.removeprefix("impasto ")) for text in comments), None)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ video that was stopped has the same frames as one that was not. No frame is pred
 the order of frames and take their times from the input's frames, exactly.
 """
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -79,6 +80,8 @@ def writing(path: Path, format: str) -> Iterator["av.container.OutputContainer"]
     try:
         with av.open(str(aside), "w", format=format) as container:
             yield container
+        with aside.open("rb") as file:
+            os.fsync(file.fileno())
         aside.replace(path)
     except (av.error.FFmpegError, OSError) as error:
         raise OutputError(

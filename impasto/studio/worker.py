@@ -26,6 +26,7 @@ from impasto.film.filming import video
 from impasto.ingredients import embed
 from impasto.options import PaintOptions
 from impasto.painting import Painting, PaintStep, State, paint_steps
+from impasto.repeat import to_branch_from
 from impasto.runs import KEPT_EVERY
 from impasto.studio.limits import sentence
 from impasto.studio.messages import Fetching, Finished, Laid, Order, Painted, Ready, Report, Settled
@@ -68,7 +69,7 @@ class Easel:
         """Show a step of the painting, which is kept. Raises Stopped where somebody has asked for that."""
         if self.latest is None:
             self.settle(step.painting.recipe["options"])
-        self.latest, self.standing = step.painting, (step.index, runs.to_branch_from(step))
+        self.latest, self.standing = step.painting, (step.index, to_branch_from(step))
         self.report(step, step.index, step.total, "step")
 
     def settle(self, settings: Mapping[str, Any]) -> None:
