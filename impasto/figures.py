@@ -261,7 +261,7 @@ def weights(brief: Brief, *, powers: Sequence[float] = ()) -> Plan:
 
 
 def gallery(brief: Brief, *, fast: bool = False) -> Plan:
-    """Contents down, styles across, with the originals at the edges; fast: in one pass each instead of optimised."""
+    """Contents down, styles across, with the originals at the edges; fast: by presto instead of optimised."""
 
     def job(content: Path, style: Path) -> Job:
         sources = {"content": content, "style": style}
@@ -270,7 +270,7 @@ def gallery(brief: Brief, *, fast: bool = False) -> Plan:
     top = [None, *(brief.show(style) for style in brief.styles)]
     rest = [[brief.show(content), *(job(content, style) for style in brief.styles)] for content in brief.contents]
     heads = ["", *(content.stem for content in brief.contents)]
-    caption = "One pass of presto each." if fast else "Every photo in every style, by one recipe."
+    caption = "By presto, in three passes each." if fast else "Every photo in every style, by one recipe."
     return Plan("Contents and styles", caption, heads, ["", *(style.stem for style in brief.styles)], [top, *rest])
 
 
@@ -328,7 +328,7 @@ def basic_fast(brief: Brief) -> Plan:
         ]
         for pair in brief.pairs
     ]
-    caption = "Basic: every picture is optimised. Fast: one pass of presto, which was trained once for all styles."
+    caption = "Basic: every picture is optimised. Fast: presto, three passes, which was trained once for all styles."
     return Plan("Basic and fast transfer", caption, brief.pair_heads, ["photo", "painting", "basic", "fast"], jobs)
 
 
@@ -365,7 +365,7 @@ FIGURES: dict[str, Figure] = {
     "textures": Figure("textures from a sliding window of layers", textures, contents=0),
     "weights": Figure("the content weight by powers of ten", weights, styles=2, varies=True),
     "gallery": Figure("contents by styles", gallery, contents=2, styles=4),
-    "any-style": Figure("contents by styles, in one pass each", partial(gallery, fast=True), contents=2, styles=4),
+    "any-style": Figure("contents by styles, by presto", partial(gallery, fast=True), contents=2, styles=4),
     "starts": Figure("noise start against content start", starts, styles=2),
     "seeds": Figure("two noises side by side", seeds, varies=True),
     "blend": Figure("a start between photo and noise, with a slider", blend, varies=True),

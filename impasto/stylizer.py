@@ -1,4 +1,4 @@
-"""stylize(content, style): any style in one pass of a small network, in a fraction of a second.
+"""stylize(content, style): any style in a few passes of a small network, in about a second.
 
 A `Stylizer` holds the network, ready to run; what a style is, its moments, is computed once for any number of photos. The
 network is presto: see `networks`. Where the style is the file of a trained network, that one paints: see `trained`.
@@ -41,7 +41,7 @@ def stylize(
     protect: ImageSource | None = None,
     **given: Any,
 ) -> Painting:
-    """Paint `content` in the manner of `style` in one pass.
+    """Paint `content` in the manner of `style` by a feed-forward network.
 
     content, style, protect: as in `paint`; several styles are mixed by weight, or by region where they have masks. A style
     may be a network that `train` wrote, "NAME.safetensors". options: all of them at once; single ones, such as

@@ -121,7 +121,7 @@ def stylize(
     quiet: Quiet = False,
     options: Annotated[StylizeFlags, Parameter(name="*")] = StylizeFlags(),
 ) -> int:
-    """Paint photos in any style at once, each in one pass of a small network.
+    """Paint photos in any style at once, each in a few passes of a small network.
 
     Parameters
     ----------

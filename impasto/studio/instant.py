@@ -1,4 +1,4 @@
-"""The Stylize tab: any style in one pass of presto, painted anew whenever something moves."""
+"""The Stylize tab: any style by presto, painted anew whenever something moves."""
 
 import threading
 from collections.abc import Sequence
