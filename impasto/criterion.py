@@ -1,7 +1,8 @@
 """The loss that a transform network is trained by.
 
-It is that of painting, except that the content is the batch itself, and that every style layer may be measured against the
-photos' own distance from the style: one weight of the content then means the same for every style.
+It is that of painting, except that the content is the batch itself, or paintings of it by the optimiser, and that every
+style layer may be measured against the photos' own distance from the style: one weight of the content then means the same
+for every style.
 """
 
 from collections.abc import Mapping, Sequence
@@ -42,11 +43,14 @@ class Criterion:
         """All that are read."""
         return tuple(dict.fromkeys((*self.content.layers, *self.style.layers)))
 
-    def __call__(self, picture: Tensor, photos: Tensor, chosen: Tensor) -> dict[str, Tensor]:
-        """Weighted terms (N,) of pictures painted from photos; chosen: (N,), the row of each, the last one the photo's."""
+    def __call__(self, picture: Tensor, photos: Tensor, held: Tensor, chosen: Tensor) -> dict[str, Tensor]:
+        """Weighted terms (N,) of pictures painted from photos; chosen: (N,), the row of each, the last one the photo's.
+
+        held: whose content counts, the photos' own or that of paintings of them.
+        """
         options = self.options
         with torch.no_grad():
-            target = self.content.target(self.backbone(photos, tuple(self.content.layers)))
+            target = self.content.target(self.backbone(held, tuple(self.content.layers)))
         features = self.backbone(picture, self.layers)
         itself = (chosen == len(self.targets)).float()
         return {

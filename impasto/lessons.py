@@ -36,6 +36,11 @@ class Results:
         return self.target.with_name(f"{self.target.stem}-checkpoint{self.target.suffix}")
 
     @property
+    def paintings(self) -> Path:
+        """What the optimiser paints for `--teacher paint`, beside the network."""
+        return self.target.with_name(f"{self.target.stem}-paintings")
+
+    @property
     def sheet(self) -> Path:
         """Samples, beside the network."""
         return self.target.with_name(f"{self.target.stem}-samples.jpg")
@@ -53,7 +58,13 @@ def carry_out(styles: Sequence[Path], photos: Path, options: TrainOptions, resul
     with TrainProgress(console) as progress, board or nullcontext():
         try:
             for step in train(
-                list(styles), photos, options, checkpoint=results.checkpoint, save_every=results.save_every
+                list(styles),
+                photos,
+                options,
+                checkpoint=results.checkpoint,
+                save_every=results.save_every,
+                paintings=results.paintings,
+                on_painting=progress.paint,
             ):
                 if leads:
                     progress.show(step)

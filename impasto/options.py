@@ -32,6 +32,7 @@ VideoMethod = Literal["frame", "steady", "fast"]
 CodecName = Literal["auto", "h264", "hevc", "vp9", "av1", "prores", "ffv1"]
 EngineName = Literal["auto", "openvino", "compile", "torch"]
 NetworkName = Literal["light", "transform"]
+TeacherName = Literal["photo", "paint"]
 
 STARTS = ("content", "style", "noise", "style-noise", "white", "gray")
 SMALLEST_TILE = 64
@@ -220,6 +221,11 @@ class TrainOptions(Bundle):
     network: NetworkName = option(
         "light", "Which network: light, ours, is quick; transform is that of Johnson et al. 2016."
     )
+    teacher: TeacherName = option(
+        "photo",
+        "Whose content is held: photo, that of the photo; paint, that of a painting of it by the optimiser, made once.",
+    )
+    painted: int = option(24, "With teacher paint: how many photos are painted, in every style.", least=1, most=10_000)
     from_scratch: bool = option(False, "Begin with random weights; otherwise light begins with the shipped base.")
     steps: int = option(1000, "Steps of training.", least=1, most=10_000_000)
     batch: int = option(4, "Crops a step, over all processes.", least=1, most=4096)

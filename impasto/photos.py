@@ -6,8 +6,8 @@ sequence, and a training that goes on sees what it would have seen.
 """
 
 import tarfile
-from collections.abc import Iterable, Iterator
-from itertools import chain
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -45,6 +45,15 @@ class Place(NamedTuple):
         return f"{self.path}/{self.name}" if self.name else str(self.path)
 
 
+class Window(NamedTuple):
+    """A crop: of which photo, its box in pixels of the picture as it was read, and whether it is mirrored."""
+
+    place: Place
+    picture: Image.Image
+    box: tuple[int, int, int, int]
+    mirrored: bool
+
+
 class Photos:
     """The pictures below a folder. `broken`: why a picture was left out, by its place, as it is found.
 
@@ -66,30 +75,48 @@ class Photos:
 
     def crops(self, positions: Iterable[int]) -> Tensor:
         """The crops at these positions: (N, 3, crop, crop) in [0, 1]. Raises InputError where no picture can be read."""
-        arrays = np.stack([self.cut(position) for position in positions])
-        return torch.from_numpy(arrays).permute(0, 3, 1, 2).float().div_(255).contiguous()
+        windows = [self.window(position) for position in positions]
+        return self.through(windows, [window.picture for window in windows])
 
-    def cut(self, position: int) -> np.ndarray:
-        """One crop, (crop, crop, 3) uint8: somewhere in the photo, at a random size, mirrored in every other case."""
+    def window(self, position: int) -> Window:
+        """Where a position's crop is: somewhere in the photo, at a random size, mirrored in every other case."""
         random = np.random.default_rng((self.seed, position))
-        picture = next(self.readable(position))
+        place, picture = next(self.readable(position))
         edge = min(round(self.crop * random.uniform(1, ZOOM**2)), *picture.size)
         left, top = (int(random.integers(0, side - edge + 1)) for side in picture.size)
-        box = (left, top, left + edge, top + edge)
-        crop = np.asarray(picture.resize((self.crop, self.crop), Image.Resampling.BICUBIC, box=box))
-        return crop[:, ::-1] if random.random() < 0.5 else crop
+        return Window(place, picture, (left, top, left + edge, top + edge), random.random() < 0.5)
 
-    def readable(self, position: int) -> Iterator[Image.Image]:
-        """The photo of a position and those after it, without broken ones. Every round has an order of its own."""
+    def through(self, windows: Sequence[Window], pictures: Sequence[Image.Image]) -> Tensor:
+        """What pictures of the photos' sizes show in these windows: (N, 3, crop, crop) in [0, 1]."""
+        crops = []
+        for window, picture in zip(windows, pictures, strict=True):
+            shape = (self.crop, self.crop)
+            crop = np.asarray(picture.resize(shape, Image.Resampling.BICUBIC, box=window.box))
+            crops.append(crop[:, ::-1] if window.mirrored else crop)
+        return torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).float().div_(255).contiguous()
+
+    def readable(self, position: int) -> Iterator[tuple[Place, Image.Image]]:
+        """The photo of a position and those after it, without broken ones. Every round has an order of its own.
+
+        Raises InputError where no picture can be read.
+        """
         turn, place = divmod(position, len(self.places))
         order = np.random.default_rng((self.seed, turn, 1)).permutation(len(self.places))
+        found = False
         for index in chain(order[place:], order[:place]):
             picture = self.read(self.places[index])
             if picture is not None:
-                yield picture
-        raise InputError(
-            f"None of the {len(self.places)} pictures in {self.folder} can be read: {next(iter(self.broken.values()))}"
-        )
+                found = True
+                yield self.places[index], picture
+        if not found:
+            raise InputError(
+                f"None of the {len(self.places)} pictures in {self.folder} can be read: {next(iter(self.broken.values()))}"
+            )
+
+    def keep(self, count: int) -> None:
+        """From now on only so many photos, the first ones of the seed's order that can be read. Raises InputError."""
+        found = dict.fromkeys(place for place, _ in islice(self.readable(0), count))
+        self.places = sorted(found)
 
     def read(self, place: Place) -> Image.Image | None:
         """A photo with its longer side at the largest size that is used, or None where it is broken."""

@@ -191,6 +191,10 @@ class TrainProgress(Progress):
         )
         self.task = self.add_task("", total=None, stage="reading", loss="", parts="", left="")
 
+    def paint(self, done: int, total: int) -> None:
+        """One painting to learn from is there."""
+        self.update(self.task, stage="painting", completed=done, total=total)
+
     def show(self, step: TrainStep) -> None:
         """One step more."""
         parts = " ".join(f"{name} {value:.3g}" for name, value in step.parts.items())

@@ -8,12 +8,12 @@ The light network begins with the shipped base, whose reader guesses at the styl
 """
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -26,6 +26,7 @@ from impasto.criterion import Criterion, make_criterion
 from impasto.errors import DivergenceError, OptionError
 from impasto.images import FilePath, ImageSource
 from impasto.options import TrainOptions
+from impasto.pairs import Pairs, make_pairs
 from impasto.photos import Photos
 from impasto.presets import training_options
 from impasto.processes import Team
@@ -79,6 +80,8 @@ def train(
     preset: str = "default",
     checkpoint: FilePath | None = None,
     save_every: int = 100,
+    paintings: FilePath | None = None,
+    on_painting: Callable[[int, int], object] = lambda done, total: None,
     **given: Any,
 ) -> Iterator[TrainStep]:
     """Train a network to paint in a style, or in each of several, and yield every step.
@@ -86,7 +89,8 @@ def train(
     styles: pictures, as for `paint`. photos: a folder of photographs; what is below it counts too. options: all of them at
     once; if left out, those of `preset`. Single ones, such as steps=2000, go before either. checkpoint: a file that the
     state is kept in every so many steps and at the end; where it exists, the training goes on from it, and its last step is
-    yielded once more.
+    yielded once more. paintings: the folder that the paintings of teacher="paint" are kept in; on_painting: told how many
+    are there, of how many.
 
     Started by `torchrun`, the processes train together; all must see the same files. Raises InputError, OptionError,
     WeightsError, OutputError or DivergenceError.
@@ -98,7 +102,12 @@ def train(
     device = team.device(machine.choose_device(options.device))
     with processes.joined(team, device):
         folder = Photos(photos, options.size, options.crop, options.seed)
-        lesson = begin(pictures, folder, options, device)
+        pairs = None
+        if options.teacher == "paint":
+            if paintings is None:
+                raise OptionError('teacher="paint" keeps paintings in a folder: name it with `paintings`.')
+            pairs = make_pairs(folder, pictures, options, paintings, team, on_painting)
+        lesson = begin(pictures, folder, pairs, options, device)
         if checkpoint is not None and Path(checkpoint).exists():
             lesson.state.load(checkpoint)
         for step in run(lesson, folder, options, team):
@@ -117,11 +126,14 @@ class Lesson:
 
     state: State
     criterion: Criterion
+    pairs: Pairs | None
     styles: tuple[str, ...]
     recipe: Mapping[str, Any]
 
 
-def begin(pictures: Sequence[ImageSource], photos: Photos, options: TrainOptions, device: torch.device) -> Lesson:
+def begin(
+    pictures: Sequence[ImageSource], photos: Photos, pairs: Pairs | None, options: TrainOptions, device: torch.device
+) -> Lesson:
     """Read the styles and set everything up as it is before the first step."""
     inputs = [recipe.fingerprint(picture) for picture in pictures]
     styles = [images.resize(images.load(picture, options.size), options.size).to(device) for picture in pictures]
@@ -150,7 +162,7 @@ def begin(pictures: Sequence[ImageSource], photos: Photos, options: TrainOptions
     fixed = {key: value for key, value in settings.items() if key not in FREE}
     facts = {**fixed, "styles": [one["sha256"] for one in inputs], "precision": precision}
     state = State(network, torch.optim.Adam(network.parameters(), lr=options.learning_rate, eps=LEAST), facts)
-    return Lesson(state, criterion, tuple(Path(one["name"]).stem for one in inputs), notes)
+    return Lesson(state, criterion, pairs, tuple(Path(one["name"]).stem for one in inputs), notes)
 
 
 def make_network(criterion: Criterion, styles: Sequence[Tensor], options: TrainOptions) -> TransformNet:
@@ -200,12 +212,12 @@ def run(lesson: Lesson, photos: Photos, options: TrainOptions, team: Team) -> It
     if state.step:
         yield here()
     with ThreadPoolExecutor(1) as reader:
-        ahead = reader.submit(photos.crops, batch_at(state.step, options, team))
+        ahead = reader.submit(batch, lesson, photos, batch_at(state.step, options, team), options)
         while state.step < options.steps:
             start = time.monotonic()
-            crops, own = ahead.result().to(device), batch_at(state.step, options, team)
-            ahead = reader.submit(photos.crops, batch_at(state.step + 1, options, team))
-            parts = learn(network, lesson.criterion, crops, own, state, options)
+            crops = Batch(*(part.to(device) for part in ahead.result()))
+            ahead = reader.submit(batch, lesson, photos, batch_at(state.step + 1, options, team), options)
+            parts = learn(network, lesson.criterion, crops, state, options)
             values = dict(zip(parts, team.mean(torch.stack(list(parts.values()))).tolist(), strict=True))
             loss = sum(values.values())
             if not np.isfinite(loss):
@@ -217,21 +229,31 @@ def run(lesson: Lesson, photos: Photos, options: TrainOptions, team: Team) -> It
             yield here()
 
 
+class Batch(NamedTuple):
+    """Crops of photos (N, 3, crop, crop), crops whose content is held, and the row that each is painted by (N,)."""
+
+    photos: Tensor
+    held: Tensor
+    chosen: Tensor
+
+
+def batch(lesson: Lesson, photos: Photos, positions: range, options: TrainOptions) -> Batch:
+    """What is learnt from at these positions."""
+    rows = [row_at(position, lesson.criterion, options) for position in positions]
+    crops = photos.crops(positions)
+    return Batch(crops, crops if lesson.pairs is None else lesson.pairs.crops(positions, rows), torch.tensor(rows))
+
+
 def learn(
-    network: torch.nn.Module,
-    criterion: Criterion,
-    photos: Tensor,
-    positions: range,
-    state: State,
-    options: TrainOptions,
+    network: torch.nn.Module, criterion: Criterion, crops: Batch, state: State, options: TrainOptions
 ) -> dict[str, Tensor]:
     """One step of Adam; returns the means of the loss's terms."""
-    chosen = torch.tensor([row_at(position, criterion, options) for position in positions], device=photos.device)
     for group in state.optimizer.param_groups:
         group["lr"] = learning_rate(state.step, options)
-    with torch.autocast(photos.device.type, torch.bfloat16, enabled=criterion.backbone.dtype == torch.bfloat16):
-        picture = network(photos, chosen)
-    parts = {name: part.mean() for name, part in criterion(picture.float(), photos, chosen).items()}
+    device = crops.photos.device.type
+    with torch.autocast(device, torch.bfloat16, enabled=criterion.backbone.dtype == torch.bfloat16):
+        picture = network(crops.photos, crops.chosen)
+    parts = {name: part.mean() for name, part in criterion(picture.float(), *crops).items()}
     state.optimizer.zero_grad()
     torch.stack(list(parts.values())).sum().backward()
     state.optimizer.step()

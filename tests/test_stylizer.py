@@ -295,9 +295,20 @@ def test_a_model_paints_in_place_of_a_style(folder: Path) -> None:
     assert sorted(path.name for path in Path("out").iterdir()) == ["a-n.png", "b-n.png"]
 
 
+def test_the_camera_s_page_is_the_model_s(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    monkeypatch.setattr("impasto.weights.cache_folder", lambda: folder / "cache")
+    transform.Trained("light", transform.TransformNet(transform.PLANS["light"]), ("a",)).save("n.safetensors")
+    assert cli.run(["stylize", "--camera", "--model", "n.safetensors"]) == 0
+    assert opened == [(folder / "cache" / "pages" / "n.html").as_uri()]
+    assert "getUserMedia" in (folder / "cache" / "pages" / "n.html").read_text()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["--camera", "photos/a.png"], "takes no pictures"),
         (["photos/a.png"], "There is no photo"),
         (["photos", "wave.png", "-o", "-"], "takes one picture"),
         (["photos/a.png", "wave.png", "--strenght", "3"], "Did you mean 'strength'"),

@@ -96,9 +96,9 @@ def test_killed_without_warning_it_goes_on_to_the_same_weights(photos: Path, sty
         "import os, signal\n"
         "from impasto import cli, training\n"
         "learn = training.learn\n"
-        "def deadly(network, criterion, photos, positions, state, options):\n"
+        "def deadly(network, criterion, crops, state, options):\n"
         "    if state.step == 3: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "    return learn(network, criterion, photos, positions, state, options)\n"
+        "    return learn(network, criterion, crops, state, options)\n"
         "training.learn = deadly\n"
         f"cli.run({[*arguments, '-o', str(killed)]!r})\n"
     )

@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 from collections.abc import Sequence
 from functools import partial
 from itertools import zip_longest
@@ -108,11 +109,12 @@ def weighed_style(text: str) -> tuple[Path, float]:
 
 @app.command
 def stylize(
-    pictures: Annotated[tuple[str, ...], Parameter(allow_leading_hyphen=True)],
+    pictures: Annotated[tuple[str, ...], Parameter(allow_leading_hyphen=True)] = (),
     /,
     *,
     style: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative=())] = (),
     model: Path | None = None,
+    camera: Annotated[bool, Parameter(negative=())] = False,
     mix: Annotated[bool, Parameter(negative=())] = False,
     mask: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative=())] = (),
     protect: str | None = None,
@@ -132,6 +134,8 @@ def stylize(
         Paintings, folders or patterns: every photo is painted in every style. STYLE:0.7 gives one a weight for --mix.
     model
         A network that `impasto train` wrote, in place of a style.
+    camera
+        Open a page in the browser that paints what the camera sees by the model, live; see `impasto export --to html`.
     mix
         Paint every photo once, in a mixture of all styles.
     mask
@@ -146,6 +150,8 @@ def stylize(
     from impasto.outputs import stylize_files
 
     reject_unknown((name.strip("-") for name in pictures if re.match("-.", name)), StylizeOptions)  # "-" is a picture
+    if camera:
+        return watch(model, pictures, StylizeOptions(**given(options)))
     named = (*style, *((str(model),) if model else ()))
     photos, paintings = (pictures, named) if named else (pictures[:-1], pictures[-1:])
     if photos == ("-",):
@@ -155,6 +161,23 @@ def stylize(
         if len(work) == 1:
             check_doctor(doctor, work[0].target)
         return stylize_files(work, protect, StylizeOptions(**given(options)), quiet, doctor == "fix")
+
+
+def watch(model: Path | None, pictures: Sequence[str], options: StylizeOptions) -> int:
+    """Open the model's page in the browser. Raises OptionError, WeightsError or OutputError."""
+    import webbrowser
+
+    from impasto.exporting import export
+    from impasto.weights import cache_folder
+
+    if model is None or pictures:
+        raise OptionError("--camera takes no pictures and a network that `impasto train` wrote: name it with --model.")
+    page = cache_folder() / "pages" / f"{model.stem}.html"
+    page.parent.mkdir(parents=True, exist_ok=True)
+    export(model, page, style_weights=options.style_weights, strength=options.strength)
+    webbrowser.open(page.as_uri())
+    print(f"{page} is in the browser.", file=sys.stderr)
+    return 0
 
 
 def stylize_tasks(
