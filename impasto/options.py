@@ -203,8 +203,8 @@ class StylizeOptions(Options):
     strength: float = option(100.0, "How far to go from the photo, 0, to the style, 100.", least=0, most=100)
     passes: int | None = option(
         None,
-        "How often the network runs, each time over its own picture: more is bolder. None: as often as suits it, presto "
-        "more than once over a picture, a trained network and videos once.",
+        "How often the network runs, each time over its own picture: more is bolder. None: presto "
+        "up to three times, the more the stronger; a trained network, and presto in videos, once.",
         least=1,
         most=8,
     )

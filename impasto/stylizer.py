@@ -5,6 +5,7 @@ network is presto: see `networks`. Where the style is the file of a trained netw
 """
 
 import hashlib
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
@@ -28,7 +29,7 @@ from impasto.trained import TrainedStylizer
 from impasto.transform import is_network
 
 Style = Mapping[str, Moments]  # mean and covariance at every tap
-PASSES = 3  # over a picture, where nothing else is asked for: as many as presto learns for
+PASSES = 3  # over a picture at full strength: as many as presto learns for
 KEPT = 16  # styles whose moments a stylizer remembers
 EXAMPLE = 64  # pixels: a picture to show an engine what it will be given
 
@@ -113,7 +114,7 @@ class Stylizer:
 
     def take(self, options: StylizeOptions) -> None:
         """Paint with other options from now on: all but engine, device and precision."""
-        self.options = options.replace(passes=options.passes or PASSES)
+        self.options = options.replace(passes=options.passes or fitting(options.strength))
 
     @property
     def name(self) -> str:
@@ -167,7 +168,7 @@ class Stylizer:
 
     def painted(self, seen: Seen, aim: Style) -> Tensor:
         """A picture, painted to the same aim in every pass, each over what the one before has left: (1, 3, H, W)."""
-        for left in reversed(range(self.options.passes or PASSES)):
+        for left in reversed(range(self.options.passes or 1)):
             steering = self.steering(seen.known, aim)
             picture = torch.empty(1, 3, *seen.tiles[0].shape, device=self.device)
             for tile in seen.tiles:
@@ -189,6 +190,11 @@ class Stylizer:
         with torch.no_grad():
             scales, shifts = zip(*self.decoder.modulation(aim), strict=True)
         return [tensor.to(self.backbone.dtype) for tensor in (*matrices, *offsets, *scales, *shifts)]
+
+
+def fitting(strength: float) -> int:
+    """Passes where none are asked for: a little strength wants the photo's detail, which every pass costs some of."""
+    return max(1, math.ceil(PASSES * strength / 100))
 
 
 def joined(view: View, parts: Sequence[Tensor]) -> Tensor:

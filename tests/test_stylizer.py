@@ -102,9 +102,14 @@ def test_a_second_pass_paints_over_the_first(stylizer: Stylizer) -> None:
     torch.testing.assert_close(stylizer.paint(once, SWIRL).image, twice, atol=1e-4, rtol=0)
 
 
-def test_presto_paints_three_times_over_a_picture_unless_told_otherwise() -> None:
+@pytest.mark.parametrize(("strength", "passes"), [(0, 1), (33, 1), (34, 2), (67, 3), (100, 3)])
+def test_the_stronger_the_oftener_presto_paints_unless_told_otherwise(strength: float, passes: int) -> None:
+    painting = impasto.stylize(VALLEY, SWIRL, **{**PLAIN, "passes": None, "size": 48}, strength=strength)
+    assert painting.recipe["options"]["passes"] == passes
+
+
+def test_unless_told_otherwise_a_painting_is_that_of_three_passes() -> None:
     painting = impasto.stylize(VALLEY, SWIRL, **{**PLAIN, "passes": None})
-    assert painting.recipe["options"]["passes"] == 3
     thrice = impasto.stylize(VALLEY, SWIRL, **{**PLAIN, "passes": 3})
     torch.testing.assert_close(painting.image, thrice.image)
 
