@@ -15,7 +15,7 @@ import impasto
 
 HERE = Path(__file__).parent
 DEMO = Path(impasto.__file__).parent / "assets" / "demo"
-COMMAND = "impasto train swirl.jpg --photos photos/ -o swirl.safetensors --steps 150 --crop 192"
+COMMAND = "impasto train swirl.jpg --photos photos/ -o swirl.safetensors --steps 600"
 STRENGTHS = 50, 100
 EDGE = 384  # pixels: longer side of a picture on the sheet
 

@@ -393,11 +393,11 @@ FAULTS: dict[str, Fault] = {
         speckle, 0.0021, "dots stand out all over", remedy(paint=("tv_weight", scaled("tv_weight", 4, 0.2)), stylize=WEAKER)
     ),
     "seams": Fault(
-        seams, 2.12, "a straight seam runs through the picture", remedy(paint=SOFTER, stylize=SOFTER)
+        seams, 2.3, "a straight seam runs through the picture", remedy(paint=SOFTER, stylize=SOFTER)
     ),
     "clipping": Fault(
         clipping,
-        0.3,
+        0.34,
         "much of the picture is burnt out or drowned in black",
         remedy(paint=("range_weight", scaled("range_weight", 10, 100)), stylize=WEAKER),
     ),
