@@ -58,7 +58,7 @@ def stylize_tab(
 ) -> tuple[gr.Accordion, gr.File]:
     """Build the tab; returns the place for a trained network, and what that is in."""
     studio = Studio()
-    fields = Fields(StylizeOptions(), FRONT, WITHOUT)
+    fields = Fields(StylizeOptions(passes=1), FRONT, WITHOUT)  # the picture is to follow the sliders
     with gr.Row(elem_classes="tab live"):
         with gr.Column(elem_classes="side", min_width=320, scale=4):
             with gr.Row(elem_classes="pictures"):
