@@ -19,7 +19,7 @@ from impasto import comparison, curves, figures, sheets
 ROOT = Path(__file__).parent.parent
 OUT = ROOT / "docs" / "images" / "figures"
 SIZES = {"any-style": 320, "gatys2015-styles": 256, "blog-example": 256}
-COMPARED = ("default", "gatys2015", "ryanchankh", "assignment4")
+COMPARED = ("default", "gatys2015", "ryanchankh", "assignment4", "blog", "crowson")
 TIMED = ("basic-fast", "fast-comparison")
 
 
