@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-# Threads that wait for each other sleep. Where they spin, as OpenMP lets them, a second thread makes painting ten times
+# Threads that wait for each other sleep. Where they spin, as OpenMP lets them, a second thread makes painting many times
 # slower as soon as anything else wants a core. It counts where torch has not been imported before.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from impasto import engines, images, transform, webpage
 from impasto.errors import OptionError, OutputError
 from impasto.images import FilePath
+from impasto.options import FORMATS
 from impasto.transform import TransformNet
 
 TOLERANCE = 2e-3  # of pixels in [0, 1], in float32
@@ -167,10 +168,10 @@ def silence(*loggers: str) -> Iterator[None]:
 
 
 WRITERS: dict[str, Callable[[nn.Module, Path], Runs]] = {
-    ".onnx": write_onnx,
-    ".xml": write_openvino,
-    ".pt": write_torch,
-    ".html": write_page,
+    FORMATS["onnx"]: write_onnx,
+    FORMATS["openvino"]: write_openvino,
+    FORMATS["torch"]: write_torch,
+    FORMATS["html"]: write_page,
 }
 
 

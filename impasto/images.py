@@ -315,10 +315,8 @@ def _opened(source: FilePath | bytes | Image.Image, name: str) -> Iterator[Image
 @contextmanager
 def _hushed() -> Iterator[None]:
     """libtiff says on file descriptor 2 what is wrong with a file, past Python: in the block that leads nowhere."""
-    with (
-        _HUSHED,
-        Path(os.devnull).open("wb") as nowhere,
-    ):  # one thread at a time, or one puts back what another led away
+    # one thread at a time, or one puts back what another led away
+    with _HUSHED, Path(os.devnull).open("wb") as nowhere:
         kept = os.dup(2)
         os.dup2(nowhere.fileno(), 2)
         try:

@@ -33,6 +33,8 @@ CodecName = Literal["auto", "h264", "hevc", "vp9", "av1", "prores", "ffv1"]
 EngineName = Literal["auto", "openvino", "compile", "torch"]
 NetworkName = Literal["light", "transform"]
 TeacherName = Literal["photo", "paint"]
+FormatName = Literal["onnx", "openvino", "torch", "html"]
+FORMATS: dict[FormatName, str] = {"onnx": ".onnx", "openvino": ".xml", "torch": ".pt", "html": ".html"}  # of exports
 
 STARTS = ("content", "style", "noise", "style-noise", "white", "gray")
 SMALLEST_TILE = 64

@@ -12,7 +12,6 @@ from dataclasses import dataclass, fields
 from itertools import product
 from pathlib import Path
 
-import torch
 from PIL import Image
 from torch import Tensor
 
@@ -58,8 +57,8 @@ def make_pairs(
 
     Several processes share the work. on_painting: told how many are done, of how many. Raises InputError or OutputError.
     """
-    photos.keep(options.painted)
-    wanted = list(product(photos.places, range(len(styles))))
+    pictures = photos.keep(options.painted)
+    wanted = list(product(pictures, range(len(styles))))
     settings = PaintOptions.make(**{name: getattr(options, name) for name in SHARED})
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
@@ -68,23 +67,22 @@ def make_pairs(
             f"There cannot be a folder {folder} ({error.strerror}) for the paintings: name another."
         ) from error
     files = {
-        (place, number): file_of(photos.read(place), styles[number], settings, Path(folder)) for place, number in wanted
+        (place, number): file_of(pictures[place], styles[number], settings, Path(folder)) for place, number in wanted
     }
     for done, (place, number) in enumerate(wanted, start=1):
         if done % team.count == team.rank and existing(files[place, number]) is None:
-            picture = photos.read(place)
-            assert picture is not None  # or it would not have been kept
-            paint(picture, styles[number], settings).save(files[place, number])
+            paint(pictures[place], styles[number], settings).save(files[place, number])
         on_painting(done, len(wanted))
-    team.mean(torch.zeros(1))  # waits for the others' paintings
-    return Pairs(
-        photos, {(place, number): painting_of(photos.read(place), path) for (place, number), path in files.items()}
-    )
+    team.wait()  # for the others' paintings
+    paintings = {
+        (place, number): images.load_picture(path).resize(pictures[place].size, Image.Resampling.BICUBIC)
+        for (place, number), path in files.items()
+    }
+    return Pairs(photos, paintings)
 
 
-def file_of(picture: Image.Image | None, style: ImageSource, settings: PaintOptions, folder: Path) -> Path:
+def file_of(picture: Image.Image, style: ImageSource, settings: PaintOptions, folder: Path) -> Path:
     """Where the painting of a picture is kept: another picture, style or option makes another file."""
-    assert picture is not None
     options = {each.name: getattr(settings, each.name) for each in fields(settings)}
     facts = json.dumps([recipe.fingerprint(style)["sha256"], options], default=str).encode()
     return folder / f"{hashlib.sha256(picture.tobytes() + facts).hexdigest()[:16]}.png"
@@ -95,9 +93,3 @@ def existing(path: Path) -> Image.Image | None:
     with suppress(InputError):
         return images.load_picture(path)
     return None
-
-
-def painting_of(picture: Image.Image | None, path: Path) -> Image.Image:
-    """The painting of a photo, of the photo's size."""
-    assert picture is not None
-    return images.load_picture(path).resize(picture.size, Image.Resampling.BICUBIC)

@@ -113,10 +113,11 @@ class Photos:
                 f"None of the {len(self.places)} pictures in {self.folder} can be read: {next(iter(self.broken.values()))}"
             )
 
-    def keep(self, count: int) -> None:
+    def keep(self, count: int) -> dict[Place, Image.Image]:
         """From now on only so many photos, the first ones of the seed's order that can be read. Raises InputError."""
-        found = dict.fromkeys(place for place, _ in islice(self.readable(0), count))
+        found = dict(islice(self.readable(0), count))
         self.places = sorted(found)
+        return found
 
     def read(self, place: Place) -> Image.Image | None:
         """A photo with its longer side at the largest size that is used, or None where it is broken."""

@@ -40,6 +40,11 @@ class Team:
         """The network, its gradients averaged over all processes: with DistributedDataParallel where there are several."""
         return network if self.count == 1 else nn.parallel.DistributedDataParallel(network)
 
+    def wait(self) -> None:
+        """Until all processes are here."""
+        if self.count > 1:
+            dist.barrier()
+
     def mean(self, numbers: Tensor) -> Tensor:
         """Averaged over all processes."""
         if self.count > 1:

@@ -25,8 +25,7 @@ class TrainedStylizer:
     """A network that `impasto train` wrote, ready to run by the engine that the options name."""
 
     def __init__(self, path: FilePath, options: StylizeOptions) -> None:
-        self.path, self.options = Path(path), options.replace(passes=options.passes or 1)
-        self.check_colors(options)
+        self.path = Path(path)
         self.device = machine.choose_device(options.device)
         self.chosen = engines.choose(options.engine, self.device)
         # OpenVINO chooses its own precision and wants to be given float32
@@ -34,7 +33,7 @@ class TrainedStylizer:
         self.dtype = machine.choose_precision(precision, self.device, "average")
         self.trained = transform.load(path)
         self.fingerprint = hashlib.sha256(self.path.read_bytes()).hexdigest()
-        self.row = self.row_of(options)
+        self.take(options)
         self.network = deepcopy(self.trained.network).to(self.device, self.dtype)  # rows are mixed in float32
         self.program = self.prepared(self.network)
 

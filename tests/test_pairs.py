@@ -84,8 +84,8 @@ def test_what_is_there_is_not_painted_again(folder: Path, style: Image.Image, ca
 
 def test_several_processes_paint_each_a_part(folder: Path, style: Image.Image, calls: list[int]) -> None:
     class Alone(Team):
-        def mean(self, numbers: torch.Tensor) -> torch.Tensor:
-            return numbers
+        def wait(self) -> None:
+            """There is nobody to wait for."""
 
     with pytest.raises(impasto.InputError):  # the other half is not there yet
         made(folder, style, Alone(0, 2))

@@ -1,14 +1,12 @@
 """Verbs about networks of one's own."""
 
 from pathlib import Path
-from typing import Annotated, Literal, TypeAlias, get_args
+from typing import Annotated
 
 from cyclopts import Parameter
 
 from impasto.cli.program import Quiet, TrainFlags, TrainingPresetName, app, given
-
-FormatName: TypeAlias = Literal["onnx", "openvino", "torch", "html"]
-SUFFIXES = dict(zip(get_args(FormatName), (".onnx", ".xml", ".pt", ".html"), strict=True))
+from impasto.options import FORMATS, FormatName
 
 
 @app.command(usage="Usage: impasto train STYLE [STYLE ...] --photos FOLDER [OPTIONS]")
@@ -94,11 +92,11 @@ def export(
     from impasto.options import StylizeOptions
 
     if output is None and to is None:
-        raise OutputError(f"Name the result with -o, or its format with --to: {', '.join(SUFFIXES)}.")
-    target = output or network.with_suffix(SUFFIXES[to or "onnx"])
-    if to is not None and target.suffix.lower() != SUFFIXES[to]:
+        raise OutputError(f"Name the result with -o, or its format with --to: {', '.join(FORMATS)}.")
+    target = output or network.with_suffix(FORMATS[to or "onnx"])
+    if to is not None and target.suffix.lower() != FORMATS[to]:
         raise OutputError(
-            f"--to {to} makes a file that ends in {SUFFIXES[to]}, and -o names {target}. Give one of them."
+            f"--to {to} makes a file that ends in {FORMATS[to]}, and -o names {target}. Give one of them."
         )
 
     chosen = StylizeOptions(style_weights=style_weights, strength=strength)  # which checks them
