@@ -391,6 +391,33 @@ class Place(NamedTuple):
         """(N, C, H, W) -> the part, a view."""
         return whole[:, :, self.top : self.bottom, self.left : self.right]
 
+    def within(self, other: "Place") -> "Place":
+        """Of this part what lies in another, on the other's own grid; it may be empty."""
+        top, left = max(self.top, other.top) - other.top, max(self.left, other.left) - other.left
+        bottom, right = min(self.bottom, other.bottom) - other.top, min(self.right, other.right) - other.left
+        shape = other.bottom - other.top, other.right - other.left
+        return Place(top, max(top, bottom), left, max(left, right), shape)
+
+    def trim(self, features: Tensor) -> Tensor:
+        """As `cut`, with a gradient that has the features' layout: autograd's would be transposed twice."""
+        whole = (self.top, self.left) == (0, 0) and features.shape[2:] == (self.bottom, self.right)
+        return features if whole else Trim.apply(features, self)
+
+
+class Trim(torch.autograd.Function):
+    """(N, C, H, W), `Place` -> a view of what lies there."""
+
+    @staticmethod
+    def forward(ctx: Any, features: Tensor, place: Place) -> Tensor:
+        ctx.place, ctx.shape = place, features.shape
+        return place.cut(features)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        whole = gradient.new_zeros(ctx.shape).contiguous(memory_format=torch.channels_last)
+        ctx.place.cut(whole).copy_(gradient)
+        return whole, None
+
 
 class Share(NamedTuple):
     """A statistic of a part, and how many positions it was taken over."""

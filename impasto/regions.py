@@ -10,7 +10,6 @@ are. Where we depart: their soft masks mix gradients.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -64,11 +63,33 @@ def merge(weights: Tensor, shares: Tensor) -> Tensor:
 
 
 class Part(NamedTuple):
-    """A region at one layer: weights on the layer's grid (1, 1, h, w), share of the whole picture, and target."""
+    """A region at one layer: where it lies on the layer's grid, weights (1, 1, h, w) there, None where all are equal, its
+    share of the whole picture, and its target.
+    """
 
-    weights: Tensor
+    place: Place
+    weights: Tensor | None
     extent: float
     target: Any
+
+    @classmethod
+    def of(cls, weights: Tensor, extent: float, target: Any) -> "Part":
+        """The part that has these weights on the layer's whole grid."""
+        rows, columns = (weights[0, 0].amax(axis).nonzero() for axis in (1, 0))
+        height, width = weights.shape[2:]
+        place = Place(int(rows.min()), int(rows.max()) + 1, int(columns.min()), int(columns.max()) + 1, (height, width))
+        least, most = place.cut(weights).aminmax()
+        return cls(place, None if most - least <= 1e-6 * most else place.cut(weights).clone(), extent, target)
+
+    def share(self, loss: FeatureLoss, features: Tensor, place: Place) -> Share:
+        """Of the features of what lies at `place`, the statistic of what belongs to the part, maybe nothing."""
+        seen, positions = self.place.within(place).trim(features), place.positions
+        if not seen.numel():
+            nothing = features.new_zeros(1, 1, 1, 1)
+            return Share(0.0, loss.statistic(features[:, :, :1, :1], weights=nothing, positions=positions))
+        weights = None if self.weights is None else place.within(self.place).cut(self.weights)
+        amount = seen[0, 0].numel() if weights is None else float(weights.sum())
+        return Share(amount, loss.statistic(seen, weights=weights, positions=positions))
 
 
 def matched(
@@ -99,7 +120,7 @@ def matched(
         return loss, mixed[0]
     parts = {
         layer: tuple(
-            Part(
+            Part.of(
                 F.adaptive_avg_pool2d(region.weights, grids[layer]),
                 float(region.weights.mean()),
                 target[layer],
@@ -151,13 +172,13 @@ def by_region(loss: FeatureLoss) -> FeatureLoss:
         errors = [each.extent * loss.distance(value, each.target) for value, each in zip(values, parts, strict=True)]
         return torch.stack(errors).sum(0)
 
-    def distance(features: Tensor, parts: Sequence[Part]) -> Tensor:
-        return whole([loss.statistic(features, weights=each.weights) for each in parts], parts)
-
     def part(features: Tensor, parts: Sequence[Part], place: Place) -> list[Share]:
-        cuts = [place.cut(each.weights) for each in parts]
-        statistic = partial(loss.statistic, features, positions=place.positions)
-        return [Share(float(weights.sum()), statistic(weights=weights)) for weights in cuts]
+        return [each.share(loss, features, place) for each in parts]
+
+    def distance(features: Tensor, parts: Sequence[Part]) -> Tensor:
+        height, width = features.shape[2:]
+        everywhere = Place(0, height, 0, width, (height, width))
+        return whole([share.statistic for share in part(features, parts, everywhere)], parts)
 
     if loss.part is None:
         return FeatureLoss(loss.layers, identity, distance)

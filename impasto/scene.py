@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from impasto import colors, images, masks, recipe
@@ -61,9 +62,7 @@ class View:
     @property
     def coverage(self) -> Tensor | None:
         """(1, 1, H, W): how far each pixel is painted, None where all are."""
-        if self.kept is None and self.opacity is None:
-            return None
-        return torch.stack([region.weights for region in self.regions if region.weights is not None]).sum(0)
+        return painted(self.kept, self.opacity)
 
     def protect(self, canvas: Tensor) -> Tensor:
         """The canvas with the photo where it stays."""
@@ -97,8 +96,9 @@ class Scene:
         opacity = None if self.content.opacity is None else images.resize_to(self.content.opacity, shape)
         shares, kept = self.places(shape, options.mask_softness)
         styles = tuple(style_at(size, style, Picture(photo, opacity), options) for style in self.styles)
+        inside = F.pad(torch.ones_like(photo[:, :1]), (margin,) * 4) if margin else None
         shares, kept, opacity = (None if mask is None else pad(mask, margin) for mask in (shares, kept, opacity))
-        return View(pad(photo, margin), styles, regions(self.weights, shares, kept, opacity), kept, opacity)
+        return View(pad(photo, margin), styles, regions(self.weights, shares, kept, opacity, inside), kept, opacity)
 
     def places(self, shape: tuple[int, int], softness: float) -> tuple[Tensor | None, Tensor | None]:
         """(where each style goes, where the photo stays): (1, K, H, W) adding up to 1, and (1, 1, H, W); None: no mask."""
@@ -141,21 +141,35 @@ def visible(picture: Picture) -> Tensor:
     return (opacity >= opacity.max() / 2)[0, 0]
 
 
+def painted(kept: Tensor | None, opacity: Tensor | None) -> Tensor | None:
+    """How far each pixel is painted, given how far the photo stays there and how opaque it is; None where all are."""
+    parts = [part for part in (None if kept is None else 1 - kept, opacity) if part is not None]
+    return torch.stack(parts).prod(0) if parts else None
+
+
 def regions(
-    weights: Sequence[float], shares: Tensor | None, kept: Tensor | None, opacity: Tensor | None
+    weights: Sequence[float],
+    shares: Tensor | None,
+    kept: Tensor | None,
+    opacity: Tensor | None,
+    inside: Tensor | None = None,
 ) -> Sequence[Region]:
-    """Which mixture of the styles is matched where. Raises OptionError where nothing is left to paint."""
+    """Which mixture of the styles is matched where. Raises OptionError where nothing is left to paint.
+
+    inside: 0 in the margin, for what is cut off is no part of the picture's statistics.
+    """
     even = tuple(weight / sum(weights) for weight in weights)
-    painted = [part for part in (None if kept is None else 1 - kept, opacity) if part is not None]
-    if painted:
-        coverage = torch.stack(painted).prod(0)
+    coverage = painted(kept, opacity)
+    if coverage is not None and float(coverage.max()) < 0.01:
+        raise OptionError("The masks leave nothing to paint. Let --mask cover more, or --protect less.")
+    parts = [part for part in (coverage, None if inside is None else inside / inside.mean()) if part is not None]
+    if parts:
+        weight = torch.stack(parts).prod(0)
     elif shares is not None:
-        coverage = torch.ones_like(shares[:, :1])
+        weight = torch.ones_like(shares[:, :1])
     else:
         return (Region(even),)
-    if float(coverage.max()) < 0.01:
-        raise OptionError("The masks leave nothing to paint. Let --mask cover more, or --protect less.")
-    return (Region(even, coverage),) if shares is None else divide(shares[0], coverage)
+    return (Region(even, weight),) if shares is None else divide(shares[0], weight)
 
 
 # ------------------------------------------------------------------------------------------------------- reading

@@ -13,6 +13,7 @@ optimiser and the start. Two things follow from a strength instead.
 
 from collections.abc import Mapping
 from dataclasses import replace
+from statistics import median
 from typing import Any, TypeAlias
 
 from impasto.losses import FeatureLoss, Features, Term
@@ -58,7 +59,8 @@ def balanced(style: FeatureLoss, apart: Mapping[str, float]) -> FeatureLoss:
     So the photo's loss stays what it was, and the shares of its layers become their weights.
     """
     total, weights = sum(apart.values()), sum(style.layers.values())
-    least = 0.01 * max(apart.values())  # where photo and style agree there is nothing to measure against
+    # where photo and style agree there is nothing to measure against; one layer that is far beyond the others is no measure
+    least = 0.1 * median(apart.values())
     factors = {
         layer: weight / weights * total / max(apart[layer], least, 1e-12) for layer, weight in style.layers.items()
     }

@@ -91,25 +91,10 @@ class Tile(NamedTuple):
 
     def trim(self, layer: str, features: Tensor) -> Tensor:
         """Of the features of what was read, those that belong to the tile, a view."""
-        unit, place = stride(layer), self.place(layer)
-        top, left = place.top - self.rows.first // unit, place.left - self.columns.first // unit
-        rows, columns = slice(top, top + place.bottom - place.top), slice(left, left + place.right - place.left)
-        return Trim.apply(features, rows, columns)
-
-
-class Trim(torch.autograd.Function):
-    """A view of some rows and columns, whose gradient has the features' layout: autograd's would be transposed twice."""
-
-    @staticmethod
-    def forward(ctx: Any, features: Tensor, rows: slice, columns: slice) -> Tensor:
-        ctx.place, ctx.shape = (rows, columns), features.shape
-        return features[:, :, rows, columns]
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
-        whole = gradient.new_zeros(ctx.shape).contiguous(memory_format=torch.channels_last)
-        whole[:, :, ctx.place[0], ctx.place[1]] = gradient
-        return whole, None, None
+        unit, (height, width) = stride(layer), features.shape[2:]
+        top, left = self.rows.first // unit, self.columns.first // unit
+        read = Place(top, top + height, left, left + width, grid(self.shape, layer))
+        return self.place(layer).within(read).trim(features)
 
 
 def cover(

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from impasto import losses, regions
 from impasto.backbones import Backbone
-from impasto.losses import blend, gram, moments
-from impasto.regions import Region, covered, divide, matched
+from impasto.losses import Place, blend, gram, moments
+from impasto.regions import Part, Region, covered, divide, matched
 from impasto.tiling import statistics
 
 LAYERS = {"relu1_1": 0.5, "relu2_1": 0.3, "relu3_1": 0.2}
@@ -125,6 +125,21 @@ def test_gradients_of_weighted_statistics_equal_finite_differences(statistic: An
     features = random(2, 3, 4, 5).double().requires_grad_()
     weights = random(1, 1, 4, 5, seed=1).double()
     assert torch.autograd.gradcheck(lambda x: tuple(statistic(x, weights=weights)), features)
+
+
+@pytest.mark.parametrize("statistic", [gram, moments])
+@pytest.mark.parametrize("hard", [True, False])
+def test_a_part_reads_its_own_rows_and_columns_alone(statistic: Any, hard: bool, batch: Tensor) -> None:
+    loss = losses.FeatureLoss(LAYERS, statistic, losses.squared_error)
+    weights = torch.zeros(1, 1, 20, 24)
+    weights[..., 3:15, 2:9] = 0.7 if hard else 0.1 + random(12, 7, seed=7)
+    part, everywhere = Part.of(weights, 1.0, None), Place(0, 20, 0, 24, (20, 24))
+    assert part.place == Place(3, 15, 2, 9, (20, 24))
+    assert (part.weights is None) == hard
+    found = part.share(loss, batch, everywhere).statistic
+    for value, expected in zip(found, statistic(batch, weights=weights), strict=True):
+        torch.testing.assert_close(value, expected)
+    assert part.share(loss, batch[..., 10:], Place(0, 20, 10, 24, (20, 24))).amount == 0
 
 
 # ------------------------------------------------------------------------------------------------------- mixing

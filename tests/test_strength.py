@@ -11,13 +11,14 @@ import impasto
 from impasto import cli, images
 from impasto.backbones import Backbone
 from impasto.errors import OptionError
-from impasto.losses import Term, gram
+from impasto.losses import FeatureLoss, Term, gram, squared_error
 from impasto.objective import make_objective, make_terms, style_target
 from impasto.options import PaintOptions
 from impasto.presets import options_for
 from impasto.regions import Region
 from impasto.scene import Picture, View
 from impasto.shelf import Shelf
+from impasto.strength import balanced
 from impasto.synthesis import reconstruct_options, texture_options
 
 LAYERS: dict[str, Any] = {"content_layers": ("relu3_1",), "style_layers": ("relu1_1", "relu2_1")}
@@ -158,3 +159,11 @@ def test_the_command_says_the_weights_it_found(capsys: pytest.CaptureFixture[str
     assert "strength 50: content weight " in capsys.readouterr().err
     assert cli.run(["paint", "a.png", "b.png", "--strength", "50", "--content-weight", "1"]) == 2
     assert "Give one of them" in capsys.readouterr().err
+
+
+def test_a_layer_far_beyond_the_others_does_not_silence_them() -> None:
+    """As relu5_1 of a bright sketch, whose Gram matrix is six times the painting's."""
+    apart = {"relu1_1": 0.2, "relu2_1": 0.05, "relu5_1": 35.0}
+    layers = balanced(FeatureLoss(dict.fromkeys(apart, 1 / 3), gram, squared_error), apart).layers
+    shares = [layers[layer] * 3 * apart[layer] for layer in apart]  # `apart` holds the old weights already
+    assert shares == pytest.approx([sum(apart.values()) / 3] * 3)
