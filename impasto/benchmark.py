@@ -110,8 +110,7 @@ def run(
     clock: "processor" counts the processor's time on one thread, which a machine that is not idle hardly changes.
     on_case: called with (cases done, in all). Raises OptionError for a size out of range.
     """
-    if not SIZES[0] <= size <= SIZES[1]:
-        raise OptionError(f"--size is {size}; it must be a whole number from {SIZES[0]} to {SIZES[1]}.")
+    check_size(size)
     size, patience = (min(size, QUICK_SIZE), QUICK_PATIENCE) if quick else (size, PATIENCE)
     device = machine.choose_device("auto")
     photo, style = (images.resize(images.load(DEMO / name), size).to(device) for name in ("valley.jpg", "swirl.jpg"))
@@ -132,6 +131,12 @@ def run(
     others = None if before is None else taken(before, busy() or before)
     shape = photo.shape[3], photo.shape[2]
     return Benchmark(known, shape, clock, {name: median(each) for name, each in reached.items()}, rows, others)
+
+
+def check_size(size: int) -> None:
+    """Raises OptionError for a size out of range."""
+    if not SIZES[0] <= size <= SIZES[1]:
+        raise OptionError(f"--size is {size}; it must be a whole number from {SIZES[0]} to {SIZES[1]}.")
 
 
 def measured(

@@ -5,7 +5,7 @@ against it. It does the work of impasto's objective, a style loss, a content los
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -19,7 +19,8 @@ from impasto.backbones import Architecture
 class Loop:
     """An objective: `loop(image)` -> losses (1,) by name, differentiable.
 
-    kind: a key of `STATISTICS`. content, style: targets by layer, as `matched` fills them in. Pooling is average.
+    kind: a key of `STATISTICS`. style_weights: by layer, 1 where there is none. content, style: targets by layer, as
+    `matched` fills them in. Pooling is average.
     """
 
     architecture: Architecture
@@ -27,6 +28,8 @@ class Loop:
     kind: str
     content_layers: Sequence[str]
     style_layers: Sequence[str]
+    style_weights: Mapping[str, float] = field(default_factory=dict)
+    variation_weight: float = 1.0
     content: Mapping[str, Tensor] = field(default_factory=dict)
     style: Mapping[str, Any] = field(default_factory=dict)
 
@@ -35,14 +38,10 @@ class Loop:
         """The same with the targets of a photo and a style, (1, 3, H, W) in [0, 1]."""
         statistic, _ = STATISTICS[self.kind]
         seen, painted = self.features(photo), self.features(style)
-        return Loop(
-            self.architecture,
-            self.weights,
-            self.kind,
-            self.content_layers,
-            self.style_layers,
-            {layer: seen[layer] for layer in self.content_layers},
-            {layer: statistic(painted[layer]) for layer in self.style_layers},
+        return replace(
+            self,
+            content={layer: seen[layer] for layer in self.content_layers},
+            style={layer: statistic(painted[layer]) for layer in self.style_layers},
         )
 
     def features(self, image: Tensor) -> dict[str, Tensor]:
@@ -65,12 +64,15 @@ class Loop:
         """(1, 3, H, W) in [0, 1] -> the losses of content, style and variation."""
         found, (statistic, distance) = self.features(image), STATISTICS[self.kind]
         content = [F.mse_loss(found[layer], target) for layer, target in self.content.items()]
-        style = [distance(statistic(found[layer]), target) for layer, target in self.style.items()]
+        style = [
+            self.style_weights.get(layer, 1.0) * distance(statistic(found[layer]), target)
+            for layer, target in self.style.items()
+        ]
         variation = image.diff(dim=2).square().mean() + image.diff(dim=3).square().mean()
         return {
             "content": torch.stack(content).sum(0, keepdim=True),
             "style": torch.stack(style).sum(0, keepdim=True),
-            "variation": variation.view(1),
+            "variation": self.variation_weight * variation.view(1),
         }
 
 

@@ -70,6 +70,7 @@ ORDER = [
     "choosing",
     "textbook",
     "benchmark",
+    "race",
     "folders",
     "processes",
     "photos",

@@ -1,8 +1,9 @@
 """The verb that measures this machine."""
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from impasto.benchmark import Benchmark
+    from impasto.race import Race, Races
 
 
 @app.command
@@ -21,6 +23,7 @@ def benchmark(
     *,
     size: int = 512,
     quick: Annotated[bool, Parameter(negative=())] = False,
+    race: Annotated[bool, Parameter(negative=())] = False,
     clock: Literal["wall", "processor"] = "wall",
     json_file: Annotated[Path | None, Parameter(name="--json", allow_leading_hyphen=True)] = None,
     quiet: Quiet = False,
@@ -35,6 +38,8 @@ def benchmark(
         Longer side of the picture in pixels.
     quick
         At most 256 pixels and fewer rounds: some ten seconds, rougher figures.
+    race
+        Measure how soon impasto comes to the loss that other loops end with, instead: minutes, seconds if quick.
     clock
         wall; or processor, which counts the processor's time on one thread: for a machine that is not idle.
     json_file
@@ -44,7 +49,8 @@ def benchmark(
     from rich.progress import Progress
 
     from impasto import machine
-    from impasto.benchmark import run
+    from impasto import race as racing
+    from impasto.benchmark import QUICK_SIZE, run
     from impasto.outputs import check_text, write_text
 
     if json_file is not None and str(json_file) != "-":
@@ -57,24 +63,62 @@ def benchmark(
         def tell(done: int, total: int) -> None:
             progress.update(task, completed=done, total=total)
 
-        found = run(size, quick=quick, clock=clock, on_case=tell)
+        found = (
+            racing.run(min(size, QUICK_SIZE) if quick else size, clock=clock, on_race=tell)
+            if race
+            else run(size, quick=quick, clock=clock, on_case=tell)
+        )
     if json_file is not None:
         write_text(json_file, json.dumps(found.as_dict(), indent=1))
     if str(json_file) != "-":
         output = Console(highlight=False, emoji=False)
-        output.print(said(found), soft_wrap=True, markup=False)
-        output.print(drawn(found))
+        words, table = (
+            (told(found), timed(found.races)) if isinstance(found, racing.Races) else (said(found), drawn(found))
+        )
+        output.print(words, soft_wrap=True, markup=False)
+        output.print(table)
     return 0
+
+
+def here(facts: Mapping[str, Any]) -> str:
+    """The machine in words."""
+    instructions = f" with {', '.join(facts['instructions'])}" if facts["instructions"] else ""
+    return (
+        f"{facts['processor']}{instructions}, threads {facts['threads']} on {facts['cores']} cores, torch "
+        f"{facts['torch']} on {facts['device']}."
+    )
+
+
+def told(found: "Races") -> str:
+    """The machine and what the columns of the races are, in words."""
+    return (
+        f"{here(found.machine)}\nTo the rival's lowest loss, or within half a percent, at {found.size[0]} x "
+        f"{found.size[1]} on petit: evaluations and seconds by the {found.clock} clock, how much sooner impasto is there, "
+        "and its lowest loss in units of the rival's. The losses are computed by the rival's own float32 code."
+    )
+
+
+def timed(races: Sequence["Race"]) -> "Table":
+    """The races as a table, eighty columns wide."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE, pad_edge=False)
+    table.add_column("rival")
+    for head in ("its seconds", "impasto's", "sooner", "lowest"):
+        table.add_column(head, justify="right")
+    for each in races:
+        (steps, seconds), ours = each.theirs, each.ours
+        there = ("", "not reached") if ours is None else (f"{seconds / ours[1]:.1f}x", f"{ours[0]}: {ours[1]:.2f}")
+        table.add_row(each.name, f"{steps}: {seconds:.1f}", there[1], there[0], f"{each.lowest:.3f}")
+    return table
 
 
 def said(found: "Benchmark") -> str:
     """The machine, its ceilings and what the columns are, in words."""
-    facts = found.machine
-    instructions = f" with {', '.join(facts['instructions'])}" if facts["instructions"] else ""
     ceilings = " and ".join(f"{ceiling / 1e9:,.0f} GFLOP/s in {name}" for name, ceiling in found.ceilings.items())
     lines = [
-        f"{facts['processor']}{instructions}, threads {facts['threads']} on {facts['cores']} cores, torch "
-        f"{facts['torch']} on {facts['device']}. At most {ceilings}.",
+        f"{here(found.machine)} At most {ceilings}.",
         f"One evaluation at {found.size[0]} x {found.size[1]}: median seconds by the {found.clock} clock, how often as "
         "fast as the textbook loop, share of that most, cosine of the gradient to autograd's in float32. "
         "* is what impasto chooses here.",
