@@ -162,7 +162,7 @@ def test_the_command_says_the_weights_it_found(capsys: pytest.CaptureFixture[str
 
 
 def test_a_layer_far_beyond_the_others_does_not_silence_them() -> None:
-    """As relu5_1 of a bright sketch, whose Gram matrix is six times the painting's."""
+    """As relu5_1 of a face, whose Gram matrix is six times a painting's away from it."""
     apart = {"relu1_1": 0.2, "relu2_1": 0.05, "relu5_1": 35.0}
     layers = balanced(FeatureLoss(dict.fromkeys(apart, 1 / 3), gram, squared_error), apart).layers
     shares = [layers[layer] * 3 * apart[layer] for layer in apart]  # `apart` holds the old weights already
