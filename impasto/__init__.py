@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from impasto.evaluation import Report, evaluate
     from impasto.exporting import export
     from impasto.figures import figure
-    from impasto.film.filming import Frame, video
+    from impasto.film.filming import video
+    from impasto.film.reel import Frame
     from impasto.images import read_recipe
     from impasto.ingredients import embed
     from impasto.options import PaintOptions, StylizeOptions, TrainOptions, VideoOptions
@@ -87,7 +88,8 @@ _HOMES = {
     "evaluation": ("Report", "evaluate"),
     "exporting": ("export",),
     "figures": ("figure",),
-    "film.filming": ("Frame", "video"),
+    "film.filming": ("video",),
+    "film.reel": ("Frame",),
     "images": ("read_recipe",),
     "ingredients": ("embed",),
     "options": ("PaintOptions", "StylizeOptions", "TrainOptions", "VideoOptions"),

@@ -15,7 +15,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from rich.text import Text
 
 from impasto import images
-from impasto.film.filming import Frame
+from impasto.film.reel import Frame
 from impasto.painting import PaintStep
 from impasto.training import TrainStep
 

@@ -29,6 +29,7 @@ from impasto.film import filming, flicker, flow, methods, reading, times
 from impasto.film.folder import LENGTH, Folder
 from impasto.film.reading import Shot
 from impasto.options import StylizeOptions
+from impasto.scene import Scene
 
 FAST: dict[str, Any] = {"engine": "torch", "precision": "float32", "device": "cpu", "repaint": 1}
 SLOW: dict[str, Any] = {
@@ -251,7 +252,7 @@ def test_a_video_that_was_stopped_goes_on_and_paints_nothing_twice(
     painted: list[int] = []
     real = filming.Film.painted
     monkeypatch.setattr(
-        filming.Film, "painted", lambda film, shot, *rest: painted.append(shot.index) or real(film, shot, *rest)
+        filming.Film, "painted", lambda film, take, *rest: painted.append(take.key) or real(film, take, *rest)
     )
     found = list(impasto.video(pan, style, tmp_path / "out.mkv", codec="ffv1", **FAST))
     assert painted == [3, 4, 5, 6, 7]
@@ -625,12 +626,16 @@ def test_presto_runs_for_every_nth_frame_and_at_once_where_much_is_new(
     style: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     painted: list[int] = []
-    real = methods.Stylizer.image
-    monkeypatch.setattr(methods.Stylizer, "image", lambda *given: painted.append(len(asked)) or real(*given))
-    asked: list[int] = []
+    real = methods.Fast.draft
+
+    def noted(method: methods.Fast, scene: Scene, motions: Any, index: int) -> Tensor | None:
+        draft = real(method, scene, motions, index)
+        painted.extend([index] if draft is not None else [])
+        return draft
+
+    monkeypatch.setattr(methods.Fast, "draft", noted)
     source = clips.write(tmp_path / "in.mp4", clips.cut(10, 96, 128), tone=False)
-    for frame in impasto.video(source, style, **{**FAST, "repaint": 3}):
-        asked.append(frame.index)
+    list(impasto.video(source, style, **{**FAST, "repaint": 3}))
     assert painted == [0, 3, 5, 6, 9]  # the cut is at 5
 
 

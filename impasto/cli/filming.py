@@ -13,7 +13,7 @@ from impasto.cli.program import STOPPED, PresetName, Quiet, VideoFlags, app, giv
 from impasto.errors import OutputError
 
 if TYPE_CHECKING:
-    from impasto.film.filming import Frame
+    from impasto.film.reel import Frame
 
 
 @app.command(usage="Usage: impasto video VIDEO STYLE[:WEIGHT][@TIME] [STYLE ...] [OPTIONS]")

@@ -1,27 +1,25 @@
 """video(clip, style): frames in, painted frames out, as they are finished."""
 
 import json
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import fields
 from fractions import Fraction
-from itertools import count
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
-from torch import Tensor
 
 import impasto
-from impasto import images, machine, recipe, scene
+from impasto import machine, recipe, scene
 from impasto.errors import InputError, OptionError
 from impasto.film import flow as flows
 from impasto.film import methods, reading, sinks, stage, times
 from impasto.film.folder import LENGTH, Folder
-from impasto.film.methods import Method, Past
-from impasto.film.reading import Clip, Picture, Shot
+from impasto.film.reading import Clip, Picture
+from impasto.film.reel import ENCORE, Film, Frame
 from impasto.film.sinks import Sink
-from impasto.film.stage import Stage, photo_of, picture_of
 from impasto.images import FilePath, ImageSource
 from impasto.options import Options, PaintOptions, StylizeOptions, VideoOptions, flag
 from impasto.presets import options_for
@@ -30,27 +28,6 @@ from impasto.scene import Style, Styles
 Moment: TypeAlias = str | float | Fraction  # 12.5, "12.5", "01:12.5"
 
 OWN_SIZE = 16384  # pixels, the largest --size: stands for the video's own
-ENCORE = 500_000  # added to the numbers of frames that are painted once more, for a loop
-
-
-@dataclass(frozen=True)
-class Frame:
-    """A painted frame: `index` from 0, of about `total`; its time and duration in the result; `seconds` spent so far.
-
-    image: (1, 3, H, W) in [0, 1]; opacity: (1, 1, H, W) or None. found: whether an earlier run had finished it; of such
-    frames only those that later ones look back to have an image. engine: what paints, in words. For a loop, the first
-    frames come once more at the end, numbered from `ENCORE`.
-    """
-
-    index: int
-    total: int
-    time: Fraction
-    duration: Fraction
-    image: Tensor | None
-    opacity: Tensor | None
-    seconds: float
-    found: bool
-    engine: str
 
 
 def video(
@@ -103,87 +80,6 @@ def video(
         yield from produced(film, folder, sink, target, notes, on_note)
 
 
-@dataclass(frozen=True)
-class Film:
-    """What is filmed: the part of a video, what its frames are painted from, and how."""
-
-    clip: Clip
-    stage: Stage
-    settings: VideoOptions
-    method: Method
-    flow: flows.Flow
-
-    def frames(self, folder: Folder | None, holds_alpha: bool = True) -> Iterator[Frame]:
-        """Paint every frame that the folder does not have, and put it there. Raises as `video` does."""
-        began, total = time.monotonic(), self.clip.count + self.settings.loop
-        channels = 4 if self.clip.has_alpha and holds_alpha else 3
-        memory = Memory(self.method.reach, self.flow)
-        missing = 0 if folder is None else first_missing(folder)
-        for order, (key, shot) in enumerate(self.reel()):
-            found = folder is not None and folder.has(key)
-            image = opacity = None
-            if order >= missing - memory.length:
-                content = images.resize(photo_of(shot.picture, self.stage.device).image, self.stage.options.size)
-                if folder is not None and found:
-                    picture = folder.picture(key)
-                else:
-                    picture = self.painted(shot, memory.past(order, content), channels)
-                    if folder is not None:
-                        folder.keep(key, picture)
-                image, opacity = photo_of(picture, self.stage.device)
-                memory.add(order, content, image)
-            moment = shot.time - self.clip.shift
-            yield Frame(
-                key, total, moment, shot.duration, image, opacity, time.monotonic() - began, found, self.method.engine
-            )
-
-    def reel(self) -> Iterator[tuple[int, Shot]]:
-        """(number, shot) of all frames; for a loop the first few follow once more, led into by the last."""
-        opening: list[Shot] = []
-        for shot in self.clip.shots():
-            if len(opening) < self.settings.loop:
-                opening.append(shot)
-            yield shot.index, shot
-        for shot in opening:
-            yield ENCORE + shot.index, shot
-
-    def painted(self, shot: Shot, past: Sequence[Past], channels: int) -> Picture:
-        """One frame, painted, in the colors that were asked for and with the photo where it stays, as bytes."""
-        scene = self.stage.at(shot, shot.time - self.clip.shift)
-        canvas = self.method(scene, past, shot.index)
-        view = scene.view(self.stage.options.size, 0, self.stage.plain)
-        return picture_of(view.finish(canvas, self.stage.options), view.opacity if channels == 4 else None, channels)
-
-
-class Memory:
-    """The last frames and what was painted for them, as far back as a method looks."""
-
-    def __init__(self, reach: Sequence[int], flow: flows.Flow) -> None:
-        self.reach, self.flow, self.length = reach, flow, max(reach, default=0)
-        self.frames: dict[int, tuple[Tensor, Tensor]] = {}
-
-    def add(self, order: int, content: Tensor, image: Tensor) -> None:
-        """Remember a frame and its painting, and forget the one that is too far back now."""
-        self.frames[order] = content, image
-        self.frames.pop(order - self.length, None)
-
-    def past(self, order: int, content: Tensor) -> list[Past]:
-        """The paintings of earlier frames moved to where things are in `content`; those from before a cut are left out."""
-        found = []
-        for back in self.reach:
-            if order - back in self.frames:
-                earlier, painted = self.frames[order - back]
-                flow, trusted = flows.between(content, earlier, self.flow)
-                if not flows.is_cut(trusted):
-                    found.append(Past(flows.warp(painted, flow).clamp(0, 1), trusted))
-        return found
-
-
-def first_missing(folder: Folder) -> int:
-    """The number of the first frame that is not finished."""
-    return next(index for index in count() if not folder.has(index))
-
-
 def produced(
     film: Film, folder: Folder, sink: Sink, target: Path, notes: dict[str, Any], on_note: Callable[[str], object]
 ) -> Iterator[Frame]:
@@ -192,26 +88,28 @@ def produced(
     Where the video turns out to be damaged, the file is made of what was finished before, and then that is said.
     """
     times: list[Fraction] = []
-    loop, reach = film.settings.loop, film.method.reach
+    loop, kept = film.settings.loop, film.length
     damage: InputError | None = None
     last = Fraction(0)
-    frames = film.frames(folder, sink.holds_alpha)
-    while True:
-        try:
-            frame = next(frames, None)
-        except InputError as error:
-            damage = error
-            break
-        if frame is None:
-            break
-        if frame.index < ENCORE:
-            times.append(frame.time + film.clip.shift)
-            last = frame.duration
-            done = len(times)
-            if done % LENGTH == 0 and done - LENGTH >= loop:
-                encode(folder, sink, done // LENGTH - 1, done, 0)
-                folder.drop(range(done - LENGTH - max(reach, default=0), done - max(reach, default=0)))
-        yield frame
+    with ThreadPoolExecutor(1, "encoder") as encoder, closing(film.frames(folder, sink.holds_alpha)) as frames:
+        encoded = encoder.submit(lambda: None)
+        while True:
+            try:
+                frame = next(frames, None)
+            except InputError as error:
+                damage = error
+                break
+            if frame is None:
+                break
+            if frame.index < ENCORE:
+                times.append(frame.time + film.clip.shift)
+                last = frame.duration
+                done = len(times)
+                if done % LENGTH == 0 and done - LENGTH >= loop:
+                    encoded.result()
+                    encoded = encoder.submit(put_away, folder, sink, done, kept)
+            yield frame
+        encoded.result()
     if not times:
         assert damage is not None
         raise damage
@@ -224,6 +122,12 @@ def produced(
     folder.remove()
     if damage is not None:
         raise InputError(f"{damage} The {len(times)} frames before that are in {target}.") from damage
+
+
+def put_away(folder: Folder, sink: Sink, done: int, kept: int) -> None:
+    """Encode the last segment of `done` frames, and remove what no later frame looks back to: all but the last `kept`."""
+    encode(folder, sink, done // LENGTH - 1, done, 0)
+    folder.drop(range(done - LENGTH - kept, done - kept))
 
 
 def encode(folder: Folder, sink: Sink, number: int, count: int, loop: int) -> None:

@@ -4,8 +4,8 @@ A flow is a function of two pictures (1, 3, H, W) in [0, 1] that gives (1, 2, H,
 at x in the first picture is at x + flow in the second. `dis` needs no weights; any other function of this form will do.
 """
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import torch
 import torch.nn.functional as F
@@ -21,6 +21,13 @@ Flow: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 FLOW_SIZE = 384  # pixels of the longer side: DIS gains nothing from more, and vectors scale with the picture
 RESIDUAL = 0.12  # mean difference of colors, of 1, beyond which pixels are not the same thing
 CUT = 0.4  # the share of trusted pixels below which two frames have nothing to do with each other
+
+
+class Motion(NamedTuple):
+    """The flow from one picture to another, (1, 2, H, W), and where it can be trusted, (1, 1, H, W), 1 or 0."""
+
+    flow: Tensor
+    trust: Tensor
 
 
 def dis(first: Tensor, second: Tensor) -> Tensor:
@@ -73,21 +80,32 @@ def trust(forward: Tensor, backward: Tensor, first: Tensor, second: Tensor) -> T
     return (returns & inside & alike).to(forward.dtype)
 
 
-def between(first: Tensor, second: Tensor, flow: Flow = dis) -> tuple[Tensor, Tensor]:
-    """(flow from the first picture to the second, where it can be trusted), found at `FLOW_SIZE` at most."""
-    height, width = first.shape[2:]
+def between(first: Tensor, second: Tensor, flow: Flow = dis) -> Motion:
+    """Where the pixels of the first picture are in the second, found at `FLOW_SIZE` at most."""
+    return motion(small(first), small(second), first.shape[2:], flow)
+
+
+def small(image: Tensor) -> Tensor:
+    """A picture as flow sees it."""
+    height, width = image.shape[2:]
     factor = min(1.0, FLOW_SIZE / max(height, width))
-    shape = max(16, round(height * factor)), max(16, round(width * factor))
-    first, second = (F.interpolate(image, shape, mode="area") for image in (first, second))
+    return F.interpolate(image, (max(16, round(height * factor)), max(16, round(width * factor))), mode="area")
+
+
+def motion(first: Tensor, second: Tensor, shape: Sequence[int], flow: Flow = dis) -> Motion:
+    """As `between`, of pictures that are `small`. shape: (height, width) of the pictures."""
+    (height, width), (tall, wide) = shape, first.shape[2:]
     forward = flow(first, second)
     trusted = trust(forward, flow(second, first), first, second)
-    scale = forward.new_tensor([width / shape[1], height / shape[0]]).view(1, 2, 1, 1)
-    return enlarged(forward, (height, width)) * scale, enlarged(trusted, (height, width))
+    scale = forward.new_tensor([width / wide, height / tall]).view(1, 2, 1, 1)
+    return Motion(enlarged(forward, shape) * scale, enlarged(trusted, shape))
 
 
-def enlarged(field: Tensor, shape: tuple[int, int]) -> Tensor:
+def enlarged(field: Tensor, shape: Sequence[int]) -> Tensor:
     """(1, C, H, W) brought to the shape of the pictures."""
-    return field if field.shape[2:] == shape else F.interpolate(field, shape, mode="bilinear", align_corners=False)
+    return (
+        field if field.shape[2:] == shape else F.interpolate(field, list(shape), mode="bilinear", align_corners=False)
+    )
 
 
 def is_cut(trusted: Tensor) -> bool:

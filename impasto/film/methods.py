@@ -9,7 +9,7 @@ pictures, the nearest first; a farther one counts only where no nearer one can b
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import torch
@@ -19,6 +19,7 @@ from impasto import forecast
 from impasto.canvas import crop, pad
 from impasto.equipment import load_backbone, precision
 from impasto.errors import OptionError
+from impasto.film.flow import Motion
 from impasto.film.stage import Stage
 from impasto.objective import make_objective, make_terms
 from impasto.optimize import LBFGS, optimize
@@ -45,10 +46,17 @@ class Method(Protocol):
     engine: str
     reach: tuple[int, ...]
 
-    def __call__(self, scene: Scene, past: Sequence[Past], index: int) -> Tensor:
+    def draft(self, scene: Scene, motions: Mapping[int, Motion], index: int) -> Tensor | None:
+        """What of the picture does not hang on those before it, made ahead, in a thread; None where there is nothing.
+
+        motions: to the frames that `reach` names, as far as there are; none over a cut. index: of the frame.
+        """
+        ...
+
+    def __call__(self, scene: Scene, past: Sequence[Past], draft: Tensor | None) -> Tensor:
         """The painted picture (1, 3, H, W) in [0, 1].
 
-        past: what there is of `reach`, nearest first; none after a cut. index: of the frame.
+        past: what was painted for the frames of the motions, nearest first.
         """
         ...
 
@@ -76,7 +84,10 @@ class EachFrame:
         self.backbone = load_backbone(options, stage.device, self.shelf)
         self.engine = f"{options.backbone} in {str(self.backbone.dtype).removeprefix('torch.')} on {stage.device}"
 
-    def __call__(self, scene: Scene, past: Sequence[Past], index: int) -> Tensor:
+    def draft(self, scene: Scene, motions: Mapping[int, Motion], index: int) -> Tensor | None:
+        return None
+
+    def __call__(self, scene: Scene, past: Sequence[Past], draft: Tensor | None) -> Tensor:
         return self.whole(scene)
 
     def whole(self, scene: Scene) -> Tensor:
@@ -99,7 +110,7 @@ class Steady(EachFrame):
         self.video, self.reach = video, tuple(sorted(set(video.references)))
         self.sketch = Stylizer(StylizeOptions(size=options.size, device=options.device, engine="torch", passes=1))
 
-    def __call__(self, scene: Scene, past: Sequence[Past], index: int) -> Tensor:
+    def __call__(self, scene: Scene, past: Sequence[Past], draft: Tensor | None) -> Tensor:
         if not past:
             return self.whole(scene)
         margin, steps = self.options.canvas_padding, self.video.later_steps
@@ -151,14 +162,17 @@ class Fast:
         self.engine = f"{self.stylizer.name} by {self.stylizer.engine}"
         self.reach = (1,) if video.steadiness or video.repaint > 1 else ()
 
-    def __call__(self, scene: Scene, past: Sequence[Past], index: int) -> Tensor:
-        before = merged(past) if past else None
-        if before is not None and index % self.video.repaint and float(before.trust.mean()) > 1 - HOLES:
-            return before.image
-        picture = self.stylizer.image(scene.view(self.options.size, 0, self.options))
-        if before is None:
-            return picture
-        return torch.lerp(picture, before.image, before.trust * self.video.steadiness)
+    def draft(self, scene: Scene, motions: Mapping[int, Motion], index: int) -> Tensor | None:
+        if index % self.video.repaint and 1 in motions and float(motions[1].trust.mean()) > 1 - HOLES:
+            return None
+        return self.stylizer.image(scene.view(self.options.size, 0, self.options))
+
+    def __call__(self, scene: Scene, past: Sequence[Past], draft: Tensor | None) -> Tensor:
+        if not past:
+            assert draft is not None
+            return draft
+        (before,) = past
+        return before.image if draft is None else torch.lerp(draft, before.image, before.trust * self.video.steadiness)
 
 
 def make(stage: Stage, video: VideoOptions) -> Method:
