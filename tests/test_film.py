@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Generator
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -22,10 +23,11 @@ from PIL import Image
 from torch import Tensor
 
 import impasto
-from impasto import images, transform
+from impasto import images, machine, transform
 from impasto.cli import program
 from impasto.errors import ImpastoError, InputError, OptionError, OutputError
 from impasto.film import filming, flicker, flow, methods, reading, times
+from impasto.film.ahead import ahead
 from impasto.film.folder import LENGTH, Folder
 from impasto.film.reading import Shot
 from impasto.options import StylizeOptions
@@ -287,6 +289,46 @@ def test_a_video_that_was_killed_has_the_same_frames(style: Path, tmp_path: Path
     found = list(impasto.video(source, style, tmp_path / "out.mkv", codec="ffv1", **FAST))
     assert 2 <= sum(frame.found for frame in found) < 40
     assert differing(tmp_path / "out.mkv", whole) == []
+
+
+def test_work_ahead_comes_in_order_fails_in_its_place_and_ends_when_it_is_closed() -> None:
+    made: list[int] = []
+    ended = []
+
+    def counted() -> Generator[int, None, None]:
+        try:
+            for number in range(1, 5):
+                made.append(number)
+                yield number
+            raise InputError("broken")
+        finally:
+            ended.append(True)
+
+    items = ahead(ahead(counted()))
+    assert [next(items) for _ in range(4)] == [1, 2, 3, 4]
+    with pytest.raises(InputError, match="broken"):
+        next(items)
+    made.clear()
+    items = ahead(counted(), 2)
+    assert next(items) == 1
+    items.close()
+    assert len(ended) == 2
+    assert len(made) <= 3, "no more than two ahead"
+
+
+def test_what_paints_is_made_with_the_threads_that_a_video_was_begun_with(
+    pan: Path, style: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OpenVINO sums in another order with other threads."""
+    counts: list[int] = []
+    real = methods.make
+    monkeypatch.setattr(methods, "make", lambda *given: counts.append(torch.get_num_threads()) or real(*given))
+    for count in (2, 1):
+        with machine.threads(count):
+            frames = impasto.video(pan, style, tmp_path / "out.mp4", **FAST)
+            next(frames)
+            frames.close()
+    assert counts == [2, 2]
 
 
 def test_the_optimiser_goes_on_with_the_same_frames(style: Path, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from impasto import machine, recipe, scene
 from impasto.errors import InputError, OptionError
 from impasto.film import flow as flows
 from impasto.film import methods, reading, sinks, stage, times
-from impasto.film.folder import LENGTH, Folder
+from impasto.film.folder import LENGTH, Folder, read_description
 from impasto.film.reading import Clip, Picture
 from impasto.film.reel import ENCORE, Film, Frame
 from impasto.film.sinks import Sink
@@ -67,16 +67,20 @@ def video(
     prepared = stage.prepare(
         next(clip.shots()), styles, changes, protect, painting, machine.choose_device(painting.device)
     )
-    film = Film(clip, prepared, settings, methods.make(prepared, settings), flow)
     if target is None:
-        yield from film.frames(None)
+        film = Film(clip, prepared, settings, methods.make(prepared, settings), flow)
+        with machine.threads(film.method.threads):
+            yield from film.frames(None)
         return
     target = Path(target)
     sinks.check(target, source)
     sink = sinks.choose(target, clip, settings)
     notes = description(clip, styles, changes, protect, prepared.options, settings)
-    folder = Folder.open(target.with_name(f"{target.name}.work"), notes)
-    with machine.threads(folder.threads):
+    work = target.with_name(f"{target.name}.work")
+    with machine.threads((read_description(work) or {}).get("threads")):  # what an engine sums depends on it
+        film = Film(clip, prepared, settings, methods.make(prepared, settings), flow)
+    folder = Folder.open(work, notes)
+    with machine.threads(film.method.threads or folder.threads):
         yield from produced(film, folder, sink, target, notes, on_note)
 
 

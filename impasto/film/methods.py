@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from impasto import forecast
+from impasto import engines, forecast
 from impasto.canvas import crop, pad
 from impasto.equipment import load_backbone, precision
 from impasto.errors import OptionError
@@ -41,10 +41,15 @@ class Past(NamedTuple):
 
 
 class Method(Protocol):
-    """Paints frames. engine: what does it, in words; reach: which earlier frames it wants, 1 being the last one."""
+    """Paints frames.
+
+    engine: what does it, in words; reach: which earlier frames it wants, 1 being the last one; threads: with how many torch
+    computes, None: as many as it does anyway.
+    """
 
     engine: str
     reach: tuple[int, ...]
+    threads: int | None
 
     def draft(self, scene: Scene, motions: Mapping[int, Motion], index: int) -> Tensor | None:
         """What of the picture does not hang on those before it, made ahead, in a thread; None where there is nothing.
@@ -75,6 +80,7 @@ class EachFrame:
     """Every frame on its own, as system C did it."""
 
     reach: tuple[int, ...] = ()
+    threads: int | None = None
 
     def __init__(self, stage: Stage, options: PaintOptions) -> None:
         self.stage, wanted = stage, options.replace(colors="style")
@@ -153,7 +159,7 @@ class Fast:
     It runs for every `repaint`-th frame; in between what was painted moves along, while the flow leaves few holes.
     """
 
-    reach: tuple[int, ...] = (1,)
+    reach: tuple[int, ...]
 
     def __init__(self, stage: Stage, options: StylizeOptions, video: VideoOptions) -> None:
         self.stage, self.video = stage, video
@@ -161,6 +167,8 @@ class Fast:
         self.stylizer = make_stylizer(stage.network, self.options)
         self.engine = f"{self.stylizer.name} by {self.stylizer.engine}"
         self.reach = (1,) if video.steadiness or video.repaint > 1 else ()
+        # beside OpenVINO, which has threads of its own, torch does so little that its threads would wait for each other
+        self.threads = 1 if engines.choose(options.engine, stage.device) == "openvino" else None
 
     def draft(self, scene: Scene, motions: Mapping[int, Motion], index: int) -> Tensor | None:
         if index % self.video.repaint and 1 in motions and float(motions[1].trust.mean()) > 1 - HOLES:
