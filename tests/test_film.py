@@ -30,6 +30,7 @@ from impasto.film import filming, flicker, flow, methods, reading, times
 from impasto.film.ahead import ahead
 from impasto.film.folder import LENGTH, Folder
 from impasto.film.reading import Shot
+from impasto.film.writing import CONTAINERS
 from impasto.options import StylizeOptions
 from impasto.scene import Scene
 
@@ -118,7 +119,7 @@ def test_a_part_and_every_nth_frame(pan: Path) -> None:
     assert [shot.time * 24 for shot in found] == [2, 4, 6]
     assert [shot.index for shot in found] == [0, 1, 2]
     assert clip.count == 3
-    assert [shot.duration * 24 for shot in found[:2]] == [2, 2]
+    assert [shot.duration * 24 for shot in found] == [2, 2, 1], "the last one ends where the part ends"
 
 
 @pytest.mark.parametrize(("turn", "quarters"), [(90, 1), (180, 2), (-90, 3)])
@@ -139,6 +140,15 @@ def test_matrix_and_range_are_undone_and_kept(matrix: int, range_: int, tmp_path
     assert reading.read(tmp_path / "out.mp4").color == reading.Color(matrix, range_, 9, 14)
     with av.open(str(tmp_path / "out.mp4")) as container:
         assert container.streams.video[0].codec_context.colorspace == matrix
+
+
+def test_more_than_eight_bits_and_opacity_are_said_to_be_lost(tmp_path: Path, style: Path) -> None:
+    pictures = [np.concatenate([picture, np.full_like(picture[..., :1], 99)], 2) for picture in clips.pan(2)]
+    path = clips.write(tmp_path / "in.mov", pictures, codec="prores_ks", pixels="yuva444p10le", tone=False, options={})
+    deep, transparent = make(path, style, tmp_path / "out.mp4")
+    assert "12 bits" in deep, "as FFmpeg reads ProRes 4444"
+    assert "no opacity" in transparent
+    assert len(make(path, style, tmp_path / "out.gif")) == 1
 
 
 @pytest.mark.parametrize("suffix", [".webm", ".mov"])
@@ -231,6 +241,14 @@ def test_a_folder_gets_pictures_and_their_times(pan: Path, style: Path, tmp_path
     painted = [frame.image for frame in impasto.video(pan, style, **FAST)]
     for number, image in enumerate(painted, 1):
         assert torch.equal(images.load(tmp_path / "frames" / f"frame-{number:06d}.png"), image)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codec"), [(suffix, codec) for suffix, (_, codecs, _) in CONTAINERS.items() for codec in codecs]
+)
+def test_every_codec_goes_into_its_files(suffix: str, codec: str, pan: Path, style: Path, tmp_path: Path) -> None:
+    make(pan, style, tmp_path / f"out{suffix}", codec=codec, end=0.1)
+    assert [shot.picture.shape for shot in shots(tmp_path / f"out{suffix}")] == [(48, 64, 3)] * 3
 
 
 def test_segments_join_to_the_frames_that_one_file_would_have(style: Path, tmp_path: Path) -> None:
@@ -357,6 +375,12 @@ def test_a_folder_of_a_video_killed_while_it_was_described_is_taken_up_and_no_ot
     with pytest.raises(OutputError, match="holds no video"):
         Folder.open(other, {"clip": 1})
     assert (other / ".hidden").exists()
+
+
+def test_a_failure_before_the_first_frame_leaves_nothing_behind(pan: Path, style: Path, tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="nothing to paint"):
+        make(pan, style, tmp_path / "out.mp4", protect="alpha")
+    assert list(tmp_path.iterdir()) == [style]
 
 
 def test_another_video_does_not_go_on_in_the_same_folder(pan: Path, style: Path, tmp_path: Path) -> None:

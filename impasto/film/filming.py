@@ -13,7 +13,7 @@ import numpy as np
 
 import impasto
 from impasto import machine, recipe, scene
-from impasto.errors import InputError, OptionError
+from impasto.errors import ImpastoError, InputError, OptionError
 from impasto.film import flow as flows
 from impasto.film import methods, reading, sinks, stage, times
 from impasto.film.folder import LENGTH, Folder, read_description
@@ -75,13 +75,20 @@ def video(
     target = Path(target)
     sinks.check(target, source)
     sink = sinks.choose(target, clip, settings)
+    for lost in sinks.losses(sink, clip):
+        on_note(lost)
     notes = description(clip, styles, changes, protect, prepared.options, settings)
     work = target.with_name(f"{target.name}.work")
     with machine.threads((read_description(work) or {}).get("threads")):  # what an engine sums depends on it
         film = Film(clip, prepared, settings, methods.make(prepared, settings), flow)
     folder = Folder.open(work, notes)
-    with machine.threads(film.method.threads or folder.threads):
-        yield from produced(film, folder, sink, target, notes, on_note)
+    try:
+        with machine.threads(film.method.threads or folder.threads):
+            yield from produced(film, folder, sink, target, notes, on_note)
+    except ImpastoError:
+        if folder.is_empty():
+            folder.remove()
+        raise
 
 
 def produced(

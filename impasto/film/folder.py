@@ -101,8 +101,12 @@ class Folder:
         for index in indices:
             self.frame(index).unlink(missing_ok=True)
 
+    def is_empty(self) -> bool:
+        """Whether nothing is finished."""
+        return not any(self.path.glob("*/[0-9]*"))
+
     def remove(self) -> None:
-        """The video is made."""
+        """The video is made, or nothing of it can be."""
         shutil.rmtree(self.path, ignore_errors=True)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from impasto import images
 from impasto.errors import InputError
 from impasto.film.extra import library
-from impasto.images import MAX_PIXELS, MIN_SIDE, FilePath
+from impasto.images import MAX_PIXELS, MIN_PAINTED_SIDE, FilePath
 
 if TYPE_CHECKING:
     import av
@@ -55,8 +55,9 @@ class Color:
 class Clip:
     """A video that can be read: its facts, and the part of it that is wanted.
 
-    height, width: of the upright picture; aspect: of a pixel, width by height. time_base: unit of times; rate: frames a
-    second on average; start: time of the first frame; length: seconds that it says it has, None if it does not.
+    height, width: of the upright picture; aspect: of a pixel, width by height; depth: bits a channel. time_base: unit of
+    times; rate: frames a second on average; start: time of the first frame; length: seconds that it says it has, None if it
+    does not.
     begin, end: the part that is wanted, in seconds from the start, every: n-th frame of it.
     """
 
@@ -65,6 +66,7 @@ class Clip:
     width: int
     aspect: Fraction
     has_alpha: bool
+    depth: int
     color: Color
     time_base: Fraction
     rate: Fraction
@@ -109,20 +111,21 @@ class Clip:
         """The wanted frames in order. Raises InputError where the file is damaged, after the frames before that place."""
         previous: Shot | None = None
         seen = index = 0
-        reached = Fraction(0)
+        reached = ending = Fraction(0)
         for time, duration, picture in self.frames():
             reached = time + duration - self.start
             if not self.holds(time):
                 continue
+            ending = time + duration
             if seen % self.every == 0:
                 if previous is not None:
                     yield replace(previous, duration=time - previous.time)
-                previous = Shot(index, time, duration * self.every, picture)
+                previous = Shot(index, time, duration, picture)
                 index += 1
             seen += 1
         if previous is None:
             raise InputError(f"{self.path} has no frame in the part that is wanted: choose another --from or --to.")
-        yield previous
+        yield replace(previous, duration=ending - previous.time)
         short = 0 if self.length is None or self.end is not None else self.length - reached
         if short > MISSING / self.rate:
             assert self.length is not None
@@ -169,8 +172,11 @@ def read(path: FilePath) -> Clip:
         has_alpha = any(component.is_alpha for component in frame.format.components) or frame.format.name == "pal8"
         color = color_of(frame)
         height, width = upright(frame, color, has_alpha).shape[:2]
-        if min(height, width) < MIN_SIDE or height * width > MAX_PIXELS:
-            raise InputError(f"{path} is {width} x {height} pixels: give a video of a usual size.")
+        if min(height, width) < MIN_PAINTED_SIDE or height * width > MAX_PIXELS:
+            raise InputError(
+                f"{path} is {width} x {height} pixels, but each side needs {MIN_PAINTED_SIDE}, and {MAX_PIXELS:,} are the "
+                "most: give a video of a usual size."
+            )
         aspect = Fraction(stream.sample_aspect_ratio or 1)
         if round(frame.rotation / 90) % 2:
             aspect = 1 / aspect
@@ -178,7 +184,8 @@ def read(path: FilePath) -> Clip:
         base = Fraction(stream.time_base or 1 / rate)
         start = (stream.start_time or 0) * base
         length = None if stream.duration is None else stream.duration * base
-        return Clip(path, height, width, aspect, has_alpha, color, base, rate, start, length)
+        depth = max(component.bits for component in frame.format.components)
+        return Clip(path, height, width, aspect, has_alpha, depth, color, base, rate, start, length)
 
 
 def read_recipe(path: FilePath) -> dict[str, Any] | None:

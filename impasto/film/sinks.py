@@ -46,6 +46,16 @@ def choose(target: Path, clip: Clip, options: VideoOptions) -> Sink:
     return Sink(partial(encode_segment, clip, codec, crf), partial(write_file, target, clip), codec.alpha is not None)
 
 
+def losses(sink: Sink, clip: Clip) -> list[str]:
+    """Sentences on what of a video's pictures a sink does not keep."""
+    found = []
+    if clip.depth > 8:
+        found.append(f"The video has {clip.depth} bits a channel; what is painted has 8.")
+    if clip.has_alpha and not sink.holds_alpha:
+        found.append("The file holds no opacity: what is transparent is white. .webm, .gif and --codec prores hold it.")
+    return found
+
+
 def check(target: Path, source: FilePath) -> None:
     """Raise OutputError where the target cannot be written or is the source."""
     if target.suffix and not target.is_dir():

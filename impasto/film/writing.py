@@ -94,6 +94,7 @@ def writing(path: Path, format: str) -> Iterator["av.container.OutputContainer"]
 def write_segment(pictures: Sequence[Picture], path: Path, clip: Clip, codec: Codec, crf: int | None) -> None:
     """Encode pictures (H, W, 3 or 4) as a Matroska file of its own, in the colors of the clip. Raises OutputError."""
     av = library("av")
+    os.environ.setdefault("SVT_LOG", "1")  # errors: SVT-AV1 says more on standard error, and has no other switch
     height, width, channels = pictures[0].shape
     transparent = codec.alpha if channels == 4 else None
     pixels = transparent or (codec.even if height % 2 == 0 == width % 2 else codec.odd)
@@ -140,7 +141,7 @@ def join(
     end = times[-1] + last
     with writing(path, format) as container, opened(segments[0]) as first, opened(clip.path) as source:
         container.metadata.update({**source.metadata, **metadata})
-        picture = container.add_stream_from_template(first.streams.video[0])
+        picture = container.add_stream_from_template(first.streams.video[0], opaque=True)  # asks for no encoder of it
         picture.time_base = clip.time_base
         picture.metadata.update(first.streams.video[0].metadata)  # that there is opacity, for one
         others, notes = companions(source, container, path.suffix.lower(), encoder)
