@@ -2,29 +2,39 @@
 
 python docs/video.py [FOLDER]           clips go to FOLDER, runs/video if left out; what is there is not painted again
 python docs/video.py --traces [FOLDER]  every shipped style instead: its trace, and how much it flickers by `frame`
+python docs/video.py --photos PHOTOS [--judge FILE.py] [FOLDER]
+                                        `fast` against `frame` instead: flicker and style distance, by presto and by
+                                        networks that are trained on a folder of photographs; the judge as for strength.py
 """
 
+import argparse
 import io
 import subprocess
 import sys
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from statistics import fmean
+from typing import Any
 
 import av
 import numpy as np
 from PIL import Image
+from strength import load_judge
 
 import impasto
 from impasto.film import flicker, reading
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+import clips
 
 HERE = Path(__file__).parent
 DEMO = Path(impasto.__file__).parent / "assets" / "demo"
 HEIGHT, WIDTH, FRAMES = 120, 160, 8
 SHOWN = 0, 2, 5, 7  # frames on the strip
 
-# clip -> what happens in it
-CLIPS = {"pan": "a camera moves over the demo photo", "square": "a square crosses it"}
+CLIPS = "pan", "square"  # a camera that moves over the demo photo; a square that crosses it
+DRAWN = {"cut": clips.cut, "occlusion": clips.occlusion}  # the tests' own
 # name -> the flags that paint it
 METHODS = {
     "frame": "--method frame",
@@ -34,10 +44,22 @@ METHODS = {
 }
 SIZE = "--min-scale 160"
 STYLES = "swirl", "woodcut", "mosaic", "points", "fauve"
+# what is compared to `frame` -> its flags, and whether a network trained in the style paints
+RIVALS = {
+    "presto": ("--method fast", False),
+    "presto, `--passes 3`": ("--method fast --passes 3", False),
+    "a network trained in it": ("--method fast", True),
+    "the same, `--passes 2`": ("--method fast --passes 2", True),
+}
+LEARNT = "swirl", "woodcut"
+TRAINING = "--size 160 --crop 120 --steps 600"  # strokes suit such small frames
 
 
 def pictures(clip: str) -> Iterator[Image.Image]:
     """The frames of a clip."""
+    if clip in DRAWN:
+        yield from map(Image.fromarray, DRAWN[clip](FRAMES, HEIGHT, WIDTH))
+        return
     with Image.open(DEMO / "valley.jpg") as photo:
         wide = photo.convert("RGB").resize((WIDTH * 3 // 2, HEIGHT * 3 // 2), Image.Resampling.LANCZOS)
     with Image.open(DEMO / "points.jpg") as other:
@@ -63,15 +85,23 @@ def write(path: Path, clip: str) -> None:
 
 
 def paint(source: Path, name: str, folder: Path, style: str = "swirl") -> Path:
-    """A clip painted by one of the methods, without loss, with the command that docs/video.md shows."""
+    """A clip painted by one of the methods."""
     suffix = "" if style == "swirl" else f"-{style}"
     target = folder / f"{source.stem}-{name.replace(', ', '-').replace(' ', '-')}{suffix}.mkv"
+    return painted(source, DEMO / f"{style}.jpg", METHODS[name], target)
+
+
+def painted(source: Path, style: Path, flags: str, target: Path) -> Path:
+    """A clip painted without loss, unless it is there, with the command that docs/video.md shows."""
     if not target.exists():
-        flags = [*METHODS[name].split(), *(SIZE.split() if "fast" not in METHODS[name] else [])]
-        painting = DEMO / f"{style}.jpg"
-        command = ["impasto", "video", str(source), str(painting), *flags, "--codec", "ffv1", "-o", str(target)]
-        subprocess.run([sys.executable, "-m", *command], check=True)
+        size = [] if "fast" in flags else SIZE.split()
+        run("video", str(source), str(style), *flags.split(), *size, "--codec", "ffv1", "-o", str(target))
     return target
+
+
+def run(*words: str) -> None:
+    """An impasto command."""
+    subprocess.run([sys.executable, "-m", "impasto", *words], check=True)
 
 
 def clip_in(folder: Path, clip: str) -> Path:
@@ -91,6 +121,42 @@ def traces(folder: Path) -> str:
         found.append((flicker.restlessness(DEMO / f"{style}.jpg"), style, 255 * one.mean**0.5))
     rows = [f"| {style} | {trace:.1f} | {error:.1f} |" for trace, style, error in sorted(found)]
     return "\n".join(["| style | trace | flicker of `frame` |", "| --- | --- | --- |", *rows])
+
+
+def network(style: str, photos: Path, folder: Path) -> Path:
+    """A network trained in a shipped style, unless it is there."""
+    target = folder / f"{style}.safetensors"
+    if not target.exists():
+        run("train", str(DEMO / f"{style}.jpg"), "--photos", str(photos), "-o", str(target), *TRAINING.split())
+    return target
+
+
+def distance(judge: Any, source: Path, video: Path, style: str) -> float:
+    """The mean style distance of a painted video's frames."""
+    painting = Image.open(DEMO / f"{style}.jpg").convert("RGB")
+    pairs = zip(reading.read(source).shots(), reading.read(video).shots(), strict=True)
+    return fmean(
+        judge.score(Image.fromarray(one.picture), painting, Image.fromarray(other.picture))["style"]
+        for one, other in pairs
+    )
+
+
+def shares(photos: Path, judge: Any, folder: Path) -> None:
+    """Print the table of `fast` against `frame`: both numbers as shares of those of `frame`."""
+    print("| style | clip | by | flicker | style distance |\n| --- | --- | --- | --- | --- |")
+    for style in LEARNT:
+        learnt = network(style, photos, folder)
+        for clip in (*CLIPS, *DRAWN):
+            source = clip_in(folder, clip)
+            videos = {"frame": paint(source, "frame", folder, style)}
+            for number, (name, (flags, trained)) in enumerate(RIVALS.items()):
+                by = learnt if trained else DEMO / f"{style}.jpg"
+                videos[name] = painted(source, by, flags, folder / f"{clip}-{style}-rival-{number}.mkv")
+            errors = {name: one.mean**0.5 for name, one in flicker.measure(source, videos).items()}
+            ways = {name: distance(judge, source, video, style) for name, video in videos.items()}
+            for name in RIVALS:
+                numbers = f"{errors[name] / errors['frame']:.2f} | {ways[name] / ways['frame']:.2f}"
+                print(f"| {style} | {clip} | {name} | {numbers} |", flush=True)
 
 
 def strip(paths: list[Path]) -> Image.Image:
@@ -132,10 +198,16 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    arguments = [each for each in sys.argv[1:] if each != "--traces"]
-    folder = Path(arguments[0] if arguments else "runs/video")
-    folder.mkdir(parents=True, exist_ok=True)
-    if "--traces" in sys.argv:
-        print(traces(folder))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", nargs="?", type=Path, default=Path("runs/video"))
+    parser.add_argument("--traces", action="store_true")
+    parser.add_argument("--photos", type=Path)
+    parser.add_argument("--judge", type=Path)
+    arguments = parser.parse_args()
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+    if arguments.traces:
+        print(traces(arguments.folder))
+    elif arguments.photos is not None:
+        shares(arguments.photos, load_judge(arguments.judge), arguments.folder)
     else:
-        main(folder)
+        main(arguments.folder)

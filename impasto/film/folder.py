@@ -85,8 +85,8 @@ class Folder:
         except OSError as error:
             aside.unlink(missing_ok=True)
             raise OutputError(
-                f"{self.path} cannot take another frame ({error.strerror}): free some space and run it again; the "
-                f"{index} finished frames are kept."
+                f"{self.path} cannot take another frame ({error.strerror or 'no space left'}): free some space and run it "
+                f"again; the {index} finished frames are kept."
             ) from error
 
     def picture(self, index: int) -> Picture:
