@@ -168,7 +168,8 @@ class Pass(torch.autograd.Function):
             if margin:
                 write_margin(x, backbone.padding)
             if layer in layers:
-                found[layer] = inside(x, margin)
+                # a tensor of its own: if what is returned were what is kept, each would hold the other for ever
+                found[layer] = inside(x, margin).detach()
             if not wanted:
                 kept.clear()
         if wanted:

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from torch import Tensor
+from torch.multiprocessing.reductions import StorageWeakRef
 
 from impasto import fused
 from impasto.backbones import CAFFE, POOLINGS, Architecture, Backbone
@@ -73,6 +74,17 @@ def test_another_padding_shares_the_weights(make_backbone: MakeBackbone, image: 
     found = fuse(plain).padded("circular")(image, ["relu3_1"])
     torch.testing.assert_close(found, make_backbone(padding="circular")(image, ["relu3_1"]))
     assert fuse(plain).fingerprint == plain.fingerprint
+
+
+@needs_seam
+@pytest.mark.parametrize("padding", PADDINGS)
+def test_nothing_is_kept_when_an_evaluation_is_over(padding: str, make_backbone: MakeBackbone, image: Tensor) -> None:
+    """With what was returned among what is kept, every evaluation would stay in memory, beyond the collector's reach."""
+    found = fuse(make_backbone(padding=padding))(image.clone().requires_grad_(), ("relu1_1", "conv2_1", "relu3_1"))
+    kept = [StorageWeakRef(value.untyped_storage()) for value in found.values()]
+    torch.stack([value.square().mean() for value in found.values()]).sum().backward()
+    del found
+    assert all(reference.expired() for reference in kept)
 
 
 @needs_seam
