@@ -14,6 +14,7 @@ import torch
 from impasto import images, transform
 from impasto.errors import OptionError, WeightsError
 from impasto.images import FilePath
+from impasto.networks import Tuned
 from impasto.transform import TransformNet
 
 FORMAT = "impasto training, 1"
@@ -25,7 +26,7 @@ FREE = ("steps", "decay", "device", "offline")  # options that may be other ones
 class State:
     """What a training consists of between two steps: all that a checkpoint holds."""
 
-    network: TransformNet
+    network: TransformNet | Tuned
     optimizer: torch.optim.Adam
     facts: dict[str, Any]  # what the training must go on with
     history: list[dict[str, float]] = field(default_factory=list)

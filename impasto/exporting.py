@@ -57,6 +57,11 @@ def export(
     """
     write = writer(path)
     trained = transform.load(network)
+    if not isinstance(trained.network, TransformNet):
+        raise OptionError(
+            f"{network} is presto, which needs the eigenvectors of every photo's statistics, and these formats have none. "
+            "Train with --network light for an export."
+        )
     ends = [trained.row(style_weights, share) for share in ((1.0, 0.0) if trained.has_photo else (1.0,))]
     module = Fixed(trained.network, trained.row(style_weights, strength / 100), ends, strength).eval()
     with tempfile.TemporaryDirectory(dir=Path(path).absolute().parent, prefix=".impasto-") as folder:

@@ -6,7 +6,8 @@ transport between two normal distributions; a decoder turns them into a picture.
 and how a style's statistics modulate it.
 
 Everything that a style is, is its `Moments` at the four depths. So several styles at once are a mixture of moments, and
-strength is how far the features are carried: 0 leaves them the photo's own.
+strength is how far the features are carried: 0 leaves them the photo's own. `Tuned` is presto with styles that it holds,
+and that its decoder can be trained for.
 """
 
 from collections.abc import Mapping, Sequence
@@ -165,6 +166,54 @@ class Decode(nn.Module):
             for row, matrix, offset in zip(rows, matrices, offsets, strict=True)
         ]
         return (self.decoder(features, list(zip(scales, shifts, strict=True))),)
+
+
+def row_of(style: Mapping[str, Moments]) -> Tensor:
+    """Means and covariances at every tap in a row: (N, P)."""
+    return torch.cat([part.flatten(1) for layer in TAPS for part in style[layer]], 1)
+
+
+def style_in(rows: Tensor) -> dict[str, Moments]:
+    """What `row_of` made a row of: (N, P) -> moments at every tap. Raises RuntimeError for rows of another length."""
+    parts = iter(rows.split([size for count in TAP_CHANNELS for size in (count, count * count)], 1))
+    return {
+        layer: Moments(next(parts), next(parts).unflatten(1, (count, count)))
+        for layer, count in zip(TAPS, TAP_CHANNELS, strict=True)
+    }
+
+
+class Tuned(nn.Module):
+    """presto with styles of its own, which trains as a `TransformNet` does: its decoder learns, its encoder is frozen.
+
+    styles: (S, P), the row of each.
+    """
+
+    def __init__(self, encoder: Backbone, decoder: Decoder, styles: Tensor) -> None:
+        super().__init__()
+        self.encode, self.decoder, self.styles = Encode(encoder), decoder, nn.Buffer(styles)
+
+    def forward(self, images: Tensor, chosen: Tensor) -> Tensor:
+        """Paint, in one pass. images: (N, 3, H, W) in [0, 1]; -> the same shape, in [0, 1].
+
+        chosen: (N,) whole numbers, which style each has; beyond the last one it is the image itself.
+        """
+        last = len(self.styles) - 1
+        with torch.no_grad(), torch.autocast(images.device.type, enabled=False):
+            rows = self.encode(padded(images))
+            own = style_of(rows)
+            aim = style_in(torch.where(chosen.unsqueeze(1) > last, row_of(own), self.styles[chosen.clamp_max(last)]))
+            moved = [
+                carry(own[layer], aim[layer]).apply(row.float()).permute(0, 3, 1, 2)
+                for layer, row in zip(TAPS, rows, strict=True)
+            ]
+        painted = self.decoder(moved, self.decoder.modulation(aim))
+        return painted[:, :, : images.shape[2], : images.shape[3]].clamp(0, 1)
+
+
+def padded(image: Tensor) -> Tensor:
+    """Mirrored at the far edges so that the network's halvings come out even."""
+    height, width = image.shape[2:]
+    return F.pad(image, (0, -width % MULTIPLE, 0, -height % MULTIPLE), mode="reflect")
 
 
 def presto_bytes() -> bytes:

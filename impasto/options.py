@@ -31,7 +31,7 @@ Precision = Literal["auto", "float32", "bfloat16"]
 VideoMethod = Literal["frame", "steady", "fast"]
 CodecName = Literal["auto", "h264", "hevc", "vp9", "av1", "prores", "ffv1"]
 EngineName = Literal["auto", "openvino", "compile", "torch"]
-NetworkName = Literal["light", "transform"]
+NetworkName = Literal["light", "transform", "presto"]
 TeacherName = Literal["photo", "paint"]
 FormatName = Literal["onnx", "openvino", "torch", "html"]
 FORMATS: dict[FormatName, str] = {"onnx": ".onnx", "openvino": ".xml", "torch": ".pt", "html": ".html"}  # of exports
@@ -221,14 +221,18 @@ class TrainOptions(Bundle):
     """How a transform network learns a style."""
 
     network: NetworkName = option(
-        "light", "Which network: light, ours, is quick; transform is that of Johnson et al. 2016."
+        "light",
+        "Which network: light, ours, is quick; transform is that of Johnson et al. 2016; presto paints in any style and is "
+        "fine-tuned.",
     )
     teacher: TeacherName = option(
         "photo",
         "Whose content is held: photo, that of the photo; paint, that of a painting of it by the optimiser, made once.",
     )
     painted: int = option(24, "With teacher paint: how many photos are painted, in every style.", least=1, most=10_000)
-    from_scratch: bool = option(False, "Begin with random weights; otherwise light begins with the shipped base.")
+    from_scratch: bool = option(
+        False, "Begin with random weights; otherwise light begins with the shipped base, and presto as it ships."
+    )
     steps: int = option(1000, "Steps of training.", least=1, most=10_000_000)
     batch: int = option(4, "Crops a step, over all processes.", least=1, most=4096)
     crop: int = option(256, "Edge of a crop in pixels.", least=64, most=2048)

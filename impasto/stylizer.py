@@ -13,14 +13,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from impasto import coverage, engines, machine, networks, panes, recipe, scene
+from impasto import backbones, coverage, engines, machine, networks, panes, recipe, scene, transform
 from impasto.errors import OptionError
-from impasto.images import ImageSource
+from impasto.images import FilePath, ImageSource
 from impasto.losses import Moments, blend
-from impasto.networks import MULTIPLE, TAPS, Decode, Encode, between, carry, style_of
+from impasto.networks import TAPS, Decode, Encode, Tuned, between, carry, padded, style_in, style_of
 from impasto.options import StylizeOptions
 from impasto.painting import Origins, Painting, PaintStep, State
 from impasto.scene import Styles, View
@@ -57,7 +56,13 @@ def stylize(
 
 def make_stylizer(network: Path | None, options: StylizeOptions) -> "Stylizer | TrainedStylizer":
     """The trained network, ready to run; presto where there is none. Raises OptionError or WeightsError."""
-    return Stylizer(options) if network is None else TrainedStylizer(network, options)
+    return Stylizer(options) if network is None else make_trained(network, options)
+
+
+def make_trained(network: Path, options: StylizeOptions) -> TrainedStylizer:
+    """The network that `train` wrote, of whichever kind, ready to run. Raises OptionError or WeightsError."""
+    tuned = transform.load(network).name == transform.TUNED
+    return TunedStylizer(network, options) if tuned else TrainedStylizer(network, options)
 
 
 def trained_among(styles: Sequence[scene.Style]) -> Path | None:
@@ -92,9 +97,12 @@ class Seen(NamedTuple):
 
 
 class Stylizer:
-    """presto, ready to run by the engine, in the precision and on the device that the options name."""
+    """presto, ready to run by the engine, in the precision and on the device that the options name.
 
-    def __init__(self, options: StylizeOptions | None = None) -> None:
+    decoder: one that was trained further, in place of the shipped one.
+    """
+
+    def __init__(self, options: StylizeOptions | None = None, decoder: networks.Decoder | None = None) -> None:
         self.take(options or StylizeOptions())
         self.device = machine.choose_device(self.options.device)
         engine = engines.choose(self.options.engine, self.device)
@@ -108,6 +116,9 @@ class Stylizer:
         with torch.no_grad():
             rows = encode(picture)
         self.encode = engines.prepare(encode, [picture], engine, f"presto-encode-{self.fingerprint[:12]}")
+        if decoder is not None:
+            self.decoder.load_state_dict(decoder.state_dict())
+            self.fingerprint = backbones.fingerprint(decoder.state_dict())
         example = [*rows, *self.steering(style_of(rows), style_of(rows))]
         self.decode = engines.prepare(decode, example, engine, f"presto-decode-{self.fingerprint[:12]}")
         self.known: dict[int, Style] = {}
@@ -192,6 +203,34 @@ class Stylizer:
         return [tensor.to(self.backbone.dtype) for tensor in (*matrices, *offsets, *scales, *shifts)]
 
 
+class TunedStylizer(TrainedStylizer):
+    """presto that `impasto train` has fine-tuned, ready to run: its styles are in the file."""
+
+    def __init__(self, path: FilePath, options: StylizeOptions) -> None:
+        self.path, self.trained = Path(path), transform.load(path)
+        assert isinstance(self.trained.network, Tuned)
+        self.fingerprint = hashlib.sha256(self.path.read_bytes()).hexdigest()
+        self.check_colors(options)
+        self.presto = Stylizer(options, self.trained.network.decoder)
+        self.device, self.dtype = self.presto.device, self.presto.backbone.dtype
+        self.styles = [style_in(row[None].to(self.device)) for row in self.trained.network.styles]
+        self.take(options)
+
+    def take(self, options: StylizeOptions) -> None:
+        self.check_colors(options)
+        self.options = options.replace(passes=options.passes or 1)
+        self.shares = self.trained.shares(options.style_weights)
+        self.presto.take(self.options)
+
+    @property
+    def engine(self) -> str:
+        return self.presto.engine
+
+    def image(self, view: View) -> Tensor:
+        photo = self.presto.seen(view.content)
+        return self.presto.painted(photo, self.presto.aim(photo.known, self.styles, self.shares))
+
+
 def fitting(strength: float) -> int:
     """Passes where none are asked for: a little strength wants the photo's detail, which every pass costs some of."""
     return max(1, math.ceil(PASSES * strength / 100))
@@ -206,9 +245,3 @@ def joined(view: View, parts: Sequence[Tensor]) -> Tensor:
     total = torch.stack(weights).sum(0)
     painted = torch.stack([weight * part for weight, part in zip(weights, parts, strict=True)]).sum(0)
     return torch.where(total > 1e-6, painted / total.clamp_min(1e-6), photo)
-
-
-def padded(image: Tensor) -> Tensor:
-    """Mirrored at the far edges so that the network's halvings come out even."""
-    height, width = image.shape[2:]
-    return F.pad(image, (0, -width % MULTIPLE, 0, -height % MULTIPLE), mode="reflect")

@@ -16,7 +16,7 @@ from impasto.images import FilePath, ImageSource
 from impasto.options import StylizeOptions
 from impasto.painting import Origins, Painting
 from impasto.scene import Scene, View
-from impasto.transform import Folded
+from impasto.transform import Folded, TransformNet
 
 EXAMPLE = 64  # pixels: a picture to show an engine what it will be given
 
@@ -32,9 +32,12 @@ class TrainedStylizer:
         precision = "float32" if self.chosen == "openvino" else options.precision
         self.dtype = machine.choose_precision(precision, self.device, "average")
         self.trained = transform.load(path)
+        assert isinstance(self.trained.network, TransformNet)
         self.fingerprint = hashlib.sha256(self.path.read_bytes()).hexdigest()
         self.take(options)
-        self.network = deepcopy(self.trained.network).to(self.device, self.dtype)  # rows are mixed in float32
+        self.network: TransformNet = deepcopy(self.trained.network).to(
+            self.device, self.dtype
+        )  # rows are mixed in float32
         self.program = self.prepared(self.network)
 
     def prepared(self, network: nn.Module) -> Program:

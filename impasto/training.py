@@ -4,7 +4,8 @@ Each step takes a batch of crops of photos, paints them, and lowers the loss of 
 drawn from the seed and the number of the step. So a training that was killed goes on from its checkpoint to the same
 weights, bit by bit, and several processes come to the same as one with their whole batch.
 
-The light network begins with the shipped base, whose reader guesses at the style: what is left to learn takes minutes.
+The light network begins with the shipped base, whose reader guesses at the style: what is left to learn takes minutes. So
+does presto, which paints in any style before it is fine-tuned on one.
 """
 
 import time
@@ -20,17 +21,18 @@ import torch
 from torch import Tensor
 
 from impasto import backbones, images, machine, networks, processes, recipe, transform
-from impasto.backbones import BACKBONES
+from impasto.backbones import BACKBONES, Backbone
 from impasto.checkpoint import FREE, State
 from impasto.criterion import Criterion, make_criterion
 from impasto.errors import DivergenceError, OptionError
 from impasto.images import FilePath, ImageSource
+from impasto.networks import Tuned
 from impasto.options import TrainOptions
 from impasto.pairs import Pairs, make_pairs
 from impasto.photos import Photos
 from impasto.presets import training_options
 from impasto.processes import Team
-from impasto.transform import PLANS, Trained, TransformNet
+from impasto.transform import PLANS, TUNED, Trained, TransformNet
 
 LEAST = 1e-6  # a gradient below this is mostly rounding; Adam would make a full step of it
 WARM_UP = 20  # steps in which the learning rate rises
@@ -66,9 +68,9 @@ class TrainStep:
         """A few photos, and below each what the network makes of it in every style: (1, 3, H, W) in [0, 1]."""
         edge = min(min(image.shape[2:]) for image in self.samples)
         squares = torch.cat([centered(image, edge) for image in self.samples])
-        network, count = self.trained.network, len(self.trained.styles)
+        numbers = torch.arange(len(self.trained.styles), device=squares.device).unsqueeze(1).expand(-1, len(squares))
         with torch.no_grad():
-            rows = [network(squares, row.expand(len(squares), -1)).float() for row in network.styles[:count]]
+            rows = [self.trained.network(squares, chosen).float() for chosen in numbers]
         return torch.cat([torch.cat(list(row), 2) for row in (squares, *rows)], 1)[None].clamp(0, 1)
 
 
@@ -149,7 +151,7 @@ def begin(
     )
     backbone.check((*options.content_layers, *options.style_layers))
     criterion = make_criterion(backbone, styles, photos, options)
-    network = make_network(criterion, styles, options).to(device)
+    network = make_network(backbone, styles, options).to(device)
     settings, precision = recipe.settings(options), str(backbone.dtype).removeprefix("torch.")
     notes = {
         "schema": recipe.SCHEMA,
@@ -165,12 +167,17 @@ def begin(
     return Lesson(state, criterion, pairs, tuple(Path(one["name"]).stem for one in inputs), notes)
 
 
-def make_network(criterion: Criterion, styles: Sequence[Tensor], options: TrainOptions) -> TransformNet:
-    """The network as it is before the first step: random, or the base with the rows that its reader guesses."""
-    rows = len(styles) + (options.photo_share > 0)
-    plan = PLANS[options.network]
+def make_network(backbone: Backbone, styles: Sequence[Tensor], options: TrainOptions) -> TransformNet | Tuned:
+    """The network as it is before the first step: random, the base with the rows that its reader guesses, or presto.
+
+    backbone: whose precision and device presto's encoder is to have.
+    """
     with torch.random.fork_rng([]):
         torch.manual_seed(options.seed)
+        if options.network == TUNED:
+            return make_tuned(backbone, styles, options)
+        rows = len(styles) + (options.photo_share > 0)
+        plan = PLANS[options.network]
         network = TransformNet(plan, rows)
     if options.from_scratch or options.network != "light":
         return network
@@ -184,6 +191,17 @@ def make_network(criterion: Criterion, styles: Sequence[Tensor], options: TrainO
         guesses = [reader(transform.read(encoder, image.cpu()), network.plain()) for image in styles]
         network.styles.copy_(torch.cat([*guesses, photo][:rows]))
     return network
+
+
+def make_tuned(backbone: Backbone, styles: Sequence[Tensor], options: TrainOptions) -> Tuned:
+    """presto as it ships, or with a random decoder, and what it knows of the styles."""
+    encoder, _ = networks.presto(backbone.dtype, backbone.device)
+    decoder = networks.Decoder() if options.from_scratch else networks.presto()[1]
+    with torch.no_grad():
+        rows = [
+            networks.row_of(networks.style_of(networks.Encode(encoder)(networks.padded(image)))) for image in styles
+        ]
+    return Tuned(encoder, decoder.requires_grad_(True), torch.cat(rows))
 
 
 # ------------------------------------------------------------------------------------------------------------ the loop

@@ -23,15 +23,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from impasto import images
+from impasto import images, networks
 from impasto.backbones import Backbone
 from impasto.errors import OptionError, OutputError, WeightsError
 from impasto.images import FilePath
 from impasto.losses import moments
-from impasto.networks import TAP_CHANNELS, TAPS
+from impasto.networks import TAP_CHANNELS, TAPS, Tuned
 
 SUFFIX = ".safetensors"
 FORMAT = "impasto transform network, 1"
+TUNED = "presto"  # what a `Tuned` is called among the networks
 
 
 @dataclass(frozen=True)
@@ -216,13 +217,13 @@ def base_parts() -> dict[str, dict[str, Tensor]]:
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained network: its plan's name, the names of its styles, and the recipe of its training.
+    """A trained network: its plan's name, or that of presto, the names of its styles, and the recipe of its training.
 
-    The network has a row for every style and, where it can do with less strength, one more for the photo as it is.
+    A transform network has a row for every style and, where it can do with less strength, one more for the photo as it is.
     """
 
     name: str
-    network: TransformNet
+    network: TransformNet | Tuned
     styles: tuple[str, ...]
     recipe: Mapping[str, Any] = field(default_factory=dict)
 
@@ -231,10 +232,10 @@ class Trained:
         """Whether the last row is the photo's."""
         return self.network.styles.shape[0] > len(self.styles)
 
-    def row(self, weights: Sequence[float] = (), strength: float = 1.0) -> Tensor:
-        """The row (1, P) of a mixture: weights for the styles, the first alone by default; strength from 0 to 1.
+    def shares(self, weights: Sequence[float] = ()) -> tuple[float, ...]:
+        """Weights for the styles, the first alone by default, so that they add up to 1.
 
-        Raises OptionError for other than one weight a style, or a strength that the network was not trained for.
+        Raises OptionError for other than one weight a style.
         """
         shares = tuple(weights) or (1.0, *(0.0,) * (len(self.styles) - 1))
         if len(shares) != len(self.styles) or sum(shares) <= 0:
@@ -242,12 +243,20 @@ class Trained:
                 f"{len(shares)} style weights were given, and the network has {len(self.styles)} styles "
                 f"({', '.join(self.styles)}). Give one for each, not all 0."
             )
+        return tuple(share / sum(shares) for share in shares)
+
+    def row(self, weights: Sequence[float] = (), strength: float = 1.0) -> Tensor:
+        """The row (1, P) of a transform network's mixture: weights as of `shares`; strength from 0 to 1.
+
+        Raises OptionError as `shares` does, or for a strength that the network was not trained for.
+        """
+        shares = self.shares(weights)
         if strength < 1 and not self.has_photo:
             raise OptionError(
                 "The network was trained with a photo share of 0 and paints at --strength 100 only. Train it with "
                 "--photo-share 0.1 for others."
             )
-        mixture = torch.tensor(shares) / sum(shares) * strength
+        mixture = torch.tensor(shares) * strength
         rest = torch.tensor([1 - strength] if self.has_photo else [])
         return torch.cat((mixture, rest)).to(self.network.styles) @ self.network.styles.detach()[None]
 
@@ -280,15 +289,20 @@ def load(path: FilePath) -> Trained:
     """Read what `Trained.save` wrote. Raises WeightsError where it is missing, damaged or of another kind."""
     notes, tensors = read_file(path)
     remedy = "give a file that `impasto train` wrote"
-    if notes.get("format") != FORMAT or notes.get("network") not in PLANS:
+    if notes.get("format") != FORMAT or notes.get("network") not in (*PLANS, TUNED):
         raise WeightsError(f"{path} holds no transform network that this impasto knows: {remedy}.")
     try:
         styles, recipe = tuple(map(str, json.loads(notes["styles"]))), json.loads(notes["recipe"])
-        network = TransformNet(PLANS[notes["network"]], tensors["styles"].shape[0])
+        if notes["network"] == TUNED:
+            networks.style_in(tensors["styles"])  # or it is of another length
+            network: TransformNet | Tuned = Tuned(*networks.presto(), torch.zeros_like(tensors["styles"]))
+        else:
+            network = TransformNet(PLANS[notes["network"]], tensors["styles"].shape[0])
         network.load_state_dict(tensors)
     except (KeyError, TypeError, ValueError, RuntimeError, IndexError, RecursionError) as error:
         raise WeightsError(f"{path} is damaged or not of the network {notes['network']!r}: {remedy}.") from error
-    if not 0 <= network.styles.shape[0] - len(styles) <= 1 or not all(map(finite, tensors.values())):
+    most = len(styles) + isinstance(network, TransformNet)  # whose last row may be the photo's
+    if not len(styles) <= network.styles.shape[0] <= most or not all(map(finite, tensors.values())):
         raise WeightsError(f"{path} is damaged: its numbers do not make a network; {remedy}.")
     return Trained(notes["network"], network.eval().requires_grad_(False), styles, recipe)
 

@@ -15,9 +15,10 @@ import torch
 from PIL import Image
 
 import impasto
-from impasto import cli, doctor, images, training, transform
+from impasto import cli, doctor, images, networks, training, transform
 from impasto.checkpoint import State
 from impasto.errors import InputError, OptionError, OutputError, WeightsError
+from impasto.figures import DEMO
 from impasto.options import TrainOptions
 from impasto.processes import Team
 from impasto.training import TrainStep, enough, learning_rate, train
@@ -71,20 +72,21 @@ def test_the_same_training_gives_the_same_weights_and_another_seed_does_not(phot
     assert not torch.equal(first.trained.network.styles, last(style, photos, seed=1).trained.network.styles)
 
 
-@pytest.mark.parametrize("stop", [1, 3])
+@pytest.mark.parametrize(("network", "stop"), [("light", 1), ("light", 3), ("presto", 2)])
 def test_a_training_that_was_stopped_goes_on_to_the_same_weights(
-    photos: Path, style: Path, tmp_path: Path, stop: int
+    photos: Path, style: Path, tmp_path: Path, network: str, stop: int
 ) -> None:
-    whole = last(style, photos)
+    quick = {**QUICK, "network": network}
+    whole = last(style, photos, network=network)
     checkpoint = tmp_path / "state.safetensors"
-    for step in train(style, photos, **QUICK, checkpoint=checkpoint, save_every=1):
+    for step in train(style, photos, **quick, checkpoint=checkpoint, save_every=1):
         if step.index == stop:
             break
-    again = list(train(style, photos, **QUICK, checkpoint=checkpoint, save_every=1))
+    again = list(train(style, photos, **quick, checkpoint=checkpoint, save_every=1))
     assert [step.index for step in again] == list(range(stop, 5))  # the last step once more
     assert_equal(weights(whole), weights(again[-1]))
     assert again[-1].history == whole.history
-    done = list(train(style, photos, **QUICK, checkpoint=checkpoint))
+    done = list(train(style, photos, **quick, checkpoint=checkpoint))
     assert [step.index for step in done] == [4]
 
 
@@ -362,8 +364,9 @@ def test_the_command_line_trains_and_stylizes(
     assert json.loads(capsys.readouterr().out)["verb"] == "train"
 
 
-def test_strength_goes_from_photo_to_style(photos: Path, style: Path, tmp_path: Path) -> None:
-    path = last(style, photos, steps=1).save(tmp_path / "net.safetensors")
+@pytest.mark.parametrize("network", ["light", "presto"])
+def test_strength_goes_from_photo_to_style(photos: Path, style: Path, tmp_path: Path, network: str) -> None:
+    path = last(style, photos, steps=1, network=network).save(tmp_path / "net.safetensors")
     plain = {"size": 64, "engine": "torch", "precision": "float32"}
     photo = images.resize(images.load(photos / "0.png"), 64)
     away = [
@@ -371,6 +374,31 @@ def test_strength_goes_from_photo_to_style(photos: Path, style: Path, tmp_path: 
         for share in (0, 50, 100)
     ]
     assert away == sorted(away)
+
+
+def test_presto_begins_as_it_ships_and_learns(photos: Path, style: Path, tmp_path: Path) -> None:
+    """Before it has learnt anything, the file paints as the shipped network does when it is given the picture."""
+    plain = {"size": 64, "engine": "torch", "precision": "float32", "passes": 1}
+    given = {"network": "presto", "photo_share": 0.0}
+    photo, one, other = (DEMO / f"{name}.jpg" for name in ("valley", "swirl", "woodcut"))
+    path = last([one, other], photos, **given, steps=1, learning_rate=0.0).save(tmp_path / "a.safetensors")
+    for shares, picture in (((), one), ((0.0, 1.0), other), ((0.5, 0.5), [one, other])):
+        shipped = impasto.stylize(photo, picture, **plain).image
+        held = impasto.stylize(photo, path, **plain, style_weights=shares).image
+        torch.testing.assert_close(held, shipped, atol=1e-2, rtol=0)
+    with pytest.raises(OptionError, match="2 styles"):
+        impasto.stylize(photos / "0.png", path, **plain, style_weights=(1.0,))
+    losses = [step.loss for step in train(style, photos, **{**QUICK, **given, "steps": 12})]
+    assert np.mean(losses[-3:]) < 0.95 * np.mean(losses[:3])
+
+
+def test_presto_can_learn_from_scratch_and_is_not_exported(photos: Path, style: Path, tmp_path: Path) -> None:
+    step = last(style, photos, network="presto", steps=1, from_scratch=True)
+    assert step.sheet().shape == (1, 3, 2 * 51, 4 * 51)
+    path = step.save(tmp_path / "net.safetensors")
+    assert not torch.equal(transform.load(path).network.decoder.leave.weight, networks.presto()[1].leave.weight)
+    with pytest.raises(OptionError, match="Train with --network light"):
+        impasto.export(path, tmp_path / "net.html")
 
 
 def test_the_doctor_looks_at_what_a_network_paints_and_mends_it(

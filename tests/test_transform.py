@@ -155,6 +155,22 @@ def test_what_is_no_network_is_refused_in_a_sentence(trained: Trained, tmp_path:
         transform.load(path)
 
 
+def test_presto_with_its_styles_is_read_as_it_was_written(tmp_path: Path) -> None:
+    rows = torch.rand(2, sum(count + count * count for count in networks.TAP_CHANNELS))
+    assert torch.equal(networks.row_of(networks.style_in(rows)), rows)
+    tuned = Trained("presto", networks.Tuned(*networks.presto(), rows), ("wave", "scream"))
+    again = transform.load(tuned.save(tmp_path / "a.safetensors"))
+    assert again.shares((1, 3)) == (0.25, 0.75)
+    for key, value in tuned.network.state_dict().items():
+        assert torch.equal(again.network.state_dict()[key], value), key
+    for broken in (rows[:, 1:], rows[:1]):
+        path = Trained("presto", networks.Tuned(*networks.presto(), broken), ("wave", "scream")).save(
+            tmp_path / "b.safetensors"
+        )
+        with pytest.raises(WeightsError, match=r"b\.safetensors"):
+            transform.load(path)
+
+
 def test_the_base_fits_the_light_network_and_is_small() -> None:
     parts = transform.base_parts()
     network = TransformNet(PLANS["light"])

@@ -22,7 +22,7 @@ from impasto.studio.limits import check_network, check_picture, check_size, sent
 from impasto.studio.pictures import chosen_style, shipped_styles, upload
 from impasto.studio.worker import jpeg
 from impasto.studio.workshop import Workshop
-from impasto.stylizer import Stylizer
+from impasto.stylizer import Stylizer, make_trained
 from impasto.trained import TrainedStylizer
 from impasto.transform import is_network
 
@@ -45,7 +45,7 @@ class Studio:
             network = styles[0][0]
             if is_network(network):
                 if self.trained is None or self.trained.path != network:
-                    self.trained = TrainedStylizer(network, options)
+                    self.trained = make_trained(network, options)
                 self.trained.take(options)
                 return self.trained.paint(photo)
             self.stylizer = self.stylizer or Stylizer(options)
