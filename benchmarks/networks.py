@@ -24,7 +24,8 @@ from impasto.trained import TrainedStylizer
 from impasto.transform import PLANS, Trained, TransformNet
 
 SIZES = (512, 512), (640, 360)
-ENGINES = [("torch", "float32"), ("torch", "bfloat16"), *([("openvino", "auto")] if find_spec("openvino") else [])]
+ENGINES = [("torch", "float32"), ("torch", "bfloat16")]
+ENGINES += [(name, "auto") for name in ("openvino", "onnxruntime") if find_spec(name)]
 
 
 def candidates(folder: Path, width: int, height: int) -> Iterator[tuple[str, Callable[[], object]]]:

@@ -178,7 +178,7 @@ def stylize_files(
     machine.keep_freed_memory()
     check_tasks(tasks)
     console = Console(stderr=True, highlight=False, emoji=False, quiet=quiet)
-    painter = Painter(options)
+    painter = Painter(options, len(tasks))
     failures, seconds = [], []
     for task in track(tasks, description="", console=console, transient=True, disable=quiet or len(tasks) == 1):
         try:
@@ -200,17 +200,20 @@ def stylize_files(
 
 
 class Painter:
-    """presto or a trained network, whichever a task's style asks for, each loaded once; `last` says what painted last."""
+    """presto or a trained network, whichever a task's style asks for, each loaded once; `last` says what painted last.
 
-    def __init__(self, options: StylizeOptions) -> None:
-        self.options, self.last = options, ""
+    pictures: how many it is going to paint, about.
+    """
+
+    def __init__(self, options: StylizeOptions, pictures: int = 1) -> None:
+        self.options, self.pictures, self.last = options, pictures, ""
         self.loaded: dict[Path | None, Stylizer | TrainedStylizer] = {}
 
     def paint(self, task: Task, protect: str | None) -> Painting:
         """A task's painting. Raises InputError, OptionError or WeightsError."""
         path = trained_among(task.styles)
         if path not in self.loaded:
-            self.loaded[path] = make_stylizer(path, self.options)
+            self.loaded[path] = make_stylizer(path, self.options, self.pictures)
         stylizer = self.loaded[path]
         self.last = f"{stylizer.name} by {stylizer.engine}"
         if isinstance(stylizer, Stylizer):

@@ -9,6 +9,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,7 +21,7 @@ from impasto.errors import OptionError
 from impasto.images import FilePath, ImageSource
 from impasto.losses import Moments, blend
 from impasto.networks import TAPS, Decode, Encode, Tuned, between, carry, padded, style_in, style_of
-from impasto.options import StylizeOptions
+from impasto.options import EngineName, StylizeOptions
 from impasto.painting import Origins, Painting, PaintStep, State
 from impasto.scene import Styles, View
 from impasto.tiling import Tile
@@ -29,6 +30,9 @@ from impasto.transform import is_network
 
 Style = Mapping[str, Moments]  # mean and covariance at every tap
 PASSES = 3  # over a picture at full strength: as many as presto learns for
+MANY = 50  # pictures, from which on it pays to try the engines
+PROBE = 2.0  # seconds for that; with half of them gone, no other one is begun with
+PROBED = 640  # pixels: of larger pictures, each engine takes as much longer
 KEPT = 16  # styles whose moments a stylizer remembers
 EXAMPLE = 64  # pixels: a picture to show an engine what it will be given
 
@@ -54,9 +58,46 @@ def stylize(
     return stylizer.paint(content, style, protect)
 
 
-def make_stylizer(network: Path | None, options: StylizeOptions) -> "Stylizer | TrainedStylizer":
-    """The trained network, ready to run; presto where there is none. Raises OptionError or WeightsError."""
+def make_stylizer(network: Path | None, options: StylizeOptions, pictures: float = 1) -> "Stylizer | TrainedStylizer":
+    """The trained network, ready to run; presto where there is none. Raises OptionError or WeightsError.
+
+    pictures: how many it is going to paint. For many, the engine "auto" is the `quickest`; for few, trying would take
+    longer than it saves.
+    """
+    names = engines.installed(machine.choose_device(options.device))
+    if options.engine == "auto" and pictures >= MANY and len(names) > 1:
+        return quickest(network, options, names)
     return Stylizer(options) if network is None else make_trained(network, options)
+
+
+def quickest(
+    network: Path | None, options: StylizeOptions, names: Sequence[EngineName]
+) -> "Stylizer | TrainedStylizer":
+    """By that of the engines which takes the least time for a picture.
+
+    They are tried in their order while `PROBE` seconds last, in which preparing them counts.
+    """
+    began = time.monotonic()
+    found: list[tuple[float, Stylizer | TrainedStylizer]] = []
+    for engine in names:
+        if not found or time.monotonic() - began < PROBE / 2:
+            stylizer = make_stylizer(network, options.replace(engine=engine, passes=1))
+            found.append((timed(stylizer), stylizer))
+    stylizer = min(found, key=itemgetter(0))[1]
+    stylizer.take(options)
+    return stylizer
+
+
+def timed(stylizer: "Stylizer | TrainedStylizer") -> float:
+    """Seconds for a picture of the size that is asked for, or of `PROBED` pixels if that is less; the second of two."""
+    options = stylizer.options.replace(style_scale=1.0, colors="style")
+    size = min(options.size, PROBED)
+    picture = scene.Picture(torch.rand(1, 3, size * 3 // 4, size, device=stylizer.device))
+    view = scene.Scene(picture, (picture,)).view(size, 0, options)
+    for _ in range(2):
+        began = time.monotonic()
+        stylizer.image(view)
+    return time.monotonic() - began
 
 
 def make_trained(network: Path, options: StylizeOptions) -> TrainedStylizer:
@@ -106,8 +147,7 @@ class Stylizer:
         self.take(options or StylizeOptions())
         self.device = machine.choose_device(self.options.device)
         engine = engines.choose(self.options.engine, self.device)
-        # OpenVINO chooses its own precision and wants to be given float32
-        precision = "float32" if engine == "openvino" else self.options.precision
+        precision = engines.precision(engine, self.options.precision)
         dtype = machine.choose_precision(precision, self.device, "average")
         self.backbone, self.decoder = networks.presto(dtype, self.device)
         self.fingerprint = hashlib.sha256(networks.presto_bytes()).hexdigest()

@@ -28,8 +28,7 @@ class TrainedStylizer:
         self.path = Path(path)
         self.device = machine.choose_device(options.device)
         self.chosen = engines.choose(options.engine, self.device)
-        # OpenVINO chooses its own precision and wants to be given float32
-        precision = "float32" if self.chosen == "openvino" else options.precision
+        precision = engines.precision(self.chosen, options.precision)
         self.dtype = machine.choose_precision(precision, self.device, "average")
         self.trained = transform.load(path)
         assert isinstance(self.trained.network, TransformNet)
