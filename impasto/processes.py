@@ -1,7 +1,7 @@
 """Several processes or machines that train one network, as started by torch's own launcher: `torchrun`."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -44,6 +44,14 @@ class Team:
         """Until all processes are here."""
         if self.count > 1:
             dist.barrier()
+
+    def united(self, found: Mapping[str, str]) -> dict[str, str]:
+        """What all processes have found."""
+        everywhere: list[dict[str, str]] = [dict(found)]
+        if self.count > 1:
+            everywhere *= self.count
+            dist.all_gather_object(everywhere, dict(found))
+        return {key: value for one in everywhere for key, value in one.items()}
 
     def mean(self, numbers: Tensor) -> Tensor:
         """Averaged over all processes."""

@@ -17,7 +17,7 @@ from rich.text import Text
 from impasto import images
 from impasto.film.reel import Frame
 from impasto.painting import PaintStep
-from impasto.training import TrainStep
+from impasto.training import RECENT, TrainStep, enough
 
 THUMBNAIL = 56, 40  # columns and rows of pixels; a character cell holds two rows
 REFRESH = 0.25  # seconds between two thumbnails
@@ -177,7 +177,7 @@ class BatchProgress(Progress):
 
 
 class TrainProgress(Progress):
-    """A bar for `impasto train`: steps, loss, the share of every term, time left."""
+    """A bar for `impasto train`: steps, loss, the share of every term, time left, and until when more steps will help."""
 
     def __init__(self, console: Console) -> None:
         super().__init__(
@@ -189,6 +189,7 @@ class TrainProgress(Progress):
             transient=True,
             disable=console.quiet or not console.is_terminal,
         )
+        self.forecast = ""
         self.task = self.add_task("", total=None, stage="reading", loss="", parts="", left="")
 
     def paint(self, done: int, total: int) -> None:
@@ -199,10 +200,20 @@ class TrainProgress(Progress):
         """One step more."""
         parts = " ".join(f"{name} {value:.3g}" for name, value in step.parts.items())
         minutes, seconds = divmod(round(step.remaining), 60)
+        if step.index % RECENT == 0:
+            self.forecast = outlook(step)
         self.update(
             self.task, stage="training", completed=step.index, total=step.total, loss=f"{step.loss:.4g}", parts=parts,
-            left=f"{minutes}:{seconds:02} left",
+            left=f"{minutes}:{seconds:02} left{self.forecast}",
         )  # fmt: skip
+
+
+def outlook(step: TrainStep) -> str:
+    """Until when more training is thought to help, as far as the losses tell."""
+    more = enough(step.history)
+    if more is None:
+        return ""
+    return f", helps until about step {more}" if more > step.index else ", more will hardly help"
 
 
 def thumbnail(picture: Image.Image) -> Text:

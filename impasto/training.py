@@ -45,7 +45,8 @@ class TrainStep:
     """Where a training stands after step `index` of `total`: losses, the network, and how much longer it will take.
 
     parts: the weighted terms of the loss. seconds: since the training was started or went on; remaining: a forecast.
-    broken: photos that were left out, and why. trained: the network, which the next step changes.
+    broken: photos that were left out, and why; of several processes, at the last step those that any of them found.
+    trained: the network, which the next step changes.
     """
 
     index: int
@@ -244,6 +245,8 @@ def run(lesson: Lesson, photos: Photos, options: TrainOptions, team: Team) -> It
                 )
             state.history.append({"step": state.step + 1, "loss": loss, **values})
             durations.append(time.monotonic() - start)
+            if state.step == options.steps:
+                photos.broken.update(team.united(photos.broken))
             yield here()
 
 

@@ -1,7 +1,9 @@
 """train: a run that goes on is the run that was not stopped; several processes are one; what is wrong is said."""
 
+import io
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -13,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from rich.console import Console
 
 import impasto
 from impasto import cli, doctor, images, networks, training, transform
@@ -21,6 +24,7 @@ from impasto.errors import InputError, OptionError, OutputError, WeightsError
 from impasto.figures import DEMO
 from impasto.options import TrainOptions
 from impasto.processes import Team
+from impasto.terminal import TrainProgress
 from impasto.training import TrainStep, enough, learning_rate, train
 
 QUICK: dict[str, Any] = {
@@ -165,18 +169,21 @@ def test_every_process_takes_a_graphics_card_of_its_own(team: Team, chosen: str,
 
 
 def test_what_several_processes_learn_is_what_one_learns(photos: Path, style: Path, tmp_path: Path) -> None:
-    alone = last(style, photos)
+    """A broken photo that the second alone comes upon is named by both."""
+    (photos / "45.png").write_text("no picture")
+    quick = {**QUICK, "style_shares": False}
+    alone = last(style, photos, **quick)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     program = (
-        "import sys, torch, warnings\n"
+        "import json, sys, torch, warnings\n"
         "warnings.simplefilter('ignore')\n"
         "torch.set_num_threads(1)\n"
         "from impasto.training import train\n"
-        f"steps = list(train({str(style)!r}, {str(photos)!r}, **{QUICK!r}))\n"
-        "steps[-1].save(sys.argv[1])\n"
-        "print(steps[-1].loss)\n"
+        f"named = [(step, list(step.broken)) for step in train({str(style)!r}, {str(photos)!r}, **{quick!r})]\n"
+        "named[-1][0].save(sys.argv[1])\n"
+        "print(json.dumps([named[-1][0].loss, named[-1][1], named[-2][1]]))\n"
     )
     common = {**os.environ, "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     root = Path(impasto.__file__).parent.parent
@@ -187,8 +194,10 @@ def test_what_several_processes_learn_is_what_one_learns(photos: Path, style: Pa
         )
         for rank in range(2)
     ]  # fmt: skip
-    said = [float(process.communicate(timeout=120)[0]) for process in team]
-    assert said == pytest.approx([alone.loss] * 2, abs=1e-5)
+    losses, broken, before = zip(*(json.loads(process.communicate(timeout=120)[0]) for process in team), strict=True)
+    assert losses == pytest.approx([alone.loss] * 2, abs=1e-5)
+    assert broken == ([str(photos / "45.png")],) * 2
+    assert before == ([], broken[1])
     for rank in range(2):
         state = transform.load(tmp_path / f"{rank}.safetensors").network.state_dict()
         for key, value in weights(alone).items():
@@ -209,6 +218,18 @@ def test_enough_is_where_a_known_curve_has_little_left_to_fall() -> None:
     assert enough(history, worth=0.02) == pytest.approx(20 / (0.02 * 0.5), rel=0.01)
     assert enough(history[:50]) is None
     assert enough([{"step": step, "loss": 1.0} for step in range(1, 401)]) <= 400
+
+
+def test_the_bar_says_how_long_training_helps(photos: Path, style: Path) -> None:
+    last_step = last(style, photos, steps=1)
+    said = io.StringIO()
+    with TrainProgress(Console(file=said, force_terminal=True, width=200)) as progress:
+        for index, floor in ((100, 0.0), (400, 0.5), (450, 0.5), (2000, 0.5)):
+            history = [{"step": step, "loss": floor + 20 / step} for step in range(1, index + 1)]
+            progress.show(replace(last_step, index=index, history=history))
+            progress.refresh()
+            found = re.findall(r"left(, [a-z ]+(?:\d+)?)?", said.getvalue())[-1].strip()
+            assert found == {100: "", 2000: ", more will hardly help"}.get(index, ", helps until about step 2000")
 
 
 def test_fast_is_the_recipe_of_system_d() -> None:
