@@ -1,6 +1,8 @@
-"""Train the network and draw the pictures of docs/train.md, on photographs of your own.
+"""Train the networks and draw the pictures of docs/train.md, on photographs of your own.
 
-python docs/training.py PHOTOS        writes docs/images/train/swirl.jpg and curve.png
+python docs/training.py PHOTOS [NAME ...]        writes NAME.jpg and NAME-curve.png to docs/images/train
+
+NAME is swirl, presto or fast; all three if none is given. What `impasto evaluate` measures of a painted picture is printed.
 """
 
 import shlex
@@ -15,9 +17,20 @@ import impasto
 
 HERE = Path(__file__).parent
 DEMO = Path(impasto.__file__).parent / "assets" / "demo"
-COMMAND = "impasto train swirl.jpg --photos photos/ -o swirl.safetensors --steps 600"
-STRENGTHS = 50, 100
 EDGE = 384  # pixels: longer side of a picture on the sheet
+
+# name -> how it is trained, and what is painted with it
+COMMANDS = {
+    "swirl": "impasto train swirl.jpg --photos photos/ -o swirl.safetensors --steps 600",
+    "presto": "impasto train swirl.jpg --photos photos/ -o presto.safetensors --preset presto",
+    "fast": "impasto train swirl.jpg --photos photos/ -o fast.safetensors --steps 800 --preset fast --backbone petit "
+    "--style-layers relu1_2 relu2_2 relu3_2 relu4_3 relu5_1 --style-weight 1 --tv-weight 1e-5",
+}
+PAINTED = {
+    "swirl": ("valley.jpg swirl.safetensors --strength 50", "valley.jpg swirl.safetensors"),
+    "presto": ("valley.jpg swirl.jpg --passes 1", "valley.jpg swirl.jpg --passes 3", "valley.jpg presto.safetensors"),
+    "fast": ("valley.jpg fast.safetensors",),
+}
 
 
 def run(arguments: list[str]) -> None:
@@ -37,24 +50,32 @@ def beside(pictures: list[Image.Image]) -> Image.Image:
     return row
 
 
-def draw(photos: Path, folder: Path) -> None:
-    """Train, paint the valley at several strengths, and write both pictures."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as place:
-        network = Path(place) / "swirl.safetensors"
-        places = {"swirl.safetensors": str(network), "photos/": str(photos.resolve())}
-        words = [places.get(word, word) for word in shlex.split(COMMAND)[1:]]
-        run([*words, "--curve", str(folder.resolve() / "curve.png")])
-        pictures = [Image.open(DEMO / "swirl.jpg"), Image.open(DEMO / "valley.jpg")]
-        for strength in STRENGTHS:
-            painted = Path(place) / f"{strength}.png"
-            flags = ["--size", str(EDGE), "--strength", str(strength)]
-            run(["stylize", "valley.jpg", str(network), "-o", str(painted), *flags])
-            pictures.append(Image.open(painted))
-        for picture in pictures:
-            picture.thumbnail((EDGE, EDGE))
-        beside(pictures).save(folder / "swirl.jpg", quality=85, optimize=True, progressive=True)
+def train(name: str, photos: Path, network: Path, curve: Path) -> None:
+    """The network, and the curve of its losses."""
+    places = {f"{name}.safetensors": str(network), "photos/": str(photos.resolve())}
+    run([*(places.get(word, word) for word in shlex.split(COMMANDS[name])[1:]), "--curve", str(curve.resolve())])
+
+
+def draw(name: str, network: Path, sheet: Path) -> None:
+    """The style, the valley, and what is made of it, beside each other."""
+    pictures = [Image.open(DEMO / "swirl.jpg"), Image.open(DEMO / "valley.jpg")]
+    for words in PAINTED[name]:
+        painted = network.with_name("painted.png")
+        given = [str(network) if word.endswith(".safetensors") else word for word in words.split()]
+        run(["stylize", *given, "-o", str(painted), "--size", str(EDGE)])
+        print(words, flush=True)
+        run(["evaluate", str(painted), "--content", "valley.jpg", "--style", "swirl.jpg"])
+        pictures.append(Image.open(painted).copy())
+    for picture in pictures:
+        picture.thumbnail((EDGE, EDGE))
+    beside(pictures).save(sheet, quality=85, optimize=True, progressive=True)
 
 
 if __name__ == "__main__":
-    draw(Path(sys.argv[1]), HERE / "images" / "train")
+    folder = HERE / "images" / "train"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in sys.argv[2:] or COMMANDS:
+        with tempfile.TemporaryDirectory() as place:
+            network = Path(place) / "network.safetensors"
+            train(name, Path(sys.argv[1]), network, folder / f"{name}-curve.png")
+            draw(name, network, folder / f"{name}.jpg")

@@ -239,7 +239,7 @@ def test_fast_is_the_recipe_of_system_d() -> None:
     taps = {*options.style_layers, *options.content_layers}
     assert taps == {"relu1_2", "relu2_2", "relu3_4", "relu4_2", "relu4_4", "relu5_4"}
     assert (options.network, options.backbone, options.from_scratch) == ("transform", "vgg19", True)
-    with pytest.raises(OptionError, match="Choose among default, fast"):
+    with pytest.raises(OptionError, match="Choose among default, presto, fast"):
         training_options("slow")
 
 
