@@ -23,7 +23,7 @@ EDGE = 384  # pixels: longer side of a picture on the sheet
 COMMANDS = {
     "swirl": "impasto train swirl.jpg --photos photos/ -o swirl.safetensors --steps 600",
     "presto": "impasto train swirl.jpg --photos photos/ -o presto.safetensors --preset presto",
-    "fast": "impasto train swirl.jpg --photos photos/ -o fast.safetensors --steps 800 --preset fast --backbone petit "
+    "fast": "impasto train swirl.jpg --photos photos/ -o fast.safetensors --steps 500 --preset fast --backbone petit "
     "--style-layers relu1_2 relu2_2 relu3_2 relu4_3 relu5_1 --style-weight 1 --tv-weight 1e-5",
 }
 PAINTED = {

@@ -200,7 +200,7 @@ def options_for(preset: str = "default", **given: Any) -> PaintOptions:
 TRAINING: dict[str, Preset] = {
     "default": Preset("impasto's own recipe: a style of one's own in minutes, from the shipped base.", {}),
     "presto": Preset(
-        "presto, the network for any style, fine-tuned on one: as bold in one pass as it ships in three.",
+        "presto, the network for any style, fine-tuned on one: as bold in one pass as otherwise in three.",
         {"network": "presto", "steps": 300, "learning_rate": 3e-4, "content_weight": 0.06},
     ),
     "fast": Preset(

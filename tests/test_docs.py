@@ -70,7 +70,7 @@ def test_the_page_on_training_shows_the_command_that_trained_and_counts_paramete
 
     page = (ROOT / "docs" / "train.md").read_text(encoding="utf-8")
     for command in runpy.run_path(str(ROOT / "docs" / "training.py"))["COMMANDS"].values():
-        assert command in re.sub(r" \\\n +", " ", page)
+        assert command in " ".join(page.split())
     for plan in PLANS.values():
         assert f"{sum(parameter.numel() for parameter in TransformNet(plan).parameters()):,}" in page
 
