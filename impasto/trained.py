@@ -34,9 +34,8 @@ class TrainedStylizer:
         assert isinstance(self.trained.network, TransformNet)
         self.fingerprint = hashlib.sha256(self.path.read_bytes()).hexdigest()
         self.take(options)
-        self.network: TransformNet = deepcopy(self.trained.network).to(
-            self.device, self.dtype
-        )  # rows are mixed in float32
+        # rows are mixed in float32, so that network is kept
+        self.network: TransformNet = deepcopy(self.trained.network).to(self.device, self.dtype)
         self.program = self.prepared(self.network)
 
     def prepared(self, network: nn.Module) -> Program:
