@@ -1,8 +1,9 @@
 """Train the networks and draw the pictures of docs/train.md, on photographs of your own.
 
-python docs/training.py PHOTOS [NAME ...]        writes NAME.jpg and NAME-curve.png to docs/images/train
+python docs/training.py PHOTOS [NAME ...]        writes NAME-curve.png and NAME.jpg to docs/images/train
 
-NAME is swirl, presto or fast; all three if none is given. What `impasto evaluate` measures of a painted picture is printed.
+NAME is swirl, presto or fast, of which there is but the curve; all three if none is given. What `impasto evaluate` measures
+of a painted picture is printed.
 """
 
 import shlex
@@ -19,7 +20,7 @@ HERE = Path(__file__).parent
 DEMO = Path(impasto.__file__).parent / "assets" / "demo"
 EDGE = 384  # pixels: longer side of a picture on the sheet
 
-# name -> how it is trained, and what is painted with it
+# name -> how it is trained, and what is painted
 COMMANDS = {
     "swirl": "impasto train swirl.jpg --photos photos/ -o swirl.safetensors --steps 600",
     "presto": "impasto train swirl.jpg --photos photos/ -o presto.safetensors --preset presto",
@@ -29,7 +30,6 @@ COMMANDS = {
 PAINTED = {
     "swirl": ("valley.jpg swirl.safetensors --strength 50", "valley.jpg swirl.safetensors"),
     "presto": ("valley.jpg swirl.jpg --passes 1", "valley.jpg swirl.jpg --passes 3", "valley.jpg presto.safetensors"),
-    "fast": ("valley.jpg fast.safetensors",),
 }
 
 
@@ -78,4 +78,5 @@ if __name__ == "__main__":
         with tempfile.TemporaryDirectory() as place:
             network = Path(place) / "network.safetensors"
             train(name, Path(sys.argv[1]), network, folder / f"{name}-curve.png")
-            draw(name, network, folder / f"{name}.jpg")
+            if name in PAINTED:
+                draw(name, network, folder / f"{name}.jpg")
