@@ -58,7 +58,7 @@ def stylize(
     return stylizer.paint(content, style, protect)
 
 
-def make_stylizer(network: Path | None, options: StylizeOptions, pictures: float = 1) -> "Stylizer | TrainedStylizer":
+def make_stylizer(network: Path | None, options: StylizeOptions, pictures: int = 1) -> "Stylizer | TrainedStylizer":
     """The trained network, ready to run; presto where there is none. Raises OptionError or WeightsError.
 
     pictures: how many it is going to paint. For many, the engine "auto" is the `quickest`; for few, trying would take
