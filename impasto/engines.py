@@ -112,6 +112,7 @@ def onnxruntime_program(module: nn.Module, example: Sequence[Tensor]) -> Program
     moving = {name: [1, 2, 3] for name, tensor in zip(names, example, strict=True) if tensor.ndim == 4}
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = torch.get_num_threads()
+    settings.add_session_config_entry("session.intra_op.allow_spinning", "0")  # waiting threads sleep
     with warnings.catch_warnings(), torch.no_grad(), tempfile.TemporaryDirectory() as folder:
         warnings.simplefilter("ignore")  # as for OpenVINO, and that there is a newer exporter
         path = Path(folder, "network.onnx")
