@@ -9,6 +9,7 @@ import copy
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Literal
 
@@ -28,7 +29,8 @@ CAFFE = (0.48502, 0.45796, 0.40760), (1 / 255, 1 / 255, 1 / 255)  # mean pixel (
 class Architecture:
     """One row: the channels of every convolution, block by block, and how the network wants its input.
 
-    `normalization` is the (mean, deviation) of RGB in [0, 1]; `order` the order of the channels after that.
+    `normalization` is the (mean, deviation) of RGB in [0, 1]; `order` the order of the channels after that. `held`: of each
+    number that is kept for the gradient, how many there are in memory at the peak, as measured.
     """
 
     description: str
@@ -38,6 +40,7 @@ class Architecture:
     padding: Padding = "zeros"  # what the network was trained with
     pooling: Pooling = "max"
     shipped: bool = False
+    held: float = 3.0
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -52,11 +55,16 @@ class Architecture:
     def bytes_per_pixel(self) -> float:
         """What an evaluation in float32 takes at its peak for each pixel that is seen at once.
 
-        Every convolution's result is kept for the gradient; about as much again goes to the gradient itself, to padding and
-        to the statistics' copies.
+        Every convolution's result is kept for the gradient; the rest goes to the gradient itself, to padding, to the
+        statistics' copies and to what lies idle between them.
         """
         kept = sum(sum(channels) / 4**block for block, channels in enumerate(self.channels))
-        return 2 * 4 * kept
+        return self.held * 4 * kept
+
+    @property
+    def numbers(self) -> int:
+        """How many weights and biases there are."""
+        return sum(prod(shape) for shape in self.shapes.values())
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -79,7 +87,7 @@ BACKBONES: dict[str, Architecture] = {
     "petit": Architecture(
         "our own small network, shipped with the package",
         ((16, 32), (64, 64), (96, 96), (144, 144, 144), (192,)), IMAGENET,
-        padding="reflect", pooling="average", shipped=True,
+        padding="reflect", pooling="average", shipped=True, held=2.0,
     ),
     "vgg19": Architecture(
         "VGG-19 with torchvision's ImageNet weights (575 MB, downloaded once)", vgg(2, 2, 4, 4, 4), IMAGENET

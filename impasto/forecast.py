@@ -21,6 +21,7 @@ from impasto.tiling import Tile, cover, stride
 TILES = (2048, 1536, 1024, 768, 512, 384, 256)  # pixels a side, the quickest first
 HISTORIES = (6, 4, 2)  # of L-BFGS, where the option's own does not fit
 FIXED = 95 * 2**20  # bytes that every evaluation takes whatever the size
+WEIGHTS = 3  # copies of the network's weights: as they were read, and packed for the way there and the way back
 PICTURES = {"adam": 13, "lbfgs": 15}  # copies of the picture held at the peak, beside L-BFGS' pairs
 KEPT = 3  # more of them where they are so small that the C library keeps what is freed
 WORKSPACES = 1.3  # of a tile where not all have one shape: what one leaves, another cannot always use
@@ -74,7 +75,7 @@ def memory(pictures: tuple[Tensor, Tensor], options: PaintOptions, itemsize: int
     held = pixels * (3 * FLOAT * copies + content_bytes(architecture, options, itemsize)) + style[0] * style[1] * 12
     per_pixel = architecture.bytes_per_pixel * itemsize / FLOAT
     at_once = max(pixels_at_once(canvas, architecture, options), pixels_at_once(style, architecture, options) / 2)
-    return FIXED + held + at_once * per_pixel
+    return FIXED + WEIGHTS * architecture.numbers * itemsize + held + at_once * per_pixel
 
 
 def content_bytes(architecture: Architecture, options: PaintOptions, itemsize: int) -> float:
