@@ -5,6 +5,7 @@ from typing import Any, get_args
 import pytest
 import torch
 import torch.nn.functional as F
+from coloraide import Color
 from torch import Tensor
 
 from impasto import colors, images, options
@@ -66,6 +67,15 @@ def test_the_matrices_give_ottosson_s_own_pairs(xyz: tuple[float, ...], oklab: t
     lms = colors.LMS @ torch.linalg.inv(to_xyz) @ torch.tensor(xyz)
     found = colors.LAB @ (lms.sign() * lms.abs() ** (1 / 3))
     torch.testing.assert_close(found, torch.tensor(oklab), atol=2e-3, rtol=0)
+
+
+def test_oklab_there_and_back_is_that_of_a_well_kept_library() -> None:
+    rgb = torch.rand(50, 3, generator=torch.Generator().manual_seed(0))
+    expected = torch.tensor([Color("srgb", one).convert("oklab").coords() for one in rgb.tolist()])
+    found = colors.to_oklab(rgb.T.view(1, 3, 5, 10)).view(3, 50).T
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+    back = torch.tensor([Color("oklab", one).convert("srgb").coords() for one in found.tolist()])
+    torch.testing.assert_close(colors.from_oklab(found.T.view(1, 3, 5, 10)).view(3, 50).T, back, atol=1e-3, rtol=0)
 
 
 def test_there_and_back_is_the_same_picture(image: Tensor) -> None:
