@@ -382,6 +382,16 @@ class Place(NamedTuple):
     right: int
     shape: tuple[int, int]
 
+    @classmethod
+    def of(cls, shape: Sequence[int]) -> "Place":
+        """A whole grid of (H, W)."""
+        return cls(0, shape[0], 0, shape[1], (shape[0], shape[1]))
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is all of the grid."""
+        return self == Place.of(self.shape)
+
     @property
     def positions(self) -> int:
         """How many the whole grid has."""
@@ -400,8 +410,7 @@ class Place(NamedTuple):
 
     def trim(self, features: Tensor) -> Tensor:
         """As `cut`, with a gradient that has the features' layout: autograd's would be transposed twice."""
-        whole = (self.top, self.left) == (0, 0) and features.shape[2:] == (self.bottom, self.right)
-        return features if whole else Trim.apply(features, self)
+        return features if self.is_whole else Trim.apply(features, self)
 
 
 class Trim(torch.autograd.Function):

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from impasto import losses, regions, tiling
 from impasto.backbones import Backbone
+from impasto.canvas import crop
 from impasto.conventions import layer_weights
 from impasto.losses import Term
 from impasto.options import PaintOptions
@@ -95,12 +96,12 @@ def style_target(
 
     known_by = options, backbone.fingerprint, str(backbone.device)
     styles = [shelf.take((digest(style), *known_by), partial(statistics, style)) for style in view.styles]
-    grids = {layer: tiling.grid(view.content.shape[2:], layer) for layer in loss.layers}
+    places = {layer: tiling.picture(view.content.shape[2:], layer, view.margin) for layer in loss.layers}
 
     def own(region: Region) -> dict[str, Any]:
-        return tiling.statistics(loss, backbone, view.content, region.weights, tile)
+        return tiling.statistics(loss, backbone, crop(view.content, view.margin), region.weights, tile)
 
-    return regions.matched(loss, view.regions, styles, grids, reach, own)
+    return regions.matched(loss, view.regions, styles, places, reach, own)
 
 
 def digest(picture: Picture) -> str:

@@ -73,13 +73,19 @@ class Part(NamedTuple):
     target: Any
 
     @classmethod
-    def of(cls, weights: Tensor, extent: float, target: Any) -> "Part":
-        """The part that has these weights on the layer's whole grid."""
+    def of(cls, region: Region, picture: Place, target: Any) -> "Part":
+        """The part that a region makes of a layer where the picture lies at that place."""
+        if region.weights is None:
+            return cls(picture, None, 1.0, target)
+        shape = picture.bottom - picture.top, picture.right - picture.left
+        weights = F.adaptive_avg_pool2d(region.weights, shape)
         rows, columns = (weights[0, 0].amax(axis).nonzero() for axis in (1, 0))
-        height, width = weights.shape[2:]
-        place = Place(int(rows.min()), int(rows.max()) + 1, int(columns.min()), int(columns.max()) + 1, (height, width))
-        least, most = place.cut(weights).aminmax()
-        return cls(place, None if most - least <= 1e-6 * most else place.cut(weights).clone(), extent, target)
+        box = Place(int(rows.min()), int(rows.max()) + 1, int(columns.min()), int(columns.max()) + 1, shape)
+        least, most = box.cut(weights).aminmax()
+        top, left = picture.top, picture.left
+        place = Place(box.top + top, box.bottom + top, box.left + left, box.right + left, picture.shape)
+        even = bool(most - least <= 1e-6 * most)
+        return cls(place, None if even else box.cut(weights).clone(), float(region.weights.mean()), target)
 
     def share(self, loss: FeatureLoss, features: Tensor, place: Place) -> Share:
         """Of the features of what lies at `place`, the statistic of what belongs to the part, maybe nothing."""
@@ -96,11 +102,11 @@ def matched(
     loss: FeatureLoss,
     regions: Sequence[Region],
     styles: Sequence[Mapping[str, Any]],
-    grids: Mapping[str, tuple[int, int]],
+    places: Mapping[str, Place],
     reach: float = 1.0,
     own: Callable[[Region], Mapping[str, Any]] | None = None,
 ) -> tuple[FeatureLoss, dict[str, Any]]:
-    """A style loss and its target, given each style's statistics by layer and (height, width) of the canvas's features.
+    """A style loss and its target, given each style's statistics by layer, and where the picture lies on each layer's grid.
 
     reach: how far every region's target goes from the photo's `own` statistics there, 0, to the styles', 1.
 
@@ -116,17 +122,11 @@ def matched(
         return {layer: loss.prepare(statistic) for layer, statistic in mixed.items()}
 
     mixed = [aim(region) for region in regions]
-    if len(regions) == 1 and regions[0].weights is None:
+    if len(regions) == 1 and regions[0].weights is None and all(place.is_whole for place in places.values()):
         return loss, mixed[0]
     parts = {
         layer: tuple(
-            Part.of(
-                F.adaptive_avg_pool2d(region.weights, grids[layer]),
-                float(region.weights.mean()),
-                target[layer],
-            )
-            for region, target in zip(regions, mixed, strict=True)
-            if region.weights is not None
+            Part.of(region, places[layer], target[layer]) for region, target in zip(regions, mixed, strict=True)
         )
         for layer in loss.layers
     }
@@ -176,8 +176,7 @@ def by_region(loss: FeatureLoss) -> FeatureLoss:
         return [each.share(loss, features, place) for each in parts]
 
     def distance(features: Tensor, parts: Sequence[Part]) -> Tensor:
-        height, width = features.shape[2:]
-        everywhere = Place(0, height, 0, width, (height, width))
+        everywhere = Place.of(features.shape[2:])
         return whole([share.statistic for share in part(features, parts, everywhere)], parts)
 
     if loss.part is None:

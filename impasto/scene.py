@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from impasto import colors, images, masks, recipe
@@ -51,13 +50,18 @@ EVERYWHERE = (Region((1.0,)),)
 
 @dataclass(frozen=True)
 class View:
-    """A scene at one scale: `content` and all masks have the canvas's shape, its margin included."""
+    """A scene at one scale: `content`, `kept` and `opacity` have the canvas's shape, its margin included.
+
+    margin: pixels on each side that are cut off in the end. The regions have the shape that is left: what is cut off is no
+    part of the picture's statistics.
+    """
 
     content: Tensor
     styles: tuple[Picture, ...]
     regions: Sequence[Region] = EVERYWHERE
     kept: Tensor | None = None  # (1, 1, H, W): how far the photo stays
     opacity: Tensor | None = None  # (1, 1, H, W) of the photo
+    margin: int = 0
 
     @property
     def coverage(self) -> Tensor | None:
@@ -96,9 +100,9 @@ class Scene:
         opacity = None if self.content.opacity is None else images.resize_to(self.content.opacity, shape)
         shares, kept = self.places(shape, options.mask_softness)
         styles = tuple(style_at(size, style, Picture(photo, opacity), options) for style in self.styles)
-        inside = F.pad(torch.ones_like(photo[:, :1]), (margin,) * 4) if margin else None
-        shares, kept, opacity = (None if mask is None else pad(mask, margin) for mask in (shares, kept, opacity))
-        return View(pad(photo, margin), styles, regions(self.weights, shares, kept, opacity, inside), kept, opacity)
+        divided = regions(self.weights, shares, kept, opacity)
+        kept, opacity = (None if mask is None else pad(mask, margin) for mask in (kept, opacity))
+        return View(pad(photo, margin), styles, divided, kept, opacity, margin)
 
     def places(self, shape: tuple[int, int], softness: float) -> tuple[Tensor | None, Tensor | None]:
         """(where each style goes, where the photo stays): (1, K, H, W) adding up to 1, and (1, 1, H, W); None: no mask."""
@@ -148,28 +152,16 @@ def painted(kept: Tensor | None, opacity: Tensor | None) -> Tensor | None:
 
 
 def regions(
-    weights: Sequence[float],
-    shares: Tensor | None,
-    kept: Tensor | None,
-    opacity: Tensor | None,
-    inside: Tensor | None = None,
+    weights: Sequence[float], shares: Tensor | None, kept: Tensor | None, opacity: Tensor | None
 ) -> Sequence[Region]:
-    """Which mixture of the styles is matched where. Raises OptionError where nothing is left to paint.
-
-    inside: 0 in the margin, for what is cut off is no part of the picture's statistics.
-    """
+    """Which mixture of the styles is matched where. Raises OptionError where nothing is left to paint."""
     even = tuple(weight / sum(weights) for weight in weights)
     coverage = painted(kept, opacity)
     if coverage is not None and float(coverage.max()) < 0.01:
         raise OptionError("The masks leave nothing to paint. Let --mask cover more, or --protect less.")
-    parts = [part for part in (coverage, None if inside is None else inside / inside.mean()) if part is not None]
-    if parts:
-        weight = torch.stack(parts).prod(0)
-    elif shares is not None:
-        weight = torch.ones_like(shares[:, :1])
-    else:
-        return (Region(even),)
-    return (Region(even, weight),) if shares is None else divide(shares[0], weight)
+    if shares is not None:
+        return divide(shares[0], torch.ones_like(shares[:, :1]) if coverage is None else coverage)
+    return (Region(even, coverage),)
 
 
 # ------------------------------------------------------------------------------------------------------- reading

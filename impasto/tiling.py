@@ -48,6 +48,16 @@ def grid(shape: Sequence[int], layer: str) -> tuple[int, int]:
     return shape[0] // stride(layer), shape[1] // stride(layer)
 
 
+def picture(shape: Sequence[int], layer: str, margin: int) -> Place:
+    """Where the picture lies on a layer's grid of a canvas of (height, width) with a margin, to the nearest position."""
+    unit, whole = stride(layer), grid(shape, layer)
+    first = round(margin / unit)
+    last = [
+        max(first + 1, min(round((edge - margin) / unit), length)) for edge, length in zip(shape, whole, strict=True)
+    ]
+    return Place(first, last[0], first, last[1], whole)
+
+
 class Span(NamedTuple):
     """Pixels along one axis: those of a tile, from `start` to `stop`, and those read for it, from `first` to `last`."""
 

@@ -11,6 +11,7 @@ import sys
 import time
 import zlib
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -678,7 +679,10 @@ def test_main_ends_the_process_with_the_status(
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one process")
 def test_ctrl_c_stops_the_program_with_status_130_and_the_picture_kept() -> None:
     arguments = ["paint", "content.png", "style.png", "--size", "32", "-o", "out.png", "--save-every", "1"]
-    with impasto_process(*arguments, "--first-steps", "100000") as process:
+    heard = partial(
+        signal.signal, signal.SIGINT, signal.SIG_DFL
+    )  # what a script runs in the background would ignore it
+    with impasto_process(*arguments, "--first-steps", "100000", preexec_fn=heard) as process:
         deadline = time.monotonic() + 60
         while not Path("out-0002.png").exists() and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.02)

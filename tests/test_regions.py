@@ -24,8 +24,8 @@ def style_loss(kind: str) -> losses.FeatureLoss:
     return losses.style_loss(LAYERS, kind, "relative", "positions")
 
 
-def grids(features: dict[str, Tensor]) -> dict[str, tuple[int, int]]:
-    return {layer: (value.shape[2], value.shape[3]) for layer, value in features.items()}
+def places(features: dict[str, Tensor]) -> dict[str, Place]:
+    return {layer: Place.of(value.shape[2:]) for layer, value in features.items()}
 
 
 def soft_shares(styles: int) -> Tensor:
@@ -133,7 +133,8 @@ def test_a_part_reads_its_own_rows_and_columns_alone(statistic: Any, hard: bool,
     loss = losses.FeatureLoss(LAYERS, statistic, losses.squared_error)
     weights = torch.zeros(1, 1, 20, 24)
     weights[..., 3:15, 2:9] = 0.7 if hard else 0.1 + random(12, 7, seed=7)
-    part, everywhere = Part.of(weights, 1.0, None), Place(0, 20, 0, 24, (20, 24))
+    everywhere = Place.of((20, 24))
+    part = Part.of(Region((1.0,), weights), everywhere, None)
     assert part.place == Place(3, 15, 2, 9, (20, 24))
     assert (part.weights is None) == hard
     found = part.share(loss, batch, everywhere).statistic
@@ -166,7 +167,7 @@ def test_one_region_of_ones_is_no_region(kind: str, tiny_backbone: Backbone, ima
     styles = [statistics(loss, tiny_backbone, picture[None], None, None) for picture in batch]
     values = []
     for weights in (None, torch.ones(1, 1, 20, 24)):
-        chosen, target = matched(loss, [Region((0.4, 0.6), weights)], styles, grids(canvas))
+        chosen, target = matched(loss, [Region((0.4, 0.6), weights)], styles, places(canvas))
         values.append(chosen(canvas, target))
     torch.testing.assert_close(*values)
 
@@ -178,7 +179,7 @@ def test_a_region_is_blind_to_the_rest(kind: str, tiny_backbone: Backbone, image
     mask[..., :12] = 1
     features = {layer: value.detach().requires_grad_() for layer, value in tiny_backbone(image, tuple(LAYERS)).items()}
     style = statistics(loss, tiny_backbone, batch[:1], None, None)
-    chosen, target = matched(loss, [Region((1.0,), mask)], [style], grids(features))
+    chosen, target = matched(loss, [Region((1.0,), mask)], [style], places(features))
     (gradient,) = torch.autograd.grad(chosen(features, target).sum(), features["relu1_1"])
     assert float(gradient[..., :12].abs().max()) > 0
     assert float(gradient[..., 12:].abs().max()) == 0

@@ -11,7 +11,7 @@ from torch import Tensor
 from impasto import losses, regions, tiling
 from impasto.backbones import BACKBONES, Architecture, Backbone, load
 from impasto.errors import OptionError
-from impasto.losses import FeatureLoss, Objective, Term
+from impasto.losses import FeatureLoss, Objective, Place, Term
 
 CHAIN = ("pixels", *BACKBONES["vgg19"].layers)
 LAYERS = {"relu1_1": 0.2, "relu2_1": 0.3, "relu3_1": 0.5}
@@ -74,6 +74,15 @@ def test_grid_is_what_the_network_gives(tiny_backbone: Backbone) -> None:
     picture = torch.rand(1, 3, 23, 30)
     for layer, value in tiny_backbone(picture, tiny_backbone.layers[:-1]).items():
         assert tiling.grid((23, 30), layer) == tuple(value.shape[2:])
+
+
+def test_the_picture_lies_within_its_margin() -> None:
+    """Exactly where the margin is a multiple of the stride, otherwise to the nearest position; one is always left."""
+    assert tiling.picture((60, 76), "relu1_1", 16) == Place(16, 44, 16, 60, (60, 76))
+    assert tiling.picture((60, 76), "relu3_1", 16) == Place(4, 11, 4, 15, (15, 19))
+    assert tiling.picture((61, 77), "relu2_1", 0).is_whole
+    assert tiling.picture((60, 76), "relu4_1", 20) == Place(2, 5, 2, 7, (7, 9))
+    assert tiling.picture((40, 40), "relu5_1", 16) == Place(1, 2, 1, 2, (2, 2))
 
 
 @pytest.mark.parametrize(("length", "tile"), [(16, 16), (17, 16), (100, 32), (1000, 100), (513, 512), (31, 8)])
@@ -150,8 +159,8 @@ def test_regions_in_tiles(kind: str, exact_backbone: Backbone, pictures: tuple[T
     loss = losses.style_loss(LAYERS, kind, "relative", "none")
     styles = [tiling.statistics(loss, exact_backbone, picture, None, None) for picture in (style, style.flip(1))]
     parts = [regions.Region((0.2, 0.8), corner), regions.Region((1.0, 0.0), 1 - corner)]
-    grids = {layer: tiling.grid((60, 76), layer) for layer in LAYERS}
-    check(exact_backbone, {"style": Term(1.0, *regions.matched(loss, parts, styles, grids))}, canvas)
+    places = {layer: tiling.picture((60, 76), layer, 0) for layer in LAYERS}
+    check(exact_backbone, {"style": Term(1.0, *regions.matched(loss, parts, styles, places))}, canvas)
 
 
 def test_all_terms_together_on_a_batch(exact_backbone: Backbone, pictures: tuple[Tensor, Tensor, Tensor]) -> None:
