@@ -8,7 +8,7 @@ from torch import Tensor
 
 from impasto import forecast, machine, planning
 from impasto.errors import InputError, OptionError
-from impasto.options import PaintOptions, count_of
+from impasto.options import BackboneName, PaintOptions, count_of
 from impasto.presets import options_for
 
 CPU = torch.device("cpu")
@@ -44,17 +44,17 @@ def test_what_fits_in_one_piece_stays_as_it_is() -> None:
 
 
 @pytest.mark.usefixtures("free")
-@pytest.mark.parametrize("backbone", ["petit", "vgg19"])
-def test_less_memory_means_tiles_then_a_shorter_history(backbone: str) -> None:
+@pytest.mark.parametrize(
+    ("backbone", "rooms"), [("petit", (20000, 3000, 2400, 2000)), ("vgg19", (20000, 4000, 3000, 2600))]
+)
+def test_less_memory_means_tiles_then_a_shorter_history(backbone: BackboneName, rooms: tuple[int, ...]) -> None:
     options = PaintOptions(size=2048, backbone=backbone)
-    plans = [
-        forecast.fit_memory(PICTURES, options.replace(memory=f"{room}M"), CPU) for room in (20000, 3000, 2400, 2000)
-    ]
+    plans = [forecast.fit_memory(PICTURES, options.replace(memory=f"{room}M"), CPU) for room in rooms]
     assert (plans[0].tile, plans[0].history) == (0, 10)
     assert plans[1].tile > plans[2].tile > 0 or plans[2].history < plans[1].history
     needs = [forecast.memory(PICTURES, plan, 4) for plan in plans]
     assert needs == sorted(needs, reverse=True)
-    for plan, room in zip(plans, (20000, 3000, 2400, 2000), strict=True):
+    for plan, room in zip(plans, rooms, strict=True):
         assert forecast.memory(PICTURES, plan, 4) <= room * 2**20 - 2**28
 
 
