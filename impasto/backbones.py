@@ -87,7 +87,7 @@ BACKBONES: dict[str, Architecture] = {
     "petit": Architecture(
         "our own small network, shipped with the package",
         ((16, 32), (64, 64), (96, 96), (144, 144, 144), (192,)), IMAGENET,
-        padding="reflect", pooling="average", shipped=True, held=2.0,
+        padding="reflect", pooling="average", shipped=True, held=2.15,
     ),
     "vgg19": Architecture(
         "VGG-19 with torchvision's ImageNet weights (575 MB, downloaded once)", vgg(2, 2, 4, 4, 4), IMAGENET
