@@ -70,7 +70,7 @@ class Races:
         return asdict(self)
 
 
-def run(size: int = 400, *, clock: ClockName = "wall", on_race: Callable[[int, int], object] | None = None) -> Races:
+def run(size: int = 512, *, clock: ClockName = "wall", on_race: Callable[[int, int], object] | None = None) -> Races:
     """Race on the shipped pictures with their longer side at `size` pixels.
 
     clock: as of `benchmark.run`. on_race: called with (races run, in all). Raises OptionError for a size out of range.
