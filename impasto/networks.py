@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from impasto.backbones import IMAGENET, Architecture, Backbone
 from impasto.losses import Moments, moments
-from impasto.transport import optimal_map
+from impasto.transport import optimal_map, root
 
 ENCODER = Architecture(
     "presto's encoder",
@@ -35,7 +35,7 @@ TAPS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
 TAP_CHANNELS = (24, 48, 96, 144)
 DECODER_CHANNELS = (24, 48, 96, 128)  # at full resolution, a half, a quarter and an eighth of it
 STYLE_CODE = 128  # numbers that a style is condensed to before it modulates the decoder
-LEAST_VARIANCE = 1e-3  # of the mean variance
+LEAST_VARIANCE = 0.03  # of the mean variance
 MULTIPLE = 8  # pixels: three halvings must divide the edges
 
 # a (scale - 1, shift) of shape (N, C, 1, 1) for each depth, full resolution first
@@ -64,14 +64,18 @@ class Map(NamedTuple):
         return rows @ matrix.transpose(1, 2).unsqueeze(1) + offset.unsqueeze(1).unsqueeze(1)
 
 
-def carry(content: Moments, style: Moments) -> Map:
+def carry(content: Moments, style: Moments, reach: float = 1.0) -> Map:
     """The map from a photo's mean and covariance to a style's that moves its features as little as possible.
 
     As a feed-forward style transfer: Lu et al. 2019. Where we depart: directions in which the photo hardly varies count as
-    varying by `LEAST_VARIANCE` of the mean.
+    varying by `LEAST_VARIANCE` of the mean; and a reach of more than 1 goes beyond the style: the mean by as much farther,
+    the matrix as that power of itself, so that no direction is turned round.
     """
     matrix = optimal_map(content.covariance, style.covariance, LEAST_VARIANCE)
-    return Map(matrix, style.mean - (matrix @ content.mean.unsqueeze(2)).squeeze(2))
+    if reach != 1:
+        matrix = root(matrix, reach)
+    mean = torch.lerp(content.mean, style.mean, reach)
+    return Map(matrix, mean - (matrix @ content.mean.unsqueeze(2)).squeeze(2))
 
 
 def between(content: Moments, style: Moments, strength: float) -> Moments:

@@ -30,6 +30,7 @@ from impasto.transform import is_network
 
 Style = Mapping[str, Moments]  # mean and covariance at every tap
 PASSES = 3  # over a picture at full strength: as many as presto learns for
+REACH = 1.4  # times as far as the style: the picture comes only a part of the way that its features are carried
 MANY = 50  # pictures, from which on it pays to try the engines
 PROBE = 2.0  # seconds for that; with half of them gone, no other one is begun with
 PROBED = 640  # pixels: of larger pictures, each engine takes as much longer
@@ -129,12 +130,12 @@ def stylize_steps(
 
 
 class Seen(NamedTuple):
-    """A picture of a shape, (height, width): its tiles, what gives the features of one, and what is known of the whole."""
+    """A picture (1, 3, H, W): its tiles, what gives the features of one, and what is known of the whole."""
 
+    picture: Tensor
     tiles: list[Tile]
     encode: Callable[[Tile], Sequence[Tensor]]
     known: Style
-    shape: Sequence[int]
 
 
 class Stylizer:
@@ -145,6 +146,7 @@ class Stylizer:
 
     def __init__(self, options: StylizeOptions | None = None, decoder: networks.Decoder | None = None) -> None:
         self.take(options or StylizeOptions())
+        self.reach = REACH if decoder is None else 1.0
         self.device = machine.choose_device(self.options.device)
         engine = engines.choose(self.options.engine, self.device)
         precision = engines.precision(engine, self.options.precision)
@@ -165,7 +167,7 @@ class Stylizer:
 
     def take(self, options: StylizeOptions) -> None:
         """Paint with other options from now on: all but engine, device and precision."""
-        self.options = options.replace(passes=options.passes or fitting(options.strength))
+        self.options, self.passes = options, fitting(options.passes, options.strength)
 
     @property
     def name(self) -> str:
@@ -194,7 +196,8 @@ class Stylizer:
         shown = view.finish(picture, options).cpu()
         opacity = None if view.opacity is None else view.opacity.cpu()
         origins = Origins.of(view, 0)
-        return Painting(shown, {**notes, "engine": self.engine, "seconds": seconds}, [], opacity, origins).examined()
+        ran = {"engine": self.engine, "passes": round(self.passes, 2), "seconds": seconds}
+        return Painting(shown, {**notes, **ran}, [], opacity, origins).examined()
 
     def image(self, view: View) -> Tensor:
         """What a view shows, painted: (1, 3, H, W) in [0, 1]; every region in its own mixture of the styles."""
@@ -208,24 +211,27 @@ class Stylizer:
         whole = padded(picture)
         tiles = panes.cut(whole)
         encode = lru_cache(maxsize=1)(lambda tile: self.encode(tile.read(whole)))  # with one tile, it is kept
-        return Seen(tiles, encode, style_of(panes.positions(tiles, encode)), picture.shape[2:])
+        return Seen(picture, tiles, encode, style_of(panes.positions(tiles, encode)))
 
     def aim(self, photo: Style, styles: Sequence[Style], shares: Sequence[float]) -> Style:
         """What a region's features are to be like: as far from the photo's to the mixture of the styles as asked."""
         mixture = {layer: blend([style[layer] for style in styles], shares) for layer in TAPS}
         if self.options.strength == 100:
             return mixture
-        return {layer: between(photo[layer], mixture[layer], self.options.strength / 100) for layer in TAPS}
+        strength = max(self.options.strength / 100, 1 / PASSES)  # with less of it, a part of the one pass: see `fitting`
+        return {layer: between(photo[layer], mixture[layer], strength) for layer in TAPS}
 
     def painted(self, seen: Seen, aim: Style) -> Tensor:
         """A picture, painted to the same aim in every pass, each over what the one before has left: (1, 3, H, W)."""
-        for left in reversed(range(self.options.passes or 1)):
+        picture = seen.picture
+        for done in range(math.ceil(self.passes)):
+            seen = self.seen(picture) if done else seen
             steering = self.steering(seen.known, aim)
-            picture = torch.empty(1, 3, *seen.tiles[0].shape, device=self.device)
+            painted = torch.empty(1, 3, *seen.tiles[0].shape, device=self.device)
             for tile in seen.tiles:
-                panes.put(tile, self.decode(*seen.encode(tile), *steering)[0], picture)
-            picture = picture[:, :, : seen.shape[0], : seen.shape[1]]
-            seen = self.seen(picture) if left else seen
+                panes.put(tile, self.decode(*seen.encode(tile), *steering)[0], painted)
+            painted = painted[:, :, : picture.shape[2], : picture.shape[3]]
+            picture = torch.lerp(picture, painted, min(1.0, self.passes - done))
         return picture
 
     def style(self, image: Tensor) -> Style:
@@ -237,9 +243,11 @@ class Stylizer:
 
     def steering(self, own: Style, aim: Style) -> list[Tensor]:
         """The decoder's inputs beside the features: matrices and offsets, scales and shifts, one for each depth."""
-        matrices, offsets = zip(*(carry(own[layer], aim[layer]) for layer in TAPS), strict=True)
+        maps = {layer: carry(own[layer], aim[layer], self.reach) for layer in TAPS}
+        matrices, offsets = zip(*maps.values(), strict=True)
         with torch.no_grad():
-            scales, shifts = zip(*self.decoder.modulation(aim), strict=True)
+            goal = {layer: carried.moments(own[layer]) for layer, carried in maps.items()}
+            scales, shifts = zip(*self.decoder.modulation(goal), strict=True)
         return [tensor.to(self.backbone.dtype) for tensor in (*matrices, *offsets, *scales, *shifts)]
 
 
@@ -271,9 +279,14 @@ class TunedStylizer(TrainedStylizer):
         return self.presto.painted(photo, self.presto.aim(photo.known, self.styles, self.shares))
 
 
-def fitting(strength: float) -> int:
-    """Passes where none are asked for: a little strength wants the photo's detail, which every pass costs some of."""
-    return max(1, math.ceil(PASSES * strength / 100))
+def fitting(passes: int | None, strength: float) -> float:
+    """How many passes a strength takes: those that were asked for, or as many as presto learns for at most.
+
+    A little strength wants the photo's detail, which every pass costs some of. A part of a pass is that share of what the
+    pass paints; so the dial has no jump, and no strength leaves the photo as it is.
+    """
+    thirds = PASSES * strength / 100
+    return thirds if passes is None else passes * min(1.0, thirds)
 
 
 def joined(view: View, parts: Sequence[Tensor]) -> Tensor:

@@ -45,6 +45,20 @@ def test_between_diagonal_covariances_the_map_is_the_ratio_of_the_deviations() -
     close(offset, torch.tensor([[-1.0, 0, 2]]))
 
 
+def test_a_reach_goes_beyond_the_style_by_as_much() -> None:
+    mean, aim = torch.tensor([[1.0, 2, 3]]), torch.tensor([[2.0, 2, 1]])
+    content, style = Moments(mean, torch.eye(3)[None]), Moments(aim, torch.diag_embed(torch.tensor([[4.0, 1, 1 / 9]])))
+    found = networks.carry(content, style, reach=2)
+    close(found.matrix, torch.diag_embed(torch.tensor([[4, 1, 1 / 9]])))  # the ratios of the deviations, squared
+    close(found.moments(content).mean, torch.tensor([[3.0, 2, -1]]))
+
+
+def test_a_reach_of_two_is_the_map_twice() -> None:
+    content, style = moments(features(seed=1)), moments(features(seed=2))
+    once, twice = networks.carry(content, style), networks.carry(content, style, reach=2)
+    close(twice.matrix, once.matrix @ once.matrix, atol=1e-2)
+
+
 def test_no_linear_map_to_the_style_moves_less() -> None:
     """The mean squared movement of the optimal map is the squared Wasserstein-2 distance."""
     content = torch.randn(1, 6, 24, 24)  # of full rank: no direction meets the floor
