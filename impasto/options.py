@@ -290,11 +290,15 @@ class VideoOptions(Bundle):
     )
     every: int = option(1, "Paint every n-th frame only.", least=1, most=10_000)
     steadiness: float = option(
-        0.8, "Method fast: share of the frame before, moved along, in what is new; 0: none.", least=0, most=0.98
+        0.8,
+        "Method fast: share of the frame before, moved along, in what is new, and in what presto paints over; 0: none.",
+        least=0,
+        most=0.98,
     )
-    repaint: int = option(
-        2,
-        "Method fast: run the network for every n-th frame; in between what it painted moves along.",
+    repaint: int | None = option(
+        None,
+        "Method fast: run the network for every n-th frame; in between what it painted moves along. None: presto, which "
+        "then runs twice, for every fourth, a trained network for every second.",
         least=1,
         most=100,
     )

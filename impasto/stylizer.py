@@ -8,10 +8,11 @@ import hashlib
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -129,13 +130,17 @@ def stylize_steps(
     yield PaintStep(1, 1, options.size, 0.0, {}, seconds, painting, painting.image, State)
 
 
-class Seen(NamedTuple):
+@dataclass(frozen=True)
+class Seen:
     """A picture (1, 3, H, W): its tiles, what gives the features of one, and what is known of the whole."""
 
     picture: Tensor
     tiles: list[Tile]
     encode: Callable[[Tile], Sequence[Tensor]]
-    known: Style
+
+    @cached_property
+    def known(self) -> Style:
+        return style_of(panes.positions(self.tiles, self.encode))
 
 
 class Stylizer:
@@ -199,11 +204,16 @@ class Stylizer:
         ran = {"engine": self.engine, "passes": round(self.passes, 2), "seconds": seconds}
         return Painting(shown, {**notes, **ran}, [], opacity, origins).examined()
 
-    def image(self, view: View) -> Tensor:
-        """What a view shows, painted: (1, 3, H, W) in [0, 1]; every region in its own mixture of the styles."""
+    def image(self, view: View, over: Tensor | None = None, passes: float | None = None) -> Tensor:
+        """What a view shows, painted: (1, 3, H, W) in [0, 1]; every region in its own mixture of the styles.
+
+        over: what to paint over, (1, 3, H, W), in place of the photo. passes: if not as many as the options say.
+        """
+        passes = self.passes if passes is None else passes
         styles = [self.style(one.image) for one in view.styles]
         photo = self.seen(view.content)
-        parts = [self.painted(photo, self.aim(photo.known, styles, region.shares)) for region in view.regions]
+        canvas = photo if over is None else self.seen(over)
+        parts = [self.painted(canvas, self.aim(photo, styles, region.shares), passes) for region in view.regions]
         return joined(view, parts)
 
     def seen(self, picture: Tensor) -> Seen:
@@ -211,27 +221,29 @@ class Stylizer:
         whole = padded(picture)
         tiles = panes.cut(whole)
         encode = lru_cache(maxsize=1)(lambda tile: self.encode(tile.read(whole)))  # with one tile, it is kept
-        return Seen(picture, tiles, encode, style_of(panes.positions(tiles, encode)))
+        return Seen(picture, tiles, encode)
 
-    def aim(self, photo: Style, styles: Sequence[Style], shares: Sequence[float]) -> Style:
+    def aim(self, photo: Seen, styles: Sequence[Style], shares: Sequence[float]) -> Style:
         """What a region's features are to be like: as far from the photo's to the mixture of the styles as asked."""
         mixture = {layer: blend([style[layer] for style in styles], shares) for layer in TAPS}
         if self.options.strength == 100:
             return mixture
-        strength = max(self.options.strength / 100, 1 / PASSES)  # with less of it, a part of the one pass: see `fitting`
-        return {layer: between(photo[layer], mixture[layer], strength) for layer in TAPS}
+        strength = max(
+            self.options.strength / 100, 1 / PASSES
+        )  # with less of it, a part of the one pass: see `fitting`
+        return {layer: between(photo.known[layer], mixture[layer], strength) for layer in TAPS}
 
-    def painted(self, seen: Seen, aim: Style) -> Tensor:
+    def painted(self, seen: Seen, aim: Style, passes: float) -> Tensor:
         """A picture, painted to the same aim in every pass, each over what the one before has left: (1, 3, H, W)."""
         picture = seen.picture
-        for done in range(math.ceil(self.passes)):
+        for done in range(math.ceil(passes)):
             seen = self.seen(picture) if done else seen
             steering = self.steering(seen.known, aim)
             painted = torch.empty(1, 3, *seen.tiles[0].shape, device=self.device)
             for tile in seen.tiles:
                 panes.put(tile, self.decode(*seen.encode(tile), *steering)[0], painted)
             painted = painted[:, :, : picture.shape[2], : picture.shape[3]]
-            picture = torch.lerp(picture, painted, min(1.0, self.passes - done))
+            picture = torch.lerp(picture, painted, min(1.0, passes - done))
         return picture
 
     def style(self, image: Tensor) -> Style:
@@ -276,7 +288,7 @@ class TunedStylizer(TrainedStylizer):
 
     def image(self, view: View) -> Tensor:
         photo = self.presto.seen(view.content)
-        return self.presto.painted(photo, self.presto.aim(photo.known, self.styles, self.shares))
+        return self.presto.painted(photo, self.presto.aim(photo, self.styles, self.shares), self.presto.passes)
 
 
 def fitting(passes: int | None, strength: float) -> float:

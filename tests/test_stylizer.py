@@ -116,7 +116,8 @@ def test_a_second_pass_paints_over_the_first(stylizer: Stylizer) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "strength", "passes"), [(None, 0, 0), (None, 50, 1.5), (None, 100, 3), (1, 50, 1), (1, 20, 0.6), (5, 60, 5)]
+    ("asked", "strength", "passes"),
+    [(None, 0, 0), (None, 50, 1.5), (None, 100, 3), (1, 50, 1), (1, 20, 0.6), (5, 60, 5)],
 )
 def test_the_stronger_the_oftener_presto_paints_unless_told_otherwise(
     asked: int | None, strength: float, passes: float

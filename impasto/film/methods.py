@@ -2,7 +2,7 @@
 
     frame     every frame on its own, by the optimiser: no memory, so it flickers
     steady    by the optimiser from the picture before, moved along the flow, which it may leave only where it must
-    fast      by presto or a trained network in one pass, blended with the picture before, moved along the flow
+    fast      by presto or a trained network, over or blended with the picture before, moved along the flow
 
 Source of `steady`: Ruder, Dosovitskiy, Brox 2016, "Artistic style transfer for videos". What came before is several earlier
 pictures, the nearest first; a farther one counts only where no nearer one can be trusted, as in their equation 8.
@@ -10,6 +10,7 @@ pictures, the nearest first; a farther one counts only where no nearer one can b
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from threading import Lock
 from typing import NamedTuple, Protocol
 
 import torch
@@ -27,7 +28,7 @@ from impasto.options import PaintOptions, StylizeOptions, VideoOptions
 from impasto.painting import State, last, paint_scales
 from impasto.scene import Scene
 from impasto.shelf import Shelf
-from impasto.stylizer import Stylizer, make_stylizer
+from impasto.stylizer import Stylizer, fitting, make_stylizer
 
 FIRST_CHANGE = 0.005  # of pixels in the optimiser's first step, as the picture is nearly done
 HOLES = 0.03  # share of a frame that may have come from nowhere without being painted at once
@@ -156,31 +157,48 @@ def held(
 class Fast:
     """A feed-forward network, and what it painted before: as much of it as `steadiness` says where the flow holds.
 
-    It runs for every `repaint`-th frame; in between what was painted moves along, while the flow leaves few holes.
+    It runs for every `repaint`-th frame; in between what was painted moves along, while the flow leaves few holes. A
+    trained network's picture is blended with what was painted before. presto paints that blend once more: so it grows as
+    bold as by many passes, and where two pictures disagree it makes strokes of what would be flat.
     """
 
     reach: tuple[int, ...]
 
     def __init__(self, stage: Stage, options: StylizeOptions, video: VideoOptions) -> None:
-        self.stage, self.video = stage, video
+        self.stage, self.steadiness = stage, video.steadiness
         self.options = options.replace(colors="style", passes=options.passes or 1)
         self.stylizer = make_stylizer(stage.network, self.options)
+        self.presto = self.stylizer if isinstance(self.stylizer, Stylizer) and self.steadiness else None
+        self.opening = fitting(options.passes, options.strength)
+        self.repaint = video.repaint or (2 if self.presto is None else 4)
         self.engine = f"{self.stylizer.name} by {self.stylizer.engine}"
-        self.reach = (1,) if video.steadiness or video.repaint > 1 else ()
+        self.reach = (1,) if self.steadiness or self.repaint > 1 else ()
+        self.turn = Lock()  # the draft's thread and the painter's use the same network
         # beside OpenVINO, which has threads of its own, torch does so little that its threads would wait for each other
         self.threads = 1 if engines.choose(options.engine, stage.device) == "openvino" else None
 
     def draft(self, scene: Scene, motions: Mapping[int, Motion], index: int) -> Tensor | None:
-        if index % self.video.repaint and 1 in motions and float(motions[1].trust.mean()) > 1 - HOLES:
+        if index % self.repaint and 1 in motions and float(motions[1].trust.mean()) > 1 - HOLES:
             return None
-        return self.stylizer.image(scene.view(self.options.size, 0, self.options))
+        view = scene.view(self.options.size, 0, self.options)
+        with self.turn:
+            if self.presto is None or 1 in motions:
+                return self.stylizer.image(view)
+            return self.presto.image(view, passes=self.opening)  # a shot begins as bold as it goes on
 
     def __call__(self, scene: Scene, past: Sequence[Past], draft: Tensor | None) -> Tensor:
         if not past:
             assert draft is not None
             return draft
         (before,) = past
-        return before.image if draft is None else torch.lerp(draft, before.image, before.trust * self.video.steadiness)
+        if draft is None:
+            return before.image
+        share = before.trust * self.steadiness
+        if self.presto is not None:
+            view = scene.view(self.options.size, 0, self.options)
+            with self.turn:
+                draft = self.presto.image(view, over=torch.lerp(draft, before.image, share))
+        return torch.lerp(draft, before.image, share)
 
 
 def make(stage: Stage, video: VideoOptions) -> Method:
