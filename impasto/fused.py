@@ -85,9 +85,8 @@ class FusedBackbone(Backbone):
         return found | dict(zip(deep, Pass.apply(images, self, deep), strict=True)) if deep else found
 
     def entrance(self, images: Tensor) -> Tensor:
-        """The images as the first convolution wants them, with a margin of one pixel unless it pads with zeros."""
-        x = (images - self.mean) / self.deviation
-        x = (x.flip(1) if self.reverse else x).to(self.dtype)
+        """As a `Backbone`'s, with a margin of one pixel unless the first convolution pads with zeros."""
+        x = super().entrance(images)
         if self.padding != "zeros":
             x = F.pad(x, (1, 1, 1, 1), mode=border(self.padding.removesuffix("-first"), x))
         return x.contiguous(memory_format=torch.channels_last)
