@@ -40,7 +40,7 @@ class Architecture:
     padding: Padding = "zeros"  # what the network was trained with
     pooling: Pooling = "max"
     shipped: bool = False
-    held: float = 3.0
+    held: float = 2.75
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -87,7 +87,7 @@ BACKBONES: dict[str, Architecture] = {
     "petit": Architecture(
         "our own small network, shipped with the package",
         ((16, 32), (64, 64), (96, 96), (144, 144, 144), (192,)), IMAGENET,
-        padding="reflect", pooling="average", shipped=True, held=2.15,
+        padding="reflect", pooling="average", shipped=True, held=2.35,
     ),
     "vgg19": Architecture(
         "VGG-19 with torchvision's ImageNet weights (575 MB, downloaded once)", vgg(2, 2, 4, 4, 4), IMAGENET
