@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from impasto import machine
 from impasto.backbones import Backbone
 from impasto.errors import OptionError
 from impasto.losses import FeatureLoss, Moments, Objective, Place, Share, Term, join, portion
@@ -275,6 +276,8 @@ class TwoPasses(torch.autograd.Function):
                 )
             (of_tile,) = torch.autograd.grad(portions, pixels, found)
             tile.read(gradient).add_(of_tile)
+        if gradient.nbytes >= machine.LARGE:  # the optimiser's copies of the picture, which come now, are new blocks
+            machine.hand_back_freed_memory()
         return gradient, None, None, None
 
 
