@@ -20,10 +20,10 @@ from impasto.tiling import Tile, cover, stride
 
 TILES = (2048, 1536, 1024, 768, 512, 384, 256, 192, 128)  # pixels a side, the quickest first
 HISTORIES = (6, 4, 2)  # of L-BFGS, where the option's own does not fit
-FIXED = 95 * 2**20  # bytes that every evaluation takes whatever the size
-WEIGHTS = 3  # copies of the network's weights: as they were read, and packed for the way there and the way back
-PICTURES = {"adam": 10, "lbfgs": 15}  # copies of the picture held at the peak, beside L-BFGS' pairs
-KEPT = 3  # more of them where they are so small that the C library keeps what is freed
+FIXED = 85 * 2**20  # bytes that every evaluation takes whatever the size
+WEIGHTS = 2  # copies of the network's weights: packed for the way there and for the way back
+PICTURES = {"adam": 8, "lbfgs": 12}  # copies of the picture held at the peak, beside L-BFGS' pairs
+KEPT = 4  # more of them where they are so small that the C library keeps what is freed
 POSITIONS = 1.25  # times as much with max pooling, which keeps where the largest numbers were
 WORKSPACES = 1.2  # of a tile where not all have one shape: what one leaves, another cannot always use
 SAFE = 1.1  # what --memory allows is not to be exceeded, and forecasts have been 9 % too low
