@@ -2,6 +2,9 @@
 
 python docs/performance.py growth        draws docs/images/performance/growth.png
 python docs/performance.py forecasts     prints the table
+python docs/performance.py large         prints what 4096 x 3072 takes with --memory 3G
+
+VGG-19 has random weights, which cost what trained ones do.
 
 Times are of the processor on one thread, so that a machine need not be idle; memory is the peak beyond what a process
 holds after its imports.
@@ -39,6 +42,12 @@ SETTINGS: tuple[dict[str, Any], ...] = (
     {"size": 1344, "history": 4, "tile": 640},
     {"size": 1664, "memory": "1.4G"},
     {"size": 1920, "optimizer": "adam", "memory": "1300M"},
+    {"size": 480, "backbone": "vgg19", "pooling": "average"},
+    {"size": 800, "backbone": "vgg19", "steps": 2, "tile": 320, "optimizer": "adam"},
+)
+LARGE: tuple[dict[str, Any], ...] = tuple(
+    {"size": 4096, "steps": 1, "optimizer": "adam", "memory": "3G", **options}
+    for options in ({}, {"backbone": "vgg19", "pooling": "average"})
 )
 
 
@@ -57,6 +66,18 @@ def pictures(size: int, folder: Path) -> tuple[str, str]:
     return paths[0], paths[1]
 
 
+def random_weights(backbone: str, folder: Path) -> str:
+    """A file with weights of that network's shapes."""
+    from safetensors.torch import save_file
+
+    from impasto import benchmark
+    from impasto.backbones import BACKBONES
+
+    path = folder / f"{backbone}.safetensors"
+    save_file(benchmark.random_weights(BACKBONES[backbone]), path)
+    return str(path)
+
+
 def peak() -> int:
     """The most bytes that this process has held so far."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
@@ -64,7 +85,8 @@ def peak() -> int:
 
 def alone(what: str, options: dict[str, Any], folder: Path) -> dict[str, Any]:
     """What a process of its own says of painting, or of the plan."""
-    task = json.dumps([what, pictures(options["size"], folder), options])
+    known = {"weights": random_weights(options["backbone"], folder)} if "backbone" in options else {}
+    task = json.dumps([what, pictures(options["size"], folder), {**options, **known}])
     run = subprocess.run([sys.executable, __file__, "child", task], capture_output=True, text=True, check=False)
     if run.returncode:
         raise SystemExit(run.stderr)
@@ -96,6 +118,7 @@ def child(task: str) -> None:
     gaps = sorted(late - early for early, late in pairwise(times[1:-1])) or [spent]
     used = painted.recipe["options"]
     facts = {"seconds": spent, "step": gaps[len(gaps) // 2], "memory": peak() - before, "resident": peak()}
+    facts["precision"] = painted.recipe["precision"]
     print(json.dumps({**facts, "tile": used.get("tile", 0), "history": used.get("history")}))
     del painting
 
@@ -115,6 +138,16 @@ def forecasts(folder: Path, settings: tuple[dict[str, Any], ...]) -> Iterator[st
         for name, unit in (("seconds", 1), ("memory", 2**20)):
             cells += [f"{said[name] / unit:,.0f}", f"{done[name] / unit:,.0f}", f"{said[name] / done[name] - 1:+.0%}"]
         yield f"| {' | '.join(cells)} |"
+
+
+def large(folder: Path, settings: tuple[dict[str, Any], ...]) -> Iterator[str]:
+    """The table, line by line."""
+    yield "| options | tile | precision | resident, GiB | seconds |"
+    yield "| --- | --- | --- | --- | --- |"
+    for options in settings:
+        done = alone("paint", options, folder)
+        cells = f"{done['tile']} | {done['precision']} | {done['resident'] / 2**30:.2f} | {done['seconds']:.0f}"
+        yield f"| `{words(options)}` | {cells} |"
 
 
 def growth(folder: Path) -> dict[str, list[dict[str, float]]]:
@@ -163,7 +196,7 @@ def draw(measured: dict[str, list[dict[str, float]]], path: Path) -> Iterator[st
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["growth", "forecasts", "child"])
+    parser.add_argument("what", choices=["growth", "forecasts", "large", "child"])
     parser.add_argument("task", nargs="?", default="")
     args = parser.parse_args()
     if args.what == "child":
@@ -175,6 +208,8 @@ if __name__ == "__main__":
             print(json.dumps(found))
             lines = draw(found, HERE / "images" / "performance" / "growth.png")
         else:
-            lines = forecasts(Path(name), SETTINGS)
+            tables = {"forecasts": (forecasts, SETTINGS), "large": (large, LARGE)}
+            table, settings = tables[args.what]
+            lines = table(Path(name), settings)
         for text in lines:
             print(text, flush=True)

@@ -18,12 +18,13 @@ from impasto.errors import InputError
 from impasto.options import SMALLEST, PaintOptions, count_of
 from impasto.tiling import Tile, cover, stride
 
-TILES = (2048, 1536, 1024, 768, 512, 384, 256)  # pixels a side, the quickest first
+TILES = (2048, 1536, 1024, 768, 512, 384, 256, 192, 128)  # pixels a side, the quickest first
 HISTORIES = (6, 4, 2)  # of L-BFGS, where the option's own does not fit
-FIXED = 95 * 2**20  # bytes that every evaluation takes whatever the size
-WEIGHTS = 3  # copies of the network's weights: as they were read, and packed for the way there and the way back
-PICTURES = {"adam": 13, "lbfgs": 15}  # copies of the picture held at the peak, beside L-BFGS' pairs
-KEPT = 3  # more of them where they are so small that the C library keeps what is freed
+FIXED = 85 * 2**20  # bytes that every evaluation takes whatever the size
+WEIGHTS = 2  # copies of the network's weights: packed for the way there and for the way back
+PICTURES = {"adam": 8, "lbfgs": 12}  # copies of the picture held at the peak, beside L-BFGS' pairs
+KEPT = 4  # more of them where they are so small that the C library keeps what is freed
+POSITIONS = 1.25  # times as much with max pooling, which keeps where the largest numbers were
 WORKSPACES = 1.2  # of a tile where not all have one shape: what one leaves, another cannot always use
 SAFE = 1.1  # what --memory allows is not to be exceeded, and forecasts have been 9 % too low
 FLOAT = 4
@@ -74,7 +75,8 @@ def memory(pictures: tuple[Tensor, Tensor], options: PaintOptions, itemsize: int
     pairs = min(options.history, options.steps - 1) if options.optimizer == "lbfgs" else 0
     copies = PICTURES[options.optimizer] + 2 * pairs + (KEPT if pixels * 3 * FLOAT < machine.LARGE else 0)
     held = pixels * (3 * FLOAT * copies + content_bytes(architecture, options, itemsize)) + style[0] * style[1] * 12
-    per_pixel = architecture.bytes_per_pixel * itemsize / FLOAT
+    pooling = architecture.pooling if options.pooling == "auto" else options.pooling
+    per_pixel = architecture.bytes_per_pixel * itemsize / FLOAT * (POSITIONS if pooling == "max" else 1)
     at_once = max(pixels_at_once(canvas, architecture, options), pixels_at_once(style, architecture, options) / 2)
     return FIXED + WEIGHTS * architecture.numbers * itemsize + held + at_once * per_pixel
 

@@ -76,7 +76,9 @@ class FusedBackbone(Backbone):
         for name in names:
             weight, bias = self.weights[f"{name}.weight"], self.weights[f"{name}.bias"]
             self.onward[name] = packed(weight.contiguous(), bias)
+            weight = weight[:, :3] if name == "conv1_1" else weight  # that of the picture's first part alone
             self.back[name] = packed(weight.transpose(0, 1).flip(2, 3).contiguous(), None)
+        self.weights = {}  # packed twice, that is enough
 
     def __call__(self, images: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
         self.check(layers)
@@ -85,12 +87,19 @@ class FusedBackbone(Backbone):
         return found | dict(zip(deep, Pass.apply(images, self, deep), strict=True)) if deep else found
 
     def entrance(self, images: Tensor) -> Tensor:
-        """The images as the first convolution wants them, with a margin of one pixel unless it pads with zeros."""
-        x = (images - self.mean) / self.deviation
-        x = (x.flip(1) if self.reverse else x).to(self.dtype)
+        """As a `Backbone`'s, with a margin of one pixel unless the first convolution pads with zeros."""
+        x = super().entrance(images)
         if self.padding != "zeros":
-            x = F.pad(x, (1, 1, 1, 1), mode=border(self.padding.removesuffix("-first"), x))
-        return x.contiguous(memory_format=torch.channels_last)
+            x = F.pad(x, (1, 1, 1, 1))
+            write_margin(x, self.padding.removesuffix("-first"))
+        return x
+
+    def exit(self, gradient: Tensor) -> Tensor:
+        """The transpose of `entrance`: (N, 3, H, W), with its margin if it has one -> the gradient to the images."""
+        if self.padding != "zeros":
+            fold_margin(gradient, self.padding.removesuffix("-first"))
+            gradient = inside(gradient, 1)
+        return (gradient.flip(1) if self.reverse else gradient) / self.deviation
 
     def pool(self, x: Tensor, margin: int) -> Tensor:
         """Pooling of activations with a margin, to such with a garbage margin."""
@@ -147,9 +156,7 @@ class Pass(torch.autograd.Function):
         run = backbone.layers[1 : max(backbone.layers.index(layer) for layer in layers) + 1]
         found: dict[str, Tensor] = {}
         kept: list[tuple[str, Any]] = []  # what each layer's gradient needs
-        pixels, x = recorded(backbone.entrance, images)
-        entered = x
-        x = x.detach()
+        x = backbone.entrance(images)
         for layer in run:
             if layer.startswith("conv"):
                 above = layer.replace("conv", "relu")
@@ -173,15 +180,16 @@ class Pass(torch.autograd.Function):
             if not wanted:
                 kept.clear()
         if wanted:
-            ctx.work = backbone, margin, (pixels, entered), kept, layers, x.shape
+            ctx.work = backbone, margin, kept, layers, x.shape
         return tuple(found[layer] for layer in layers)
 
     @staticmethod
     def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor, None, None]:
-        backbone, margin, (pixels, entered), kept, layers, shape = ctx.work
+        backbone, margin, kept, layers, shape = ctx.work
         taps = dict(zip(layers, slopes, strict=True))
-        gradient = entered.new_zeros(shape).contiguous(memory_format=torch.channels_last)
-        for layer, saved in reversed(kept):
+        gradient = slopes[0].new_zeros(shape).contiguous(memory_format=torch.channels_last)
+        while kept:  # nothing stays longer than it is needed
+            layer, saved = kept.pop()
             if layer in taps:
                 inside(gradient, margin).add_(taps[layer])
             if margin:
@@ -194,8 +202,7 @@ class Pass(torch.autograd.Function):
             else:
                 pool, y = saved
                 (gradient,) = torch.autograd.grad(y, pool, gradient)
-        (gradient,) = torch.autograd.grad(entered, pixels, gradient)
-        return gradient, None, None
+        return backbone.exit(gradient), None, None
 
 
 def recorded(function: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:

@@ -435,10 +435,21 @@ class Share(NamedTuple):
     statistic: Any
 
 
-def join(shares: Sequence[Share]) -> Any:
-    """The whole's statistic."""
-    total = sum(share.amount for share in shares)
-    return blend([share.statistic for share in shares], [share.amount / total for share in shares])
+def join(one: Share, other: Share) -> Share:
+    """Of two parts together."""
+    total = one.amount + other.amount
+    if not total:
+        return one
+    return Share(total, blend([one.statistic, other.statistic], [one.amount / total, other.amount / total]))
+
+
+def portion(share: Share, whole: Share) -> Any:
+    """What a part adds to the whole's statistic: those of all parts, none of which knows of the others, add up to it."""
+    weight, value = share.amount / whole.amount, share.statistic
+    if not isinstance(value, Moments):
+        return weight * value
+    apart = (value.mean - whole.statistic.mean).unsqueeze(2)
+    return Moments(weight * value.mean, weight * (value.covariance + apart @ apart.transpose(1, 2)))
 
 
 @dataclass(frozen=True)

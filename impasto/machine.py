@@ -78,6 +78,12 @@ def keep_freed_memory() -> None:
         libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
 
 
+def hand_back_freed_memory() -> None:
+    """Tell the C library to hand back the memory that it kept, before something else wants as much."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
+
+
 def resident_memory() -> int | None:
     """Bytes of memory that this process holds now; None where nobody says."""
     statm = Path("/proc/self/statm")

@@ -83,12 +83,15 @@ def contours_kept(lab: Tensor, photo: Tensor) -> float:
     """
     deviation = max(lab.shape[2:]) / 80
     radius = max(1, min(math.ceil(2.5 * deviation), (min(lab.shape[2:]) - 3) // 2))
-    both = blurred(torch.cat([lab[:, :1], photo[:, :1]]), gaussian(deviation, radius))
-    slopes = torch.hypot(both.diff(dim=2)[..., :-1], both.diff(dim=3)[..., :-1, :]).flatten(1)
-    centered = slopes - slopes.mean(1, keepdim=True)
-    if float(slopes[1].max()) < 1e-4:  # a photo of one color has no contours to lose
+    found, wanted = (slopes(blurred(each[:, :1], gaussian(deviation, radius))) for each in (lab, photo))
+    if float(wanted.max()) < 1e-4:  # a photo of one color has no contours to lose
         return 1.0
-    return float(F.cosine_similarity(centered[:1], centered[1:], eps=1e-12))
+    return float(F.cosine_similarity(found - found.mean(), wanted - wanted.mean(), eps=1e-12))
+
+
+def slopes(plane: Tensor) -> Tensor:
+    """The lengths of the gradients of (1, 1, H, W): (1, P)."""
+    return torch.hypot(plane.diff(dim=2)[..., :-1], plane.diff(dim=3)[..., :-1, :]).flatten(1)
 
 
 # ---------------------------------------------------------------------------------------------------------- colors

@@ -165,6 +165,21 @@ class Adam:
         self.count, self.averaged = map(int, memory["counts"]) if memory else (0, 0)
 
 
+LARGEST = 32  # pixels: larger forms are moved as if they were of this size
+
+
+def smoothed(image: Tensor) -> Tensor:
+    """Every frequency of (N, C, H, W) divided by itself, in cycles a pixel: a metric for `LBFGS`.
+
+    Of a picture's gradient the fine detail is the larger part, of what is to be changed the large forms are: natural
+    pictures have amplitudes that fall as 1 / frequency (Field 1987). With it L-BFGS needs a quarter fewer evaluations.
+    """
+    size = image.shape[2], image.shape[3]
+    down, across = torch.fft.fftfreq(size[0]).unsqueeze(1), torch.fft.rfftfreq(size[1])
+    frequency = torch.hypot(down, across).clamp_min(1 / LARGEST).to(image)
+    return torch.fft.irfft2(torch.fft.rfft2(image).div_(frequency), s=size)
+
+
 class LBFGS:
     """Limited-memory BFGS without a line search, guarded against a rising loss.
 
@@ -174,9 +189,10 @@ class LBFGS:
       on a loss that is small in absolute terms.
     - The first step moves pixels by `first_change` (root mean square) whatever the loss's scale, so the weights' overall
       factor does not matter.
+    - The two loops begin with a multiple of `metric`, a symmetric positive operator on images, instead of the identity.
     - Full steps, and no pixel moves by more than `most_change` in one. When the loss rises by more than the rounding of
-      half precision, the step is taken back and halved; after three such, the memory is dropped and descent starts
-      anew from the last good image.
+      half precision, the step is taken back; what it showed of the curvature is kept, and the next is at most half as
+      long. After three such, the memory is dropped and descent starts anew from the last good image.
     """
 
     TOLERANCE = 2e-3  # relative rise of the loss that bfloat16 can cause by itself
@@ -187,8 +203,10 @@ class LBFGS:
         first_change: float = 0.02,
         most_change: float = 0.5,
         limits: tuple[float, float] = (0.0, 1.0),
+        metric: Callable[[Tensor], Tensor] = torch.clone,
     ) -> None:
         self.history, self.first_change, self.most_change, self.limits = history, first_change, most_change, limits
+        self.metric = metric
         self.forget()
 
     def forget(self) -> None:
@@ -196,28 +214,27 @@ class LBFGS:
         self.pairs: list[tuple[Tensor, Tensor, float]] = []  # (s, y, 1 / y·s), oldest first
         self.base: tuple[Tensor, float, Tensor] | None = None  # last accepted image, its loss and gradient
         self.move: Tensor | None = None  # from the base to the image now being tried
-        self.halvings = 0
+        self.retreats = 0
 
     def advance(self, image: Tensor, evaluate: Evaluation) -> Tensor:
         loss, gradient = evaluate(image)
         if self.base is not None and self.move is not None:
             before, lowest, slope = self.base
-            if loss > lowest + abs(lowest) * self.TOLERANCE:
-                return before + self.retreat(slope)
             self.remember(self.move, gradient - slope)
-        self.base, self.halvings = (image, loss, gradient), 0
+            if loss > lowest + abs(lowest) * self.TOLERANCE:
+                self.move = self.retreat(self.move, slope)
+                return before + self.move
+        self.base, self.retreats = (image, loss, gradient), 0
         self.move = self.direction(gradient)
         return image + self.move
 
-    def retreat(self, slope: Tensor) -> Tensor:
-        """A shorter move from the last good image, where the gradient is `slope`."""
-        assert self.move is not None
-        self.halvings += 1
-        if self.halvings == 3:
+    def retreat(self, move: Tensor, slope: Tensor) -> Tensor:
+        """Instead of a move from the last good image, where the gradient is `slope`, another of at most half its length."""
+        self.retreats += 1
+        if self.retreats == 3:
             self.pairs.clear()
-            self.move = self.direction(slope)
-        self.move = self.move / 2
-        return self.move
+        direction = self.direction(slope)
+        return direction * min(1.0, float(move.norm()) / 2 / max(float(direction.norm()), 1e-30))
 
     def remember(self, s: Tensor, y: Tensor) -> None:
         """Keep a step and the gradient's change along it, if they say anything of the curvature."""
@@ -226,10 +243,10 @@ class LBFGS:
             self.pairs = [*self.pairs, (s, y, 1 / curvature)][-self.history :]
 
     def direction(self, gradient: Tensor) -> Tensor:
-        """-H·gradient by the two loops, limited in length. Without memory: steepest descent of a set length."""
+        """-H·gradient by the two loops, limited in length. Without memory: descent along it by a set length."""
         if not self.pairs:
-            rms = gradient.square().mean().sqrt().clamp_min(1e-30)
-            return gradient * (-self.first_change / rms)
+            steepest = self.metric(gradient)
+            return steepest * (-self.first_change / steepest.square().mean().sqrt().clamp_min(1e-30))
         q = gradient.neg().flatten()
         weights = []
         for s, y, inverse in reversed(self.pairs):
@@ -237,7 +254,8 @@ class LBFGS:
             q.add_(y.flatten(), alpha=-weight)
             weights.append(weight)
         _, y, inverse = self.pairs[-1]
-        q.mul_(1 / (inverse * float(torch.dot(y.flatten(), y.flatten()))))
+        scale = 1 / (inverse * float(torch.dot(y.flatten(), self.metric(y).flatten())))
+        q = self.metric(q.view_as(gradient)).flatten().mul_(scale)
         for (s, y, inverse), weight in zip(self.pairs, reversed(weights), strict=True):
             q.add_(s.flatten(), alpha=weight - inverse * float(torch.dot(y.flatten(), q)))
         return q.mul_(min(1.0, self.most_change / max(float(q.abs().max()), 1e-30))).view_as(gradient)
@@ -252,7 +270,7 @@ class LBFGS:
         if self.base is None or self.move is None:
             return {}
         image, loss, gradient = self.base
-        numbers = torch.tensor([loss, self.halvings, *(inverse for _, _, inverse in self.pairs)], dtype=torch.float64)
+        numbers = torch.tensor([loss, self.retreats, *(inverse for _, _, inverse in self.pairs)], dtype=torch.float64)
         kept = {"base": image, "gradient": gradient, "move": self.move, "numbers": numbers}
         for index, (s, y, _) in enumerate(self.pairs):
             kept |= {f"s{index}": s, f"y{index}": y}
@@ -261,7 +279,7 @@ class LBFGS:
     def restore(self, memory: Mapping[str, Tensor]) -> None:
         self.forget()
         if memory:
-            loss, halvings, *inverses = memory["numbers"].tolist()
+            loss, retreats, *inverses = memory["numbers"].tolist()
             self.base, self.move = (memory["base"], loss, memory["gradient"]), memory["move"]
-            self.halvings = int(halvings)
+            self.retreats = int(retreats)
             self.pairs = [(memory[f"s{i}"], memory[f"y{i}"], inverse) for i, inverse in enumerate(inverses)]

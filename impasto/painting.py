@@ -322,7 +322,9 @@ def paint_step(
     opacity = None if view.opacity is None else crop(view.opacity, margin).cpu()
     origins = Origins.of(view, margin) if notes.get("verb") == "paint" else None
     painting = Painting(shown, {**notes, **facts}, history.copy(), opacity, origins)
-    painting = painting.examined() if index == total else painting
+    if index == total:
+        machine.hand_back_freed_memory()  # the network's, which the doctor has no use for
+        painting = painting.examined()
     return PaintStep(index, total, size, loss, parts, seconds, painting, canvas, state)
 
 

@@ -17,6 +17,7 @@ from impasto.backbones import BACKBONES
 from impasto.benchmark import CLOCKS, DEMO, LOSSES, NETWORKS, ClockName, Way, check_size, evaluated, facts, ways
 from impasto.equipment import make_optimizer
 from impasto.optimize import Losses, Optimizer, optimize
+from impasto.options import PaintOptions
 from impasto.presets import options_for
 from impasto.textbook import Loop
 
@@ -101,7 +102,8 @@ def blog(photo: Tensor, style: Tensor) -> Rival:
     """System E by the textbook loop: Adam, each layer's squared Gram difference divided by d·h·w."""
     style = images.resize_to(style, (photo.shape[2], photo.shape[3]))  # there it is squashed
     given = {"backbone": NETWORK, "pooling": "average"}
-    theirs, ours = options_for("blog", **given), options_for("blog", **given, precision="auto", optimizer="lbfgs")
+    theirs = options_for("blog", **given)
+    ours = theirs.replace(precision="auto", optimizer="lbfgs", learning_rate=PaintOptions().learning_rate)
     numbers = {key: value.to(photo.device) for key, value in NETWORKS[NETWORK][1]().items()}
     loop = Loop(BACKBONES[NETWORK], numbers, "gram", theirs.content_layers, theirs.style_layers)
     seen = loop.features(photo)  # the loop's matrices are divided by d·h·w already, so their squares once too often

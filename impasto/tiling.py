@@ -7,7 +7,7 @@ at once; the second pass goes over the tiles again and carries that gradient to 
 the margins' share more than an evaluation in one piece.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -17,9 +17,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from impasto import machine
 from impasto.backbones import Backbone
 from impasto.errors import OptionError
-from impasto.losses import FeatureLoss, Moments, Objective, Place, Share, Term, join
+from impasto.losses import FeatureLoss, Moments, Objective, Place, Share, Term, join, portion
 
 # ------------------------------------------------------------------------------------------------------ geometry
 
@@ -147,7 +148,7 @@ def statistics(
 ) -> dict[str, Any]:
     """Layer -> a style's statistic, put together from tiles; positions count by `weights` (1, 1, H, W), or equally."""
     layers = tuple(loss.layers)
-    shares: dict[str, list[Share]] = {layer: [] for layer in layers}
+    shares: dict[str, Share] = {}
     for each in cover(backbone.layers, layers, picture.shape[2:], tile):
         found = backbone(each.read(picture), layers)
         for layer in layers:
@@ -155,8 +156,10 @@ def statistics(
             part = each.trim(layer, found[layer])
             counted = None if weights is None else place.cut(F.adaptive_avg_pool2d(weights, place.shape))
             amount = part[0, 0].numel() if counted is None else float(counted.sum())
-            shares[layer].append(Share(amount, loss.statistic(part, weights=counted, positions=place.positions)))
-    return {layer: join(shares[layer]) for layer in layers}
+            share = Share(amount, loss.statistic(part, weights=counted, positions=place.positions))
+            shares[layer] = join(shares[layer], share) if layer in shares else share
+        del found, part  # before the next tile's are made
+    return {layer: shares[layer].statistic for layer in layers}
 
 
 # ------------------------------------------------------------------------------------------------------ objectives
@@ -195,11 +198,11 @@ class Summand(NamedTuple):
         features = tile.trim(self.layer, found[self.layer])
         return self.term.loss.part(features, self.term.target[self.layer], tile.place(self.layer))
 
-    def value(self, parts: Sequence[Sequence[Share]]) -> Tensor:
-        """The weighted loss (N,) of a picture with these tiles."""
+    def value(self, whole: Sequence[Share]) -> Tensor:
+        """The weighted loss (N,) of a picture whose tiles add up to this."""
         loss = self.term.loss
         assert loss.whole is not None
-        regions = [join(shares) for shares in zip(*parts, strict=True)]
+        regions = [share.statistic for share in whole]
         return self.term.weight * loss.layers[self.layer] * loss.whole(regions, self.term.target[self.layer])
 
 
@@ -246,31 +249,41 @@ class TwoPasses(torch.autograd.Function):
         tiles: Sequence[Tile],
         summands: Sequence[Summand],
     ) -> tuple[Tensor, ...]:
-        parts = []
+        wholes: list[list[Share]] = []
         for tile in tiles:
-            found = backbone(tile.read(picture))
-            parts.append([[leaf(share) for share in summand.part(tile, found)] for summand in summands])
+            parts = added(tile, backbone(tile.read(picture)), summands)
+            wholes = [list(map(join, *each)) for each in zip(wholes, parts, strict=True)] if wholes else parts
+        wholes = [[leaf(share) for share in whole] for whole in wholes]
         with torch.enable_grad():
-            values = [summand.value([part[k] for part in parts]) for k, summand in enumerate(summands)]
+            values = [summand.value(whole) for summand, whole in zip(summands, wholes, strict=True)]
         ctx.save_for_backward(picture)
-        ctx.work = backbone, tiles, summands, parts, values
+        ctx.work = backbone, tiles, summands, wholes, values
         return tuple(value.detach() for value in values)
 
     @staticmethod
     def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor, None, None, None]:
         (picture,) = ctx.saved_tensors
-        backbone, tiles, summands, parts, values = ctx.work
-        leaves = [flat(part) for part in parts]
-        found = iter(torch.autograd.grad(values, [each for part in leaves for each in part], slopes))
+        backbone, tiles, summands, wholes, values = ctx.work
+        leaves = flat(share.statistic for whole in wholes for share in whole)
+        found = torch.autograd.grad(values, leaves, slopes)  # the same for every tile, whose portions add up
         gradient = torch.zeros_like(picture)
-        for tile, part in zip(tiles, leaves, strict=True):
+        for tile in tiles:
             with torch.enable_grad():
                 pixels = tile.read(picture).detach().requires_grad_()
-                features = backbone(pixels)
-                again = flat([summand.part(tile, features) for summand in summands])
-            (of_tile,) = torch.autograd.grad(again, pixels, [next(found) for _ in part])
+                parts = added(tile, backbone(pixels), summands)
+                portions = flat(
+                    portion(*pair) for each in zip(parts, wholes, strict=True) for pair in zip(*each, strict=True)
+                )
+            (of_tile,) = torch.autograd.grad(portions, pixels, found)
             tile.read(gradient).add_(of_tile)
+        if gradient.nbytes >= machine.LARGE:  # the optimiser's copies of the picture, which come now, are new blocks
+            machine.hand_back_freed_memory()
         return gradient, None, None, None
+
+
+def added(tile: Tile, found: Mapping[str, Tensor], summands: Sequence[Summand]) -> list[list[Share]]:
+    """What a tile adds to every summand. found: as of `Summand.part`; nobody else should hold it."""
+    return [list(summand.part(tile, found)) for summand in summands]
 
 
 def leaf(share: Share) -> Share:
@@ -280,7 +293,6 @@ def leaf(share: Share) -> Share:
     return Share(share.amount, free)
 
 
-def flat(part: Sequence[Sequence[Share]]) -> list[Tensor]:
-    """Every tensor of a tile's shares, in order."""
-    statistics = [share.statistic for shares in part for share in shares]
+def flat(statistics: Iterable[Any]) -> list[Tensor]:
+    """Every tensor of statistics, in order."""
     return [each for value in statistics for each in (value if isinstance(value, Moments) else (value,))]

@@ -321,3 +321,22 @@ def test_petit_works_at_the_smallest_size() -> None:
     petit = backbones.load("petit")
     for size in ((16, 16), (17, 23), (16, 64)):
         assert petit(torch.rand(1, 3, *size), ["relu5_1"])["relu5_1"].shape[2:] == (size[0] // 16, size[1] // 16)
+
+
+def test_in_half_precision_the_first_layer_errs_by_no_more_than_its_result_is_rounded(
+    make_backbone: MakeBackbone, image: Tensor
+) -> None:
+    exact, half = (
+        make_backbone(dtype=dtype)(image, ["conv1_1"])["conv1_1"] for dtype in (torch.float32, torch.bfloat16)
+    )
+    largest = float(exact.abs().max())
+    assert float(((half - exact).abs() - 2**-8 * exact.abs()).max()) <= 1e-4 * largest
+
+
+def test_rounded_kernels_keep_their_sums() -> None:
+    kernels = torch.randn(8, 4, 3, 3, generator=torch.Generator().manual_seed(0))
+    found = backbones.rounded(kernels, torch.bfloat16)
+    assert float((found - kernels).abs().max()) <= 2**-7 * float(kernels.abs().max())
+    kept, alone = ((each - kernels).sum((2, 3)).square().mean() for each in (found, kernels.bfloat16()))
+    assert kept < alone / 4
+    assert torch.equal(backbones.rounded(kernels, torch.float32), kernels)

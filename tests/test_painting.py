@@ -413,12 +413,13 @@ def test_the_best_device_is_taken(cuda: bool, mps: bool, expected: str, monkeypa
     assert machine.choose_device("auto") == torch.device(expected)
 
 
-def test_keeping_freed_memory_may_be_asked_for_anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_keeping_and_handing_back_memory_may_be_asked_for_anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(name: str) -> None:
         raise OSError(name)
 
     monkeypatch.setattr(machine.ctypes, "CDLL", missing)
     machine.keep_freed_memory()
+    machine.hand_back_freed_memory()
 
 
 # --------------------------------------------------------------------------------------------------------- recipe

@@ -1,5 +1,6 @@
 """Tiles: what is computed piece by piece equals what is computed at once."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -230,3 +231,33 @@ def test_every_backbone_of_the_table_has_a_reach() -> None:
     for architecture in BACKBONES.values():
         assert isinstance(architecture, Architecture)
         assert tiling.reach(architecture.layers, ["relu5_1"])[1] % 16 == 0
+
+
+def test_portions_of_parts_add_up_to_the_whole() -> None:
+    features = torch.randn(1, 5, 8, 9, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    cuts = features[..., :4], features[..., 4:7], features[..., 7:]
+    for statistic in (losses.moments, losses.gram):
+        shares = [losses.Share(cut[0, 0].numel(), statistic(cut)) for cut in cuts]
+        nothing = losses.Share(0.0, shares[0].statistic)
+        whole = functools.reduce(losses.join, [nothing, nothing, *shares, nothing])
+        assert whole.amount == 72
+        added = [losses.portion(share, whole) for share in shares]
+        for found, expected in ((whole.statistic, statistic(features)), (sums(added), statistic(features))):
+            torch.testing.assert_close(tiling.flat([found]), tiling.flat([expected]))
+
+
+def sums(statistics: list[Any]) -> Any:
+    if isinstance(statistics[0], losses.Moments):
+        return losses.Moments(*(sum(each) for each in zip(*statistics, strict=True)))
+    return sum(statistics)
+
+
+def test_no_memory_grows_with_the_number_of_tiles(
+    exact_backbone: Backbone, pictures: tuple[Tensor, Tensor, Tensor]
+) -> None:
+    """What an evaluation holds between its passes are the sums alone, not those of every tile."""
+    canvas, _, style = pictures
+    objective = tiling.objective(exact_backbone, {"style": style_term(exact_backbone, style, "wasserstein")}, TILE)
+    value = next(iter(objective(canvas.requires_grad_()).values()))
+    *_, wholes, _ = value.grad_fn.work  # type: ignore[union-attr]
+    assert [len(whole) for whole in wholes] == [1] * len(LAYERS)
