@@ -11,7 +11,7 @@ import torch
 from impasto import backbones, machine
 from impasto.backbones import Backbone
 from impasto.fused import fuse
-from impasto.optimize import LBFGS, Adam, Optimizer, smoothed
+from impasto.optimize import LBFGS, Adam, Optimizer
 from impasto.options import STARTS, Options, PaintOptions, Pooling
 from impasto.pyramid import GENTLER, Pyramid
 from impasto.shelf import Shelf
@@ -54,11 +54,10 @@ def make_optimizer(options: PaintOptions) -> Optimizer:
     """The optimiser that the options name, with nothing remembered yet."""
     pixels = options.parametrization == "pixels"
     limits = (0.0, 1.0) if pixels else (-math.inf, math.inf)
-    metric = smoothed if pixels else torch.clone  # bands are such a metric themselves
     optimizer: Optimizer = (
         Adam(options.learning_rate, options.averaging, betas=(0.9, options.beta2), limits=limits)
         if options.optimizer == "adam"
-        else LBFGS(options.history, options.learning_rate / (1 if pixels else GENTLER), limits=limits, metric=metric)
+        else LBFGS(options.history, options.learning_rate / (1 if pixels else GENTLER), limits=limits)
     )
     return optimizer if pixels else Pyramid(optimizer)
 

@@ -67,11 +67,11 @@ class Map(NamedTuple):
 def carry(content: Moments, style: Moments, reach: float = 1.0) -> Map:
     """The map from a photo's mean and covariance to a style's that moves its features as little as possible.
 
-    As a feed-forward style transfer: Lu et al. 2019. Where we depart: directions in which the photo hardly varies count as
-    varying by `LEAST_VARIANCE` of the mean; and a reach of more than 1 goes beyond the style: the mean by as much farther,
-    the matrix as that power of itself, so that no direction is turned round.
+    As a feed-forward style transfer: Lu et al. 2019. Where we depart: directions in which photo or style hardly vary count
+    as varying by `LEAST_VARIANCE` of the mean; and a reach of more than 1 goes beyond the style: the mean by as much
+    farther, the matrix as that power of itself, so that no direction is turned round.
     """
-    matrix = optimal_map(content.covariance, style.covariance, LEAST_VARIANCE)
+    matrix = optimal_map(content.covariance, root(style.covariance, 1.0, LEAST_VARIANCE), LEAST_VARIANCE)
     if reach != 1:
         matrix = root(matrix, reach)
     mean = torch.lerp(content.mean, style.mean, reach)

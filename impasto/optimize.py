@@ -165,21 +165,6 @@ class Adam:
         self.count, self.averaged = map(int, memory["counts"]) if memory else (0, 0)
 
 
-LARGEST = 32  # pixels: larger forms are moved as if they were of this size
-
-
-def smoothed(image: Tensor) -> Tensor:
-    """Every frequency of (N, C, H, W) divided by itself, in cycles a pixel: a metric for `LBFGS`.
-
-    Of a picture's gradient the fine detail is the larger part, of what is to be changed the large forms are: natural
-    pictures have amplitudes that fall as 1 / frequency (Field 1987). With it L-BFGS needs a quarter fewer evaluations.
-    """
-    size = image.shape[2], image.shape[3]
-    down, across = torch.fft.fftfreq(size[0]).unsqueeze(1), torch.fft.rfftfreq(size[1])
-    frequency = torch.hypot(down, across).clamp_min(1 / LARGEST).to(image)
-    return torch.fft.irfft2(torch.fft.rfft2(image).div_(frequency), s=size)
-
-
 class LBFGS:
     """Limited-memory BFGS without a line search, guarded against a rising loss.
 
@@ -189,7 +174,6 @@ class LBFGS:
       on a loss that is small in absolute terms.
     - The first step moves pixels by `first_change` (root mean square) whatever the loss's scale, so the weights' overall
       factor does not matter.
-    - The two loops begin with a multiple of `metric`, a symmetric positive operator on images, instead of the identity.
     - Full steps, and no pixel moves by more than `most_change` in one. When the loss rises by more than the rounding of
       half precision, the step is taken back; what it showed of the curvature is kept, and the next is at most half as
       long. After three such, the memory is dropped and descent starts anew from the last good image.
@@ -203,10 +187,8 @@ class LBFGS:
         first_change: float = 0.02,
         most_change: float = 0.5,
         limits: tuple[float, float] = (0.0, 1.0),
-        metric: Callable[[Tensor], Tensor] = torch.clone,
     ) -> None:
         self.history, self.first_change, self.most_change, self.limits = history, first_change, most_change, limits
-        self.metric = metric
         self.forget()
 
     def forget(self) -> None:
@@ -243,10 +225,10 @@ class LBFGS:
             self.pairs = [*self.pairs, (s, y, 1 / curvature)][-self.history :]
 
     def direction(self, gradient: Tensor) -> Tensor:
-        """-H·gradient by the two loops, limited in length. Without memory: descent along it by a set length."""
+        """-H·gradient by the two loops, limited in length. Without memory: steepest descent of a set length."""
         if not self.pairs:
-            steepest = self.metric(gradient)
-            return steepest * (-self.first_change / steepest.square().mean().sqrt().clamp_min(1e-30))
+            rms = gradient.square().mean().sqrt().clamp_min(1e-30)
+            return gradient * (-self.first_change / rms)
         q = gradient.neg().flatten()
         weights = []
         for s, y, inverse in reversed(self.pairs):
@@ -254,8 +236,7 @@ class LBFGS:
             q.add_(y.flatten(), alpha=-weight)
             weights.append(weight)
         _, y, inverse = self.pairs[-1]
-        scale = 1 / (inverse * float(torch.dot(y.flatten(), self.metric(y).flatten())))
-        q = self.metric(q.view_as(gradient)).flatten().mul_(scale)
+        q.mul_(1 / (inverse * float(torch.dot(y.flatten(), y.flatten()))))
         for (s, y, inverse), weight in zip(self.pairs, reversed(weights), strict=True):
             q.add_(s.flatten(), alpha=weight - inverse * float(torch.dot(y.flatten(), q)))
         return q.mul_(min(1.0, self.most_change / max(float(q.abs().max()), 1e-30))).view_as(gradient)

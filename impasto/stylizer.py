@@ -31,7 +31,9 @@ from impasto.transform import is_network
 
 Style = Mapping[str, Moments]  # mean and covariance at every tap
 PASSES = 3  # over a picture at full strength: as many as presto learns for
-REACH = 1.4  # times as far as the style: the picture comes only a part of the way that its features are carried
+# times as far as the style, in one pass alone and in each of several: a picture comes only a part of the way that its
+# features are carried
+REACH = (1.1, 1.4)
 MANY = 50  # pictures, from which on it pays to try the engines
 PROBE = 2.0  # seconds for that; with half of them gone, no other one is begun with
 PROBED = 640  # pixels: of larger pictures, each engine takes as much longer
@@ -140,18 +142,18 @@ class Seen:
 
     @cached_property
     def known(self) -> Style:
+        """Its moments."""
         return style_of(panes.positions(self.tiles, self.encode))
 
 
 class Stylizer:
     """presto, ready to run by the engine, in the precision and on the device that the options name.
 
-    decoder: one that was trained further, in place of the shipped one.
+    decoder: another one in place of the shipped one.
     """
 
     def __init__(self, options: StylizeOptions | None = None, decoder: networks.Decoder | None = None) -> None:
         self.take(options or StylizeOptions())
-        self.reach = REACH if decoder is None else 1.0
         self.device = machine.choose_device(self.options.device)
         engine = engines.choose(self.options.engine, self.device)
         precision = engines.precision(engine, self.options.precision)
@@ -210,10 +212,11 @@ class Stylizer:
         over: what to paint over, (1, 3, H, W), in place of the photo. passes: if not as many as the options say.
         """
         passes = self.passes if passes is None else passes
+        reach = reaching(passes if over is None else passes + 1)
         styles = [self.style(one.image) for one in view.styles]
         photo = self.seen(view.content)
         canvas = photo if over is None else self.seen(over)
-        parts = [self.painted(canvas, self.aim(photo, styles, region.shares), passes) for region in view.regions]
+        parts = [self.painted(canvas, self.aim(photo, styles, region.shares), passes, reach) for region in view.regions]
         return joined(view, parts)
 
     def seen(self, picture: Tensor) -> Seen:
@@ -228,17 +231,15 @@ class Stylizer:
         mixture = {layer: blend([style[layer] for style in styles], shares) for layer in TAPS}
         if self.options.strength == 100:
             return mixture
-        strength = max(
-            self.options.strength / 100, 1 / PASSES
-        )  # with less of it, a part of the one pass: see `fitting`
+        strength = max(self.options.strength / 100, 1 / PASSES)  # of less, a part of the one pass: see `fitting`
         return {layer: between(photo.known[layer], mixture[layer], strength) for layer in TAPS}
 
-    def painted(self, seen: Seen, aim: Style, passes: float) -> Tensor:
+    def painted(self, seen: Seen, aim: Style, passes: float, reach: float) -> Tensor:
         """A picture, painted to the same aim in every pass, each over what the one before has left: (1, 3, H, W)."""
         picture = seen.picture
         for done in range(math.ceil(passes)):
             seen = self.seen(picture) if done else seen
-            steering = self.steering(seen.known, aim)
+            steering = self.steering(seen.known, aim, reach)
             painted = torch.empty(1, 3, *seen.tiles[0].shape, device=self.device)
             for tile in seen.tiles:
                 panes.put(tile, self.decode(*seen.encode(tile), *steering)[0], painted)
@@ -253,9 +254,9 @@ class Stylizer:
             self.known = {**dict(list(self.known.items())[1 - KEPT :]), key: self.seen(image).known}
         return self.known[key]
 
-    def steering(self, own: Style, aim: Style) -> list[Tensor]:
+    def steering(self, own: Style, aim: Style, reach: float = 1.0) -> list[Tensor]:
         """The decoder's inputs beside the features: matrices and offsets, scales and shifts, one for each depth."""
-        maps = {layer: carry(own[layer], aim[layer], self.reach) for layer in TAPS}
+        maps = {layer: carry(own[layer], aim[layer], reach) for layer in TAPS}
         matrices, offsets = zip(*maps.values(), strict=True)
         with torch.no_grad():
             goal = {layer: carried.moments(own[layer]) for layer, carried in maps.items()}
@@ -288,7 +289,8 @@ class TunedStylizer(TrainedStylizer):
 
     def image(self, view: View) -> Tensor:
         photo = self.presto.seen(view.content)
-        return self.presto.painted(photo, self.presto.aim(photo, self.styles, self.shares), self.presto.passes)
+        aim = self.presto.aim(photo, self.styles, self.shares)
+        return self.presto.painted(photo, aim, self.presto.passes, reach=1.0)  # as it was trained
 
 
 def fitting(passes: int | None, strength: float) -> float:
@@ -299,6 +301,12 @@ def fitting(passes: int | None, strength: float) -> float:
     """
     thirds = PASSES * strength / 100
     return thirds if passes is None else passes * min(1.0, thirds)
+
+
+def reaching(passes: float) -> float:
+    """How far beyond the style each of so many passes carries the features, see `networks.carry`."""
+    alone, several = REACH
+    return alone + (several - alone) * min(max(passes - 1, 0), 1)
 
 
 def joined(view: View, parts: Sequence[Tensor]) -> Tensor:

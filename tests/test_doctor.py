@@ -21,7 +21,7 @@ OPTIONS = {"paint": options.PaintOptions, "stylize": options.StylizeOptions}
 @pytest.fixture(scope="module")
 def painted() -> list[tuple[Tensor, Tensor, Tensor]]:
     """(picture, photo, style) of three outputs of 256 pixels."""
-    stylizer = Stylizer(options.StylizeOptions(size=256, engine="torch", passes=1))
+    stylizer = Stylizer(options.StylizeOptions(size=256, engine="torch", passes=1, strength=75))
     photo = images.resize(images.load(DEMO / "valley.jpg"), 256)
     paths = [DEMO / f"{name}.jpg" for name in STYLES]
     pictures = [stylizer.paint(DEMO / "valley.jpg", path).image for path in paths]

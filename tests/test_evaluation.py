@@ -26,7 +26,7 @@ def judge() -> backbones.Backbone:
 
 @pytest.fixture(scope="module")
 def output() -> Painting:
-    return Stylizer(StylizeOptions(size=SIZE, engine="torch", passes=1)).paint(PHOTO, STYLE)
+    return Stylizer(StylizeOptions(size=SIZE, engine="torch", passes=1, strength=75)).paint(PHOTO, STYLE)
 
 
 def judged(image: Tensor, judge: backbones.Backbone) -> Report:

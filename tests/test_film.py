@@ -26,13 +26,17 @@ import impasto
 from impasto import images, machine, transform
 from impasto.cli import program
 from impasto.errors import ImpastoError, InputError, OptionError, OutputError
+from impasto.figures import DEMO
 from impasto.film import filming, flicker, flow, methods, reading, times
 from impasto.film.ahead import ahead
 from impasto.film.folder import LENGTH, Folder
 from impasto.film.reading import Shot
 from impasto.film.writing import CONTAINERS
+from impasto.losses import normal, wasserstein
+from impasto.networks import TAPS
 from impasto.options import StylizeOptions
 from impasto.scene import Scene
+from impasto.stylizer import Stylizer
 
 FAST: dict[str, Any] = {"engine": "torch", "precision": "float32", "device": "cpu", "repaint": 1}
 SLOW: dict[str, Any] = {
@@ -703,6 +707,40 @@ def test_presto_runs_for_every_nth_frame_and_at_once_where_much_is_new(
     source = clips.write(tmp_path / "in.mp4", clips.cut(10, 96, 128), tone=False)
     list(impasto.video(source, style, **{**FAST, "repaint": 3}))
     assert painted == [0, 3, 5, 6, 9]  # the cut is at 5
+
+
+def test_a_still_is_painted_once_more_and_comes_to_rest(tmp_path: Path) -> None:
+    """Over what it painted presto comes nearer to the style than in one pass, and nothing goes on changing."""
+    still = clips.write(tmp_path / "in.mp4", clips.pan(1, 96, 128) * 16, tone=False)
+    painting = DEMO / "swirl.jpg"
+    found = [frame.image for frame in impasto.video(still, painting, **FAST)]
+    once = [frame.image for frame in impasto.video(still, painting, **FAST, steadiness=0)]
+    stylizer = Stylizer(StylizeOptions(size=128, engine="torch", precision="float32"))
+    style = stylizer.style(images.resize(images.load(painting), 128))
+
+    def away(image: Tensor | None) -> float:
+        assert image is not None
+        known = stylizer.style(image)
+        return sum(float(wasserstein(known[layer], normal(style[layer]), "mean")) for layer in TAPS)
+
+    assert all(away(image) < 0.8 * away(once[-1]) for image in found)
+    changes = [float((one - other).square().mean().sqrt()) for one, other in pairwise(found)]
+    assert max(changes[-3:]) < 0.02
+    assert max(changes[-3:]) < changes[0]
+
+
+@pytest.mark.parametrize("strength", [0, 50])
+def test_a_still_keeps_its_strength(strength: float, tmp_path: Path) -> None:
+    """However often it is painted over, it does not go on to the style."""
+    still = clips.write(tmp_path / "in.mp4", clips.pan(1, 96, 128) * 12, tone=False)
+    frames = [frame.image for frame in impasto.video(still, DEMO / "swirl.jpg", **FAST, strength=strength)]
+    (photo,) = {shot.picture.tobytes(): as_tensor(shot.picture) for shot in shots(still)}.values()
+    away = [float((image - photo).square().mean().sqrt()) for image in frames]
+    whole = list(impasto.video(still, DEMO / "swirl.jpg", **FAST))[-1].image
+    if strength == 0:
+        assert max(away) < 0.01
+    else:
+        assert max(away) < 0.8 * float((whole - photo).square().mean().sqrt())
 
 
 def test_the_command_prints_mean_and_worst(pan: Path, style: Path, capsys: pytest.CaptureFixture[str]) -> None:

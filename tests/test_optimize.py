@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from impasto.errors import DivergenceError
-from impasto.optimize import LARGEST, LBFGS, Adam, Optimizer, Step, optimize, smoothed
+from impasto.optimize import LBFGS, Adam, Optimizer, Step, optimize
 
 SHAPE = (1, 3, 4, 4)
 
@@ -178,20 +178,13 @@ def test_lbfgs_stands_still_where_there_is_no_slope() -> None:
     torch.testing.assert_close(step.image, minimum())
 
 
-def dense(metric: Callable[[Tensor], Tensor]) -> np.ndarray:
-    """The matrix of an operator on images."""
-    units = torch.eye(48, dtype=torch.float64).view(48, *SHAPE[1:])
-    return metric(units).view(48, 48).numpy()
-
-
-@pytest.mark.parametrize("metric", [torch.clone, smoothed])
 @pytest.mark.parametrize("pairs", [1, 2, 5, 9])
-def test_lbfgs_direction_equals_dense_bfgs(pairs: int, metric: Callable[[Tensor], Tensor]) -> None:
-    """Nocedal and Wright (6.17), applied to whole matrices, from H = (s·y / y·My) M of the newest pair."""
+def test_lbfgs_direction_equals_dense_bfgs(pairs: int) -> None:
+    """Nocedal and Wright (6.17), applied to whole matrices, from H = (s·y / y·y) I of the newest pair."""
     generator, history = np.random.default_rng(pairs), 5
     root = generator.standard_normal((48, 48))
     hessian = root @ root.T / 48 + np.eye(48)
-    optimizer, begin = LBFGS(history=history, most_change=1e9, metric=metric), dense(metric)
+    optimizer = LBFGS(history=history, most_change=1e9)
     kept = []
     for _ in range(pairs):
         s = generator.standard_normal(48)
@@ -199,7 +192,7 @@ def test_lbfgs_direction_equals_dense_bfgs(pairs: int, metric: Callable[[Tensor]
         optimizer.remember(torch.from_numpy(s).view(SHAPE), torch.from_numpy(y).view(SHAPE))
         kept = [*kept, (s, y)][-history:]
     s, y = kept[-1]
-    inverse = begin * (s @ y) / (y @ begin @ y)
+    inverse = np.eye(48) * (s @ y) / (y @ y)
     for s, y in kept:
         left = np.eye(48) - np.outer(s, y) / (s @ y)
         inverse = left @ inverse @ left.T + np.outer(s, s) / (s @ y)
@@ -214,18 +207,6 @@ def test_lbfgs_learns_from_a_step_that_it_takes_back() -> None:
     finish(optimize(gray(), counted, steps=3, optimizer=LBFGS(first_change=0.3)))
     assert counted.losses[1] > counted.losses[0]
     assert counted.losses[2] < 1e-9 * counted.losses[0]
-
-
-def test_a_metric_is_symmetric_and_positive() -> None:
-    matrix = dense(smoothed)
-    np.testing.assert_allclose(matrix, matrix.T, atol=1e-12)
-    assert np.linalg.eigvalsh(matrix).min() > 1
-
-
-@pytest.mark.parametrize(("waves", "amplitude"), [(0, LARGEST), (2, LARGEST), (5, 64 / 5), (32, 2)])
-def test_a_wave_is_divided_by_its_frequency(waves: int, amplitude: float) -> None:
-    wave = torch.cos(torch.arange(64) * (2 * np.pi * waves / 64)).expand(1, 3, 48, 64)
-    torch.testing.assert_close(smoothed(wave), amplitude * wave, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("length", [1e-9, 1.0, 1e9])

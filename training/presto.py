@@ -28,7 +28,9 @@ from torch import Tensor, nn
 from impasto import backbones, images, losses, networks
 from impasto.backbones import Backbone
 from impasto.losses import Moments
-from impasto.networks import TAPS, Decoder, between, carry, style_of
+from impasto.networks import TAPS, Decoder, carry, style_of
+from impasto.options import StylizeOptions
+from impasto.stylizer import Stylizer, reaching
 
 STYLE_LAYERS = {f"relu{block}_1": 1.0 for block in range(1, 6)}
 NEAREST = 0.1  # of a style's extent: a photo that is nearer counts as being so far
@@ -163,27 +165,33 @@ def sheet(decoder: Decoder, encoder: Backbone, data: Data, path: Path) -> None:
 
 @torch.no_grad()
 def evaluate(decoder: Decoder, eyes: Frozen, data: Data) -> str:
-    """A table over strengths: medians over the sheet's pairs of what the losses measure, after one pass and after three."""
-    head = ("strength", *(f"{what}, {passes}" for passes in ("one pass", "three") for what in ("style", "content")))
+    """A table over strengths: medians over the sheet's pairs of what the losses measure, as `stylize` paints them.
+
+    After one pass at most, and after as many as the strength takes.
+    """
+    head = (
+        "strength",
+        *(f"{what}, {passes}" for passes in ("one pass", "up to three") for what in ("style", "content")),
+    )
     lines = [f"| {' | '.join(head)} |", "| --- " * len(head) + "|"]
-    photos = data.held_photos
-    rows, content = rows_of(eyes.encoder, photos), judged(eyes.critic, photos)
-    own = style_of(rows)
-    for strength in (0, 0.25, 0.5, 0.75, 1):
-        found: dict[int, tuple[list[float], list[float]]] = {1: ([], []), 3: ([], [])}
-        for painting in data.held_paintings:
-            known = known_style(eyes.encoder, painting, len(photos))
-            aim = {layer: between(own[layer], known[layer], strength) for layer in TAPS}
-            target, seen = STYLE.target(judged(eyes.critic, painting[None])), rows
-            for passes in (1, 2, 3):
-                picture = painted(decoder, seen, aim).clamp(0, 1)
-                seen = rows_of(eyes.encoder, picture)
-                if passes in found:
+    stylizer = Stylizer(StylizeOptions(engine="torch"), decoder)
+    content = [judged(eyes.critic, photo[None]) for photo in data.held_photos]
+    targets = [STYLE.target(judged(eyes.critic, painting[None])) for painting in data.held_paintings]
+    for strength in (0, 25, 50, 75, 100):
+        cells = []
+        for passes in (1, None):
+            stylizer.take(stylizer.options.replace(strength=strength, passes=passes))
+            found = []
+            for painting, target in zip(data.held_paintings, targets, strict=True):
+                for photo, own in zip(data.held_photos, content, strict=True):
+                    seen, style = stylizer.seen(photo[None]), stylizer.style(painting[None])
+                    aim, reach = stylizer.aim(seen, [style], [1.0]), reaching(stylizer.passes)
+                    picture = stylizer.painted(seen, aim, stylizer.passes, reach)
                     features = judged(eyes.critic, picture)
-                    found[passes][0].extend(style_distance(features, content, target).sqrt().tolist())
-                    found[passes][1].extend(CONTENT(features, CONTENT.target(content)).sqrt().tolist())
-        cells = [f"{np.median(values):.2f}" for pair in found.values() for values in pair]
-        lines.append(f"| {100 * strength:g} | {' | '.join(cells)} |")
+                    away = CONTENT(features, CONTENT.target(own))
+                    found.append((float(style_distance(features, own, target).sqrt()), float(away.sqrt())))
+            cells += [f"{np.median(values):.2f}" for values in zip(*found, strict=True)]
+        lines.append(f"| {strength} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
