@@ -692,8 +692,15 @@ def test_a_flat_style_is_calm_and_noise_is_restless(tmp_path: Path) -> None:
     assert "restless" in flicker.advice(noise)
 
 
-def test_presto_runs_for_every_nth_frame_and_at_once_where_much_is_new(
-    style: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("drawn", "expected"),
+    [
+        (clips.pan(1, 96, 128) * 10, [0, 3, 6, 9]),
+        (clips.cut(10, 96, 128), [0, 2, 4, 5, 6, 8]),  # the cut is at 5; every frame has two hundredths that are new
+    ],
+)
+def test_presto_runs_for_every_nth_frame_and_oftener_where_much_is_new(
+    drawn: list[np.ndarray], expected: list[int], style: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     painted: list[int] = []
     real = methods.Fast.draft
@@ -704,9 +711,9 @@ def test_presto_runs_for_every_nth_frame_and_at_once_where_much_is_new(
         return draft
 
     monkeypatch.setattr(methods.Fast, "draft", noted)
-    source = clips.write(tmp_path / "in.mp4", clips.cut(10, 96, 128), tone=False)
+    source = clips.write(tmp_path / "in.mp4", drawn, tone=False)
     list(impasto.video(source, style, **{**FAST, "repaint": 3}))
-    assert painted == [0, 3, 5, 6, 9]  # the cut is at 5
+    assert painted == expected
 
 
 def test_a_still_is_painted_once_more_and_comes_to_rest(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ from impasto.shelf import Shelf
 from impasto.stylizer import Stylizer, fitting, make_stylizer
 
 FIRST_CHANGE = 0.005  # of pixels in the optimiser's first step, as the picture is nearly done
-HOLES = 0.03  # share of a frame that may have come from nowhere without being painted at once
+HOLES = 0.04  # share of a frame that may have come from nowhere before it is painted
 
 
 class Past(NamedTuple):
@@ -157,7 +157,7 @@ def held(
 class Fast:
     """A feed-forward network, and what it painted before: as much of it as `steadiness` says where the flow holds.
 
-    It runs for every `repaint`-th frame; in between what was painted moves along, while the flow leaves few holes. A
+    It runs for every `repaint`-th frame, oftener where the flow leaves holes; in between what was painted moves along. A
     trained network's picture is blended with what was painted before. presto paints that blend once more: so it grows as
     bold as by many passes, and where two pictures disagree it makes strokes of what would be flat.
     """
@@ -178,13 +178,18 @@ class Fast:
         self.threads = 1 if engines.choose(options.engine, stage.device) == "openvino" else None
 
     def draft(self, scene: Scene, motions: Mapping[int, Motion], index: int) -> Tensor | None:
-        if index % self.repaint and 1 in motions and float(motions[1].trust.mean()) > 1 - HOLES:
+        if 1 in motions and index % self.interval(motions[1]):
             return None
         view = scene.view(self.options.size, 0, self.options)
         with self.turn:
             if self.presto is None or 1 in motions:
                 return self.stylizer.image(view)
             return self.presto.image(view, passes=self.opening)  # a shot begins as bold as it goes on
+
+    def interval(self, motion: Motion) -> int:
+        """How many frames from one that the network paints to the next, where things move as here."""
+        holes = 1 - float(motion.trust.mean())
+        return max(1, min(self.repaint, int(HOLES / max(holes, 1e-6))))
 
     def __call__(self, scene: Scene, past: Sequence[Past], draft: Tensor | None) -> Tensor:
         if not past:
