@@ -30,7 +30,8 @@ from impasto.backbones import Backbone
 from impasto.losses import Moments
 from impasto.networks import TAPS, Decoder, carry, style_of
 from impasto.options import StylizeOptions
-from impasto.stylizer import Stylizer, reaching
+from impasto.scene import Picture, View
+from impasto.stylizer import Stylizer
 
 STYLE_LAYERS = {f"relu{block}_1": 1.0 for block in range(1, 6)}
 NEAREST = 0.1  # of a style's extent: a photo that is nearer counts as being so far
@@ -184,9 +185,7 @@ def evaluate(decoder: Decoder, eyes: Frozen, data: Data) -> str:
             found = []
             for painting, target in zip(data.held_paintings, targets, strict=True):
                 for photo, own in zip(data.held_photos, content, strict=True):
-                    seen, style = stylizer.seen(photo[None]), stylizer.style(painting[None])
-                    aim, reach = stylizer.aim(seen, [style], [1.0]), reaching(stylizer.passes)
-                    picture = stylizer.painted(seen, aim, stylizer.passes, reach)
+                    picture = stylizer.image(View(photo[None], (Picture(painting[None]),)))
                     features = judged(eyes.critic, picture)
                     away = CONTENT(features, CONTENT.target(own))
                     found.append((float(style_distance(features, own, target).sqrt()), float(away.sqrt())))
