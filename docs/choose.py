@@ -16,7 +16,7 @@ from impasto import choosing, figures, sheets
 from impasto.figures import DEMO
 
 HERE = Path(__file__).parent
-SIZE, STEPS = 256, {"min_scale": 128, "first_steps": 80, "steps": 60}
+SIZE = 256
 LOSSES = ("wasserstein", "moments", "gram", "sliced", "histogram", "earth-mover", "nearest")
 
 
@@ -33,7 +33,6 @@ def losses() -> sheets.Sheet:
             size=SIZE,
             content_weight=0.1,
             precision="float32",
-            **STEPS,
             **given,
         )
         cells.append(sheets.Cell(painting.image, f"{time.process_time() - began:.0f} s of a processor"))

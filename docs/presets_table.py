@@ -38,8 +38,10 @@ def loss(options: PaintOptions) -> str:
 
 def steps(options: PaintOptions) -> str:
     """Evaluations at the first scale and at each that follows, if one does."""
-    several = options.min_scale < options.size
-    return f"{options.first_steps} + {options.steps} a scale" if several else str(options.first_steps or options.steps)
+    first = options.first_steps or options.steps
+    if options.min_scale >= options.size:
+        return str(first)
+    return f"{options.steps} a scale" if first == options.steps else f"{first} + {options.steps} a scale"
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ from impasto.painting import Painting
 SHEET = Path(__file__).parent / "images" / "petit-rivals.jpg"
 DEMO = Path(painting.__file__).parent / "assets" / "demo"
 STYLES = ("swirl", "woodcut", "mosaic")
+PLAIN = {"start": "content", "min_scale": 192, "first_steps": 100}  # presto's picture would hide what a network lacks
 TEACHER = Architecture(
     "VGG-19 of a sixteenth of the parameters",
     ((16,) * 2, (32,) * 2, (64,) * 4, (128,) * 4, (128,)),
@@ -58,7 +59,7 @@ def random_filters() -> dict[str, Tensor]:
 def painted(load: Callable[[], Backbone], style: str, size: int) -> Painting:
     """The valley in a style, seen through another network."""
     painting.load_backbone = lambda *_: load()  # type: ignore[assignment]  (the options know only networks that ship)
-    return painting.paint(DEMO / "valley.jpg", DEMO / f"{style}.jpg", size=size, min_scale=size // 2)
+    return painting.paint(DEMO / "valley.jpg", DEMO / f"{style}.jpg", size=size, **PLAIN)
 
 
 def cell(painting: Painting, style: str, judge: Any) -> sheets.Cell:

@@ -47,12 +47,12 @@ TRIALS = {
             "power 2 (default)": {},
         },
     ),
-    "scales": (
-        "From coarse to fine: larger strokes, not another speed",
+    "start": (
+        "Where painting begins, and at which size",
         {
-            "one scale": {"min_scale": SIZE},
-            "two (default)": {"min_scale": SIZE // 2},
-            "three": {"min_scale": SIZE // 4},
+            "from presto's picture (default)": {},
+            "the same, from half the size on": {"min_scale": SIZE // 2},
+            "from the photo, from half the size on": {"start": "content", "min_scale": SIZE // 2, "first_steps": 100},
         },
     ),
     "variation": (
@@ -73,7 +73,6 @@ def trial(name: str) -> sheets.Sheet:
     for content, style in PAIRS:
         row = []
         for given in settings.values():
-            given = {"min_scale": SIZE // 2, **given}
             began = time.process_time()
             painting = impasto.paint(DEMO / f"{content}.jpg", DEMO / f"{style}.jpg", size=SIZE, **given)
             row.append(sheets.Cell(painting.image, f"{time.process_time() - began:.0f} s of a processor"))

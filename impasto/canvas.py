@@ -1,56 +1,14 @@
-"""The canvas: what it shows before the first step, and its margin.
+"""The canvas: its shape and its margin.
 
 Networks see a border where there is none in the world. So a picture is painted with a mirrored margin that is cut off at
 the end; a canvas that shall tile has no border at all, its margin is the opposite edge.
 """
-
-import os
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from impasto import images
-from impasto.errors import OptionError
-from impasto.options import STARTS, PaintOptions
-
-
-def start(content: Tensor, style: Tensor, options: PaintOptions) -> Tensor:
-    """The canvas before the first step, of the content's shape: noise·α + start·(1 - α). It may be `content` itself."""
-    canvas = unmixed(content, style, options)
-    if not options.start_noise:
-        return canvas
-    return noise(content, options.seed) * options.start_noise + canvas * (1 - options.start_noise)
-
-
-def normal(content: Tensor, seed: int) -> Tensor:
-    """Numbers of mean 0 and deviation 1 in the content's shape."""
-    return torch.randn(content.shape, generator=torch.Generator().manual_seed(seed)).to(content)
-
-
-def noise(content: Tensor, seed: int) -> Tensor:
-    """Gray noise in [0, 1] in the content's shape."""
-    return normal(content, seed).mul_(0.25).add_(0.5).clamp_(0, 1)
-
-
-def unmixed(content: Tensor, style: Tensor, options: PaintOptions) -> Tensor:
-    """What `options.start` names, without the noise over it. Raises OptionError for a file that is not there."""
-    if options.start == "content":
-        return content
-    if options.start == "style":
-        return cover(style, content.shape[2:])
-    if options.start == "noise":
-        return noise(content, options.seed)
-    if options.start == "style-noise":  # noise of the style's mean and deviation, as style-transfer-pytorch has it
-        deviation, mean = torch.std_mean(style, (2, 3), keepdim=True)
-        return (mean + deviation * normal(content, options.seed)).clamp(0, 1)
-    if options.start in ("white", "gray"):
-        return torch.full_like(content, {"white": 1.0, "gray": 0.5}[options.start])
-    if os.path.lexists(options.start):  # unlike exists(), it never raises
-        return cover(images.load(options.start).to(content), content.shape[2:])
-    raise OptionError(
-        f"--start {options.start} is neither a file nor one of {', '.join(STARTS)}. Choose one of these or a picture."
-    )
 
 
 def cover(image: Tensor, shape: torch.Size) -> Tensor:

@@ -5,9 +5,11 @@ bound, and the optimiser's copies of the whole picture, which only a shorter his
 takes a few steps on two small pictures of noise; everything here grows in proportion to the pixels.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -51,6 +53,18 @@ class Forecast:
         sizes = ", ".join(f"{scale.size} px x {scale.steps}" for scale in scales.plan(self.options))
         tile = f"tiles of {self.options.tile}" if self.options.tile else "in one piece"
         return f"{sizes}; {tile}; about {self.seconds:.0f} s and {self.memory / 2**30:.2f} GiB"
+
+
+class Cost(NamedTuple):
+    """Seconds of an evaluation, of each pixel of it, and of each pixel of what the canvas shows first."""
+
+    evaluation: float
+    pixel: float
+    start: float = 0.0
+
+    def of(self, pixels: float) -> float:
+        """Seconds of an evaluation of so many pixels."""
+        return self.evaluation + self.pixel * pixels
 
 
 # --------------------------------------------------------------------------------------------------------- memory
@@ -149,8 +163,10 @@ def room_for(pictures: tuple[Tensor, Tensor], options: PaintOptions, device: tor
 # ----------------------------------------------------------------------------------------------------------- time
 
 
-def probe(steps: Callable[[Tensor, int], Iterator[object]], device: torch.device) -> tuple[float, float]:
-    """(seconds of a step, and of a pixel of it), measured on noise. steps: (picture, how many) -> the optimiser's steps."""
+def probe(
+    start: Callable[[Tensor], object], steps: Callable[[Tensor, int], Iterator[object]], device: torch.device
+) -> Cost:
+    """Measured on noise. start: picture -> what the canvas shows first; steps: (picture, how many) -> the optimiser's."""
     measured = []
     for edge in PROBES:
         picture = torch.rand(1, 3, edge, edge, device=device)
@@ -162,21 +178,22 @@ def probe(steps: Callable[[Tensor, int], Iterator[object]], device: torch.device
         measured.append((edge * edge, sorted(times[3:])[2]))  # the first ones pack weights and ask for memory
     (few, short), (many, long) = measured
     slope = max(0.0, (long - short) / (many - few))
-    return max(0.0, long - slope * many), slope
+    began = time.perf_counter()
+    start(picture)
+    return Cost(max(0.0, long - slope * many), slope, (time.perf_counter() - began) / many)
 
 
-def estimate(
-    pictures: tuple[Tensor, Tensor], options: PaintOptions, cost: tuple[float, float], itemsize: int
-) -> Forecast:
+def estimate(pictures: tuple[Tensor, Tensor], options: PaintOptions, cost: Cost, itemsize: int) -> Forecast:
     """The forecast. pictures, itemsize: as of `memory`; cost: as `probe` gives it."""
-    seconds = READING
-    for scale in scales.plan(options):
+    plan = scales.plan(options)
+    first, last = (math.prod(shape_at(pictures[0], scale.size)) for scale in (plan[0], plan[-1]))
+    seconds = READING + cost.start * first
+    for scale in plan:
         height, width = (edge + 2 * options.canvas_padding for edge in shape_at(pictures[0], scale.size))
         read = pixels_read((height, width), options)
         tiled = AGAIN if read > height * width else 1.0
-        seconds += scale.steps * (cost[0] + cost[1] * read * tiled) + TARGETS * (cost[0] + cost[1] * read)
-    last = shape_at(pictures[0], options.size)
-    seconds += JUDGING * (cost[0] + cost[1] * last[0] * last[1])
+        seconds += scale.steps * cost.of(read * tiled) + TARGETS * cost.of(read)
+    seconds += JUDGING * cost.of(last)
     return Forecast(options, seconds, memory(pictures, options, itemsize))
 
 

@@ -36,7 +36,7 @@ TeacherName = Literal["photo", "paint"]
 FormatName = Literal["onnx", "openvino", "torch", "html"]
 FORMATS: dict[FormatName, str] = {"onnx": ".onnx", "openvino": ".xml", "torch": ".pt", "html": ".html"}  # of exports
 
-STARTS = ("content", "style", "noise", "style-noise", "white", "gray")
+STARTS = ("presto", "content", "style", "noise", "style-noise", "white", "gray")
 SMALLEST_TILE = 64
 SMALLEST = 16  # pixels on the shorter side: relu5_1 of a VGG is one position there
 
@@ -102,18 +102,18 @@ class Options(Bundle):
 class PaintOptions(Options):
     """How a picture is painted."""
 
-    steps: int = option(64, "Evaluations at every scale after the first.", least=1, most=100_000)
+    steps: int = option(64, "Evaluations at every scale.", least=1, most=100_000)
     first_steps: int = option(
-        100, "Evaluations at the first, coarsest scale; 0: as many as --steps.", least=0, most=100_000
+        0, "Evaluations at the first, coarsest scale; 0: as many as --steps.", least=0, most=100_000
     )
     min_scale: int = option(
-        180,
+        384,
         "Longer side at the first scale in pixels; as large as --size or larger: one scale only.",
         least=SMALLEST,
         most=16384,
     )
     scale_factor: float = option(2.0, "Ratio of the sizes of two successive scales.", least=1.1, most=8)
-    start: str = option("content", f"What the canvas shows at first: {', '.join(STARTS)}, or the path of a picture.")
+    start: str = option("presto", f"What the canvas shows at first: {', '.join(STARTS)}, or the path of a picture.")
     start_noise: float = option(0.0, "Share of noise blended into the start, 0 to 1.", least=0, most=1)
     seed: int = option(0, "Seed of every random number.", least=0, most=2**63 - 1)
 

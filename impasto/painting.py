@@ -30,7 +30,7 @@ from impasto import (
     scene,
 )
 from impasto.backbones import Backbone
-from impasto.canvas import crop, pad, resized, start
+from impasto.canvas import crop, pad, resized
 from impasto.equipment import load_backbone, make_optimizer, option_files, precision
 from impasto.errors import InputError
 from impasto.evaluation import Report
@@ -42,6 +42,7 @@ from impasto.planning import estimate
 from impasto.presets import options_for
 from impasto.scene import Scene, Styles, View
 from impasto.shelf import Shelf
+from impasto.starts import start
 
 
 class Origins(NamedTuple):
@@ -291,7 +292,7 @@ def paint_scales(
         solved = {} if options.strength is None else {"weights": {name: term.weight for name, term in terms.items()}}
         report = partial(paint_step, total, view, options, margin, {**notes, **solved}, history)
         if canvas is None:
-            canvas = start(view.content, view.styles[0].image, options)
+            canvas = start(view, options, shelf)
         elif number > state.scale:
             canvas, done = enlarge(optimizer.result(canvas), view.content, margin, optimizer, seamless), 0
         else:

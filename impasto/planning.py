@@ -14,6 +14,7 @@ from impasto.optimize import Step, optimize
 from impasto.options import PaintOptions
 from impasto.scene import Picture, Scene, Styles, View
 from impasto.shelf import Shelf
+from impasto.starts import start
 
 
 def plan(content: ImageSource, style: Styles, options: PaintOptions) -> Forecast:
@@ -31,10 +32,15 @@ def plan(content: ImageSource, style: Styles, options: PaintOptions) -> Forecast
 def estimate(pictures: Scene, backbone: Backbone, options: PaintOptions) -> Forecast:
     """Time and memory of these options, from a probe with the very objective and optimiser."""
 
+    shelf = Shelf()
+
+    def view(picture: Tensor) -> View:
+        return View(picture, (Picture(picture.flip(3)),))
+
     def steps(picture: Tensor, count: int) -> Iterator[Step]:
-        view = View(picture, (Picture(picture.flip(3)),))
-        objective = make_objective(view, backbone, make_terms(view, backbone, options, Shelf()))
+        seen = view(picture)
+        objective = make_objective(seen, backbone, make_terms(seen, backbone, options, shelf))
         return optimize(picture, objective, steps=count, optimizer=make_optimizer(options))
 
-    cost = forecast.probe(steps, backbone.device)
+    cost = forecast.probe(lambda picture: start(view(picture), options, shelf), steps, backbone.device)
     return forecast.estimate(pictures.extremes(), options, cost, backbone.dtype.itemsize)

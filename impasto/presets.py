@@ -14,7 +14,7 @@ from impasto.options import PaintOptions, TrainOptions
 
 IMAGENET_DEVIATION = 0.226  # of RGB in [0, 1], mean over the channels: converts steps of normalised pixels
 ONE_SCALE = {"min_scale": 16384, "first_steps": 0}  # documents A to E paint at the final size from the start
-PLAIN = {**ONE_SCALE, "tv_weight": 0.0, "range_weight": 0.0, "canvas_padding": 0}
+PLAIN = {**ONE_SCALE, "start": "content", "tv_weight": 0.0, "range_weight": 0.0, "canvas_padding": 0}
 CONVS = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")
 RELUS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 IN_ORDER = ("conv1_1", "conv1_2", "conv2_1", "conv2_2", "conv3_1")  # conv_1 ... conv_5, counted by depth
@@ -63,7 +63,9 @@ GATYS = {
 }
 
 PRESETS: dict[str, Preset] = {
-    "default": Preset("impasto's own recipe: petit, Wasserstein-2, coarse to fine, L-BFGS.", {}),
+    "default": Preset(
+        "impasto's own recipe: presto's picture, painted on with petit, Wasserstein-2, coarse to fine, L-BFGS.", {}
+    ),
     "gatys2015": Preset(
         "System A, after Gatys et al., 'A Neural Algorithm of Artistic Style' (2015): torchvision's VGG-19 with average "
         "pooling, noise start, content conv4_2, raw V Vᵀ of five style layers of a fifth each, L-BFGS. With V Vᵀ undivided "
@@ -166,6 +168,7 @@ PRESETS: dict[str, Preset] = {
             "learning_rate": 0.02,
             "beta2": 0.99,
             "averaging": 0.99,
+            "start": "content",
             "canvas_padding": 0,
             "precision": "float32",
         },
@@ -175,7 +178,7 @@ PRESETS: dict[str, Preset] = {
 
 # What the verbs for one picture alone start from; a preset of a document is laid over it when one is asked for
 # No margin for a texture: what is cut off would take its share of the statistics along.
-TEXTURE = {"content_weight": 0.0, "start": "style-noise", "canvas_padding": 0}
+TEXTURE = {"content_weight": 0.0, "start": "style-noise", "min_scale": 180, "first_steps": 100, "canvas_padding": 0}
 RECONSTRUCT = {
     **ONE_SCALE,
     "style_weight": 0.0,

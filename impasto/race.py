@@ -1,7 +1,8 @@
 """How soon a loss is reached: by loops as they are mostly written, and by impasto, which has to get as low.
 
-The loss that counts is the rival's own, in float32; computing it for impasto's pictures is not timed. Both run on petit,
-since random weights, which serve for what an evaluation costs, say nothing of how a loss falls.
+The loss that counts is the rival's own, in float32; computing it for impasto's pictures is not timed. Rivals begin with the
+photo, impasto with presto's picture, which is timed. Both run on petit, since random weights, which serve for what an
+evaluation costs, say nothing of how a loss falls.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,9 +17,12 @@ from impasto import images, machine
 from impasto.backbones import BACKBONES
 from impasto.benchmark import CLOCKS, DEMO, LOSSES, NETWORKS, ClockName, Way, check_size, evaluated, facts, ways
 from impasto.equipment import make_optimizer
-from impasto.optimize import Losses, Optimizer, optimize
+from impasto.optimize import Losses, optimize
 from impasto.options import PaintOptions
 from impasto.presets import options_for
+from impasto.scene import Picture, View
+from impasto.shelf import Shelf
+from impasto.starts import start
 from impasto.textbook import Loop
 
 SLACK = 0.005  # of the rival's loss: so much higher counts as reached
@@ -29,14 +33,15 @@ NETWORK = "petit"
 
 @dataclass(frozen=True)
 class Rival:
-    """Whom impasto runs against, with torch's optimiser, and what impasto runs with."""
+    """Whom impasto runs against, with torch's optimiser, and what impasto runs with, from the start its options name."""
 
     name: str
     objective: Callable[[Tensor], Losses]
     solver: Callable[[list[Tensor]], torch.optim.Optimizer]
     evaluations: int
     ours: Way
-    optimizer: Optimizer
+    options: PaintOptions
+    style: Tensor
 
     def loss(self, image: Tensor) -> Tensor:
         """What counts, and what the rival lowers; differentiable."""
@@ -81,11 +86,11 @@ def run(size: int = 512, *, clock: ClockName = "wall", on_race: Callable[[int, i
     photo, style = (images.resize(images.load(DEMO / name), size).to(device) for name in ("valley.jpg", "swirl.jpg"))
     found = []
     with machine.threads(1 if clock == "processor" else None):
-        starts = [partial(blog, photo, style), *(partial(descent, photo, style, loss) for loss in LOSSES)]
-        for number, start in enumerate(starts, start=1):
-            found.append(raced(start(), photo, CLOCKS[clock]))
+        rivals = [partial(blog, photo, style), *(partial(descent, photo, style, loss) for loss in LOSSES)]
+        for number, rival in enumerate(rivals, start=1):
+            found.append(raced(rival(), photo, CLOCKS[clock]))
             if on_race is not None:
-                on_race(number, len(starts))
+                on_race(number, len(rivals))
         known = facts(device)
     return Races(known, (photo.shape[3], photo.shape[2]), clock, found)
 
@@ -95,7 +100,7 @@ def descent(photo: Tensor, style: Tensor, loss: str) -> Rival:
     options = options_for(backbone=NETWORK, style_loss=loss)
     _, plain, *_, chosen = ways(options, photo, style)
     solver = partial(torch.optim.LBFGS, max_iter=MOST, max_eval=MOST, tolerance_grad=0, tolerance_change=0)
-    return Rival(f"L-BFGS, {loss}", plain.objective, solver, MOST, chosen, make_optimizer(options))
+    return Rival(f"L-BFGS, {loss}", plain.objective, solver, MOST, chosen, options, style)
 
 
 def blog(photo: Tensor, style: Tensor) -> Rival:
@@ -103,7 +108,8 @@ def blog(photo: Tensor, style: Tensor) -> Rival:
     style = images.resize_to(style, (photo.shape[2], photo.shape[3]))  # there it is squashed
     given = {"backbone": NETWORK, "pooling": "average"}
     theirs = options_for("blog", **given)
-    ours = theirs.replace(precision="auto", optimizer="lbfgs", learning_rate=PaintOptions().learning_rate)
+    default = PaintOptions()
+    ours = theirs.replace(precision="auto", optimizer="lbfgs", learning_rate=default.learning_rate, start=default.start)
     numbers = {key: value.to(photo.device) for key, value in NETWORKS[NETWORK][1]().items()}
     loop = Loop(BACKBONES[NETWORK], numbers, "gram", theirs.content_layers, theirs.style_layers)
     seen = loop.features(photo)  # the loop's matrices are divided by d·h·w already, so their squares once too often
@@ -112,19 +118,26 @@ def blog(photo: Tensor, style: Tensor) -> Rival:
     loop = replace(loop, style_weights=weights, variation_weight=0.0).matched(photo, style)
     solver = partial(torch.optim.Adam, lr=theirs.learning_rate, betas=(0.9, theirs.beta2))
     *_, chosen = ways(ours, photo, style)
-    return Rival("Adam, system E", loop, solver, ADAM_STEPS, chosen, make_optimizer(ours))
+    return Rival("Adam, system E", loop, solver, ADAM_STEPS, chosen, ours, style)
 
 
 def raced(rival: Rival, photo: Tensor, clock: Callable[[], float]) -> Race:
-    """Run both, after an evaluation of each that packs weights and asks for memory."""
+    """Run both, after an evaluation of each that packs weights and asks for memory, and a start in another style."""
+    shelf = Shelf()
+
+    def begun(style: Tensor) -> Tensor:
+        return start(View(photo, (Picture(style),)), rival.options, shelf)
+
     evaluated(rival.ours, photo)
-    start = rival.loss(photo.clone().requires_grad_())
-    start.backward()
+    begun(photo)
+    first = rival.loss(photo.clone().requires_grad_())
+    first.backward()
     goal, seconds = lowered(rival, photo, clock)
-    at_first = float(start.detach())
+    at_first = float(first.detach())
     spent, lowest, reached = 0.0, at_first, None
     began = clock()
-    for step in optimize(photo, rival.ours.objective, steps=MOST, optimizer=rival.optimizer):
+    steps = optimize(begun(rival.style), rival.ours.objective, steps=MOST, optimizer=make_optimizer(rival.options))
+    for step in steps:
         spent += clock() - began
         with torch.no_grad():
             lowest = min(lowest, float(rival.loss(step.image)))

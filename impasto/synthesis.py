@@ -91,7 +91,7 @@ def check_texture(options: PaintOptions) -> None:
         raise OptionError("A texture has no photo to choose a style scale for. Give --style-scale a number.")
     if options.colors != "style":
         raise OptionError(f"A texture has no photo for --colors {options.colors} to look at. Leave it out.")
-    if options.start == "content":
+    if options.start in ("presto", "content"):
         raise OptionError(
             "A texture has no content to start from. Choose --start style-noise, noise, style or a picture."
         )

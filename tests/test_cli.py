@@ -785,7 +785,7 @@ def test_the_doctor_s_remedy_is_tried_in_a_second_picture(capsys: pytest.Capture
 def test_paint_is_mended_with_the_options_that_were_given(capsys: pytest.CaptureFixture[str]) -> None:
     picture(160, 120).save("content.png")
     arguments = ["paint", "content.png", "style.png", "--size", "96", "--min-scale", "96", "--first-steps", "1"]
-    assert cli.run([*arguments, "--content-weight", "4", "-o", "out.png", "--doctor", "fix"]) == 0
+    assert cli.run([*arguments, "--start", "content", "--content-weight", "4", "-o", "out.png", "--doctor", "fix"]) == 0
     assert "under-stylized" in capsys.readouterr().err
     changed = {name: value for name, value in recipe_of("out-mended.png")["options"].items()
                if value != recipe_of("out.png")["options"][name]}  # fmt: skip

@@ -98,13 +98,17 @@ def test_the_probe_finds_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
             now[0] += 2 + 1e-6 * picture.shape[2] * picture.shape[3]
             yield None
 
-    constant, slope = forecast.probe(steps, CPU)
-    assert constant == pytest.approx(2)
-    assert slope == pytest.approx(1e-6)
+    def start(picture: Tensor) -> None:
+        now[0] += 1e-5 * picture.shape[2] * picture.shape[3]
+
+    cost = forecast.probe(start, steps, CPU)
+    assert cost == pytest.approx((2, 1e-6, 1e-5))
     options = PaintOptions(size=512, min_scale=512, first_steps=0, steps=9, canvas_padding=0)
-    found = forecast.estimate((torch.zeros(1, 3, 64, 64), PICTURES[1]), options, (2.0, 1e-6), 4)
-    assert found.seconds == pytest.approx(forecast.READING + (10 + forecast.JUDGING) * (2 + 1e-6 * 512**2))
-    assert "512 px x 9; in one piece; about 24 s" in found.line
+    found = forecast.estimate((torch.zeros(1, 3, 64, 64), PICTURES[1]), options, cost, 4)
+    assert found.seconds == pytest.approx(
+        forecast.READING + (10 + forecast.JUDGING) * (2 + 1e-6 * 512**2) + 1e-5 * 512**2
+    )
+    assert "512 px x 9; in one piece; about 27 s" in found.line
 
 
 def test_tiles_read_more_and_smaller_ones_the_most() -> None:
@@ -117,7 +121,7 @@ def test_tiles_read_more_and_smaller_ones_the_most() -> None:
 def test_a_forecast_of_tiles_is_dearer_than_of_one_piece() -> None:
     picture = torch.zeros(1, 3, 64, 64)
     seconds = [
-        forecast.estimate((picture, picture), PaintOptions(size=2048, tile=tile), (0.1, 1e-6), 4).seconds
+        forecast.estimate((picture, picture), PaintOptions(size=2048, tile=tile), forecast.Cost(0.1, 1e-6), 4).seconds
         for tile in (0, 1024, 256)
     ]
     assert seconds == sorted(set(seconds))
@@ -137,7 +141,7 @@ def test_pictures_that_are_read_are_not_counted_twice(monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize(("budget", "steps"), [("200s", 64), ("50s", 32), ("1s", 1)])
 def test_a_budget_cuts_steps(budget: str, steps: int) -> None:
-    fitted = forecast.fit_budget(PaintOptions(budget=budget), 100.0)
+    fitted = forecast.fit_budget(PaintOptions(first_steps=100, budget=budget), 100.0)
     assert (fitted.steps, fitted.first_steps) == (steps, max(1, steps * 100 // 64))
 
 

@@ -15,13 +15,15 @@ from PIL import Image
 from torch import Tensor
 
 from impasto import canvas as canvas_module
-from impasto import images, machine, painting
+from impasto import images, machine, painting, starts
 from impasto.errors import DivergenceError, InputError, OptionError, WeightsError
 from impasto.images import read_recipe
 from impasto.options import STARTS, PaintOptions
 from impasto.painting import Painting, PaintStep, paint, paint_steps
 from impasto.presets import PRESETS
-from impasto.scene import View
+from impasto.scene import Picture, Scene, View
+from impasto.shelf import Shelf
+from impasto.stylizer import stylize
 
 FAST: dict[str, Any] = {"size": 32, "min_scale": 32, "first_steps": 3, "device": "cpu", "precision": "float32"}
 CPU = torch.device("cpu")
@@ -161,12 +163,17 @@ def test_enlarge_fits_the_next_scale_and_tells_the_optimizer(margin: int) -> Non
 # ---------------------------------------------------------------------------------------------------------- start
 
 
+def begun(options: PaintOptions, content: Tensor = CONTENT, style: Tensor = STYLE) -> Tensor:
+    """What the canvas shows first."""
+    return starts.start(View(content, (Picture(style),)), options, Shelf())
+
+
 @pytest.mark.parametrize("start", STARTS)
 @pytest.mark.parametrize("alpha", [0.0, 0.25, 1.0])
 def test_noise_is_blended_into_every_start_by_its_share(start: str, alpha: float) -> None:
-    pure = canvas_module.start(CONTENT, STYLE, PaintOptions(start=start))
-    noise = canvas_module.start(CONTENT, STYLE, PaintOptions(start="noise"))
-    blended = canvas_module.start(CONTENT, STYLE, PaintOptions(start=start, start_noise=alpha))
+    pure = begun(PaintOptions(start=start))
+    noise = begun(PaintOptions(start="noise"))
+    blended = begun(PaintOptions(start=start, start_noise=alpha))
     torch.testing.assert_close(blended, noise * alpha + pure * (1 - alpha))
     assert blended.shape == CONTENT.shape
     assert 0 <= blended.min() <= blended.max() <= 1
@@ -182,12 +189,12 @@ def test_noise_is_blended_into_every_start_by_its_share(start: str, alpha: float
     ],
 )
 def test_a_start_shows_what_its_name_says(start: str, expected: Callable[[], Tensor]) -> None:
-    torch.testing.assert_close(canvas_module.start(CONTENT, STYLE, PaintOptions(start=start)), expected())
+    torch.testing.assert_close(begun(PaintOptions(start=start)), expected())
 
 
 def test_style_noise_has_the_style_s_colors() -> None:
     content, style = torch.zeros(1, 3, 200, 200), 0.4 + 0.2 * random_image(40, 40)
-    noise = canvas_module.start(content, style, PaintOptions(start="style-noise"))
+    noise = begun(PaintOptions(start="style-noise"), content, style)
     torch.testing.assert_close(noise.mean((2, 3)), style.mean((2, 3)), atol=0.005, rtol=0)
     torch.testing.assert_close(noise.std((2, 3)), style.std((2, 3)), atol=0.005, rtol=0)
 
@@ -198,10 +205,20 @@ def test_every_start_paints(start: str) -> None:
     assert result.image.isfinite().all()
 
 
+def test_painting_begins_with_what_stylize_paints() -> None:
+    """To the same strength, whatever margin the canvas has."""
+    stylized = stylize(CONTENT, STYLE, size=32, strength=40, engine="torch", precision="float32").image
+    options = PaintOptions(size=32, strength=40, precision="float32")
+    scene = Scene(Picture(CONTENT), (Picture(STYLE),))
+    for margin in (0, 8):
+        canvas = starts.start(scene.view(32, margin, options), options, Shelf())
+        torch.testing.assert_close(canvas_module.crop(canvas, margin), stylized)
+
+
 def test_a_picture_of_another_shape_is_a_start(files: dict[str, Path]) -> None:
     options = PaintOptions(start=str(files["start"]))
     expected = canvas_module.cover(images.load(files["start"]), CONTENT.shape[2:])
-    assert torch.equal(canvas_module.start(CONTENT, STYLE, options), expected)
+    assert torch.equal(begun(options), expected)
     assert paint(CONTENT, STYLE, **FAST, start=files["start"]).image.shape == (1, 3, 24, 32)
 
 
@@ -226,7 +243,7 @@ def test_painting_leaves_the_global_random_numbers_alone() -> None:
 
 
 def test_content_alone_stays_at_the_content() -> None:
-    result = paint(CONTENT, STYLE, **FAST, style_weight=0, tv_weight=0)
+    result = paint(CONTENT, STYLE, **FAST, start="content", style_weight=0, tv_weight=0)
     torch.testing.assert_close(result.image, images.resize(CONTENT, 32), atol=1e-3, rtol=0)
     assert {entry["content"] for entry in result.history} == {0.0}
     assert "style" not in result.history[0]

@@ -288,7 +288,7 @@ def test_a_copy_that_is_no_picture_is_refused() -> None:
 def test_diff_says_what_differs_and_shows_it() -> None:
     one, other = painted("one.png"), painted("other.png", seed=4, start="noise")
     found = impasto.diff(one, other)
-    assert found.lines == ('options.start: "content" -> "noise"', "options.seed: 0 -> 4")
+    assert found.lines == ('options.start: "presto" -> "noise"', "options.seed: 0 -> 4")
     assert found.psnr is not None
     assert found.difference is not None
     expected = (images.load(one) - images.load(other)).abs()

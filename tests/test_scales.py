@@ -10,8 +10,8 @@ from impasto.scales import Scale, plan
 
 STEPS = PaintOptions(steps=80, first_steps=120, min_scale=256)
 PLANS = [
-    (PaintOptions(steps=80, first_steps=120), [(256, 120), (512, 80)]),
-    (PaintOptions(size=400, steps=80, first_steps=120), [(200, 120), (400, 80)]),
+    (PaintOptions(size=800, steps=80, first_steps=120), [(400, 120), (800, 80)]),
+    (PaintOptions(size=512, steps=80), [(512, 80)]),
     (STEPS.replace(first_steps=0), [(256, 80), (512, 80)]),
     (options_for("crowson"), [(128, 1000), (181, 500), (256, 500), (362, 500), (512, 500)]),
     (STEPS.replace(size=511), [(511, 120)]),

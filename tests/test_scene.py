@@ -21,7 +21,7 @@ from impasto.regions import on_grid
 from impasto.scene import Style, list_styles
 from impasto.shelf import Shelf
 
-FAST: dict[str, Any] = {"size": 32, "min_scale": 32, "first_steps": 3, "device": "cpu", "precision": "float32"}
+FAST: dict[str, Any] = {"size": 32, "first_steps": 3, "start": "content", "device": "cpu", "precision": "float32"}
 CPU = torch.device("cpu")
 
 
@@ -179,7 +179,7 @@ def test_what_is_protected_is_the_photo(colors: str, start: str) -> None:
     mask = torch.zeros(30, 40)
     mask[:, :20] = 1
     result = paint(
-        CONTENT, STYLE, protect=mask, **{**FAST, "size": 40, "first_steps": 6}, colors=colors, start=start
+        CONTENT, STYLE, protect=mask, **{**FAST, "size": 40, "first_steps": 6, "start": start}, colors=colors
     ).image
     torch.testing.assert_close(result[..., :20], CONTENT[..., :20], atol=1e-5, rtol=0)
     assert float((result - CONTENT)[..., 20:].abs().mean()) > 0.005

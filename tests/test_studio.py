@@ -404,7 +404,7 @@ def test_everyone_gets_their_own_picture_and_a_bad_one_costs_no_other(workshop: 
 
 
 def test_the_doctor_looks_at_what_is_painted(workshop: Workshop, picture: Path) -> None:
-    job = wait(workshop.submit(paint(picture, TINY.replace(size=96, min_scale=96, first_steps=1))))
+    job = wait(workshop.submit(paint(picture, TINY.replace(size=96, min_scale=96, first_steps=1, start="content"))))
     assert "under-stylized" in [finding.name for finding in job.findings]
     assert "The picture is still the photo: try " in stage.show(job)
 

@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 import impasto
-from impasto import cli, colors, engines, images, panes, transform
+from impasto import cli, colors, engines, images, panes, presto, transform
 from impasto import stylizer as stylizer_module
 from impasto.errors import InputError, OptionError
 from impasto.figures import DEMO
@@ -110,7 +110,7 @@ def test_a_style_is_encoded_once(stylizer: Stylizer, monkeypatch: pytest.MonkeyP
 
 
 def test_a_second_pass_paints_over_the_first(stylizer: Stylizer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stylizer_module, "REACH", (1.2, 1.2))
+    monkeypatch.setattr(presto, "REACH", (1.2, 1.2))
     twice = impasto.stylize(VALLEY, SWIRL, **{**PLAIN, "passes": 2}).image
     once = stylizer.paint(VALLEY, SWIRL).image
     torch.testing.assert_close(stylizer.paint(once, SWIRL).image, twice, atol=1e-4, rtol=0)

@@ -18,7 +18,7 @@ from PIL import Image
 from rich.console import Console
 
 import impasto
-from impasto import cli, doctor, images, networks, stylizer, training, transform
+from impasto import cli, doctor, images, networks, presto, training, transform
 from impasto.checkpoint import State
 from impasto.errors import InputError, OptionError, OutputError, WeightsError
 from impasto.figures import DEMO
@@ -404,7 +404,7 @@ def test_presto_begins_as_it_ships_and_learns(
 
     But for its reach: what is fine-tuned learns to come to the style itself.
     """
-    monkeypatch.setattr(stylizer, "REACH", (1.0, 1.0))
+    monkeypatch.setattr(presto, "REACH", (1.0, 1.0))
     plain = {"size": 64, "engine": "torch", "precision": "float32", "passes": 1}
     given = {"network": "presto", "photo_share": 0.0}
     photo, one, other = (DEMO / f"{name}.jpg" for name in ("valley", "swirl", "woodcut"))

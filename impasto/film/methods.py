@@ -26,9 +26,11 @@ from impasto.objective import make_objective, make_terms
 from impasto.optimize import LBFGS, optimize
 from impasto.options import PaintOptions, StylizeOptions, VideoOptions
 from impasto.painting import State, last, paint_scales
+from impasto.presto import Presto, fitting
 from impasto.scene import Scene
 from impasto.shelf import Shelf
-from impasto.stylizer import Stylizer, fitting, make_stylizer
+from impasto.starts import sketch
+from impasto.stylizer import make_stylizer
 
 FIRST_CHANGE = 0.005  # of pixels in the optimiser's first step, as the picture is nearly done
 HOLES = 0.04  # share of a frame that may have come from nowhere before it is painted
@@ -115,7 +117,6 @@ class Steady(EachFrame):
     def __init__(self, stage: Stage, options: PaintOptions, video: VideoOptions) -> None:
         super().__init__(stage, options)
         self.video, self.reach = video, tuple(sorted(set(video.references)))
-        self.sketch = Stylizer(StylizeOptions(size=options.size, device=options.device, engine="torch", passes=1))
 
     def __call__(self, scene: Scene, past: Sequence[Past], draft: Tensor | None) -> Tensor:
         if not past:
@@ -127,8 +128,7 @@ class Steady(EachFrame):
         objective = make_objective(view, self.backbone, make_terms(view, self.backbone, self.options, self.shelf))
         canvas = image
         if float(trust.min()) < 1:
-            sketched = self.sketch.image(scene.view(self.options.size, 0, self.options))
-            canvas = torch.lerp(pad(sketched, margin), image, trust)
+            canvas = torch.lerp(sketch(view, self.options, self.shelf, passes=1), image, trust)
             canvas = self.lowered(canvas, lambda new: objective(torch.lerp(new, image, trust)), -(-steps // 2))
             canvas = torch.lerp(canvas, image, trust)
         canvas = self.lowered(canvas, held(objective, image, trust, self.video.temporal_weight), max(1, steps // 2))
@@ -168,7 +168,7 @@ class Fast:
         self.stage, self.steadiness = stage, video.steadiness
         self.options = options.replace(colors="style", passes=options.passes or 1)
         self.stylizer = make_stylizer(stage.network, self.options)
-        self.presto = self.stylizer if isinstance(self.stylizer, Stylizer) and self.steadiness else None
+        self.presto = self.stylizer if isinstance(self.stylizer, Presto) and self.steadiness else None
         self.opening = fitting(options.passes, options.strength)
         self.repaint = video.repaint or (2 if self.presto is None else 4)
         self.engine = f"{self.stylizer.name} by {self.stylizer.engine}"

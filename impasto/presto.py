@@ -1,0 +1,168 @@
+"""presto at work: a view painted in any style, in a few passes of a small network.
+
+What a style is, its moments, is computed once for any number of photos. Verbs that give a picture with its recipe are in
+`stylizer`; painting by the optimiser begins with this one's picture.
+"""
+
+import hashlib
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+import torch
+from torch import Tensor
+
+from impasto import backbones, engines, machine, networks, panes
+from impasto.losses import Moments, blend
+from impasto.networks import TAPS, Decode, Encode, between, carry, padded, style_of
+from impasto.options import StylizeOptions
+from impasto.scene import View
+from impasto.tiling import Tile
+
+Style = Mapping[str, Moments]  # mean and covariance at every tap
+PASSES = 3  # over a picture at full strength: as many as presto learns for
+# times as far as the style, in one pass alone and in each of several: a picture comes only a part of the way that its
+# features are carried
+REACH = (1.1, 1.4)
+KEPT = 16  # styles whose moments are remembered
+EXAMPLE = 64  # pixels: a picture to show an engine what it will be given
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A picture (1, 3, H, W): its tiles, what gives the features of one, and what is known of the whole."""
+
+    picture: Tensor
+    tiles: list[Tile]
+    encode: Callable[[Tile], Sequence[Tensor]]
+
+    @cached_property
+    def known(self) -> Style:
+        """Its moments."""
+        return style_of(panes.positions(self.tiles, self.encode))
+
+
+class Presto:
+    """The network, ready to run by the engine, in the precision and on the device that the options name.
+
+    decoder: another one in place of the shipped one.
+    """
+
+    def __init__(self, options: StylizeOptions | None = None, decoder: networks.Decoder | None = None) -> None:
+        self.take(options or StylizeOptions())
+        self.device = machine.choose_device(self.options.device)
+        engine = engines.choose(self.options.engine, self.device)
+        precision = engines.precision(engine, self.options.precision)
+        dtype = machine.choose_precision(precision, self.device, "average")
+        self.backbone, self.decoder = networks.presto(dtype, self.device)
+        self.fingerprint = hashlib.sha256(networks.presto_bytes()).hexdigest()
+        encode, decode = Encode(self.backbone), Decode(self.decoder)
+        picture = torch.zeros(1, 3, EXAMPLE, EXAMPLE, device=self.device)
+        with torch.no_grad():
+            rows = encode(picture)
+        self.encode = engines.prepare(encode, [picture], engine, f"presto-encode-{self.fingerprint[:12]}")
+        if decoder is not None:
+            self.decoder.load_state_dict(decoder.state_dict())
+            self.fingerprint = backbones.fingerprint(decoder.state_dict())
+        example = [*rows, *self.steering(style_of(rows), style_of(rows))]
+        self.decode = engines.prepare(decode, example, engine, f"presto-decode-{self.fingerprint[:12]}")
+        self.known: dict[int, Style] = {}
+
+    def take(self, options: StylizeOptions) -> None:
+        """Paint with other options from now on: all but engine, device and precision."""
+        self.options, self.passes = options, fitting(options.passes, options.strength)
+
+    @property
+    def name(self) -> str:
+        """What the network is called where its result is announced."""
+        return "presto"
+
+    @property
+    def engine(self) -> str:
+        """What runs the network, in words."""
+        return self.decode.engine
+
+    def image(self, view: View, over: Tensor | None = None, passes: float | None = None) -> Tensor:
+        """What a view shows, painted: (1, 3, H, W) in [0, 1]; every region in its own mixture of the styles.
+
+        over: what to paint over, (1, 3, H, W), in place of the photo. passes: if not as many as the options say.
+        """
+        passes = self.passes if passes is None else passes
+        reach = reaching(passes if over is None else passes + 1)
+        styles = [self.style(one.image) for one in view.styles]
+        photo = self.seen(view.content)
+        canvas = photo if over is None else self.seen(over)
+        parts = [self.painted(canvas, self.aim(photo, styles, region.shares), passes, reach) for region in view.regions]
+        return joined(view, parts)
+
+    def seen(self, picture: Tensor) -> Seen:
+        """A picture (1, 3, H, W) as the network has it."""
+        whole = padded(picture)
+        tiles = panes.cut(whole)
+        encode = lru_cache(maxsize=1)(lambda tile: self.encode(tile.read(whole)))  # with one tile, it is kept
+        return Seen(picture, tiles, encode)
+
+    def aim(self, photo: Seen, styles: Sequence[Style], shares: Sequence[float]) -> Style:
+        """What a region's features are to be like: as far from the photo's to the mixture of the styles as asked."""
+        mixture = {layer: blend([style[layer] for style in styles], shares) for layer in TAPS}
+        if self.options.strength == 100:
+            return mixture
+        strength = max(self.options.strength / 100, 1 / PASSES)  # of less, a part of the one pass: see `fitting`
+        return {layer: between(photo.known[layer], mixture[layer], strength) for layer in TAPS}
+
+    def painted(self, seen: Seen, aim: Style, passes: float, reach: float) -> Tensor:
+        """A picture, painted to the same aim in every pass, each over what the one before has left: (1, 3, H, W)."""
+        picture = seen.picture
+        for done in range(math.ceil(passes)):
+            seen = self.seen(picture) if done else seen
+            steering = self.steering(seen.known, aim, reach)
+            painted = torch.empty(1, 3, *seen.tiles[0].shape, device=self.device)
+            for tile in seen.tiles:
+                panes.put(tile, self.decode(*seen.encode(tile), *steering)[0], painted)
+            painted = painted[:, :, : picture.shape[2], : picture.shape[3]]
+            picture = torch.lerp(picture, painted, min(1.0, passes - done))
+        return picture
+
+    def style(self, image: Tensor) -> Style:
+        """What the network knows of a style (1, 3, H, W). That of the last few pictures is kept."""
+        key = hash(image.cpu().numpy().tobytes())
+        if key not in self.known:
+            self.known = {**dict(list(self.known.items())[1 - KEPT :]), key: self.seen(image).known}
+        return self.known[key]
+
+    def steering(self, own: Style, aim: Style, reach: float = 1.0) -> list[Tensor]:
+        """The decoder's inputs beside the features: matrices and offsets, scales and shifts, one for each depth."""
+        maps = {layer: carry(own[layer], aim[layer], reach) for layer in TAPS}
+        matrices, offsets = zip(*maps.values(), strict=True)
+        with torch.no_grad():
+            goal = {layer: carried.moments(own[layer]) for layer, carried in maps.items()}
+            scales, shifts = zip(*self.decoder.modulation(goal), strict=True)
+        return [tensor.to(self.backbone.dtype) for tensor in (*matrices, *offsets, *scales, *shifts)]
+
+
+def fitting(passes: int | None, strength: float) -> float:
+    """How many passes a strength takes: those that were asked for, or as many as presto learns for at most.
+
+    A little strength wants the photo's detail, which every pass costs some of. A part of a pass is that share of what the
+    pass paints; so the dial has no jump, and no strength leaves the photo as it is.
+    """
+    thirds = PASSES * strength / 100
+    return thirds if passes is None else passes * min(1.0, thirds)
+
+
+def reaching(passes: float) -> float:
+    """How far beyond the style each of so many passes carries the features, see `networks.carry`."""
+    alone, several = REACH
+    return alone + (several - alone) * min(max(passes - 1, 0), 1)
+
+
+def joined(view: View, parts: Sequence[Tensor]) -> Tensor:
+    """What was painted for each region, put together by the regions' weights; the photo where there is none."""
+    photo, regions = view.content, view.regions
+    if len(parts) == 1 and regions[0].weights is None:
+        return parts[0]
+    weights = [torch.ones_like(photo[:, :1]) if region.weights is None else region.weights for region in regions]
+    total = torch.stack(weights).sum(0)
+    painted = torch.stack([weight * part for weight, part in zip(weights, parts, strict=True)]).sum(0)
+    return torch.where(total > 1e-6, painted / total.clamp_min(1e-6), photo)
