@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -19,10 +19,12 @@ from impasto.scene import Picture, View
 from impasto.shelf import Shelf
 from impasto.strength import hold, reach
 
+Objective: TypeAlias = Callable[[Tensor], dict[str, Tensor]]  # an image -> the terms of its loss
+
 
 def make_objective(
     view: View, backbone: Backbone, terms: Mapping[str, Term], seamless: bool = False, tile: int | None = None
-) -> Callable[[Tensor], dict[str, Tensor]]:
+) -> Objective:
     """The terms' sum, of the canvas with the photo kept where it stays.
 
     seamless: the picture is seen as if it went on at its opposite edges; the style is not. tile: pixels on a side of what

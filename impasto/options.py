@@ -289,16 +289,24 @@ class VideoOptions(Bundle):
         "or the trained network that is the style, blended with the frame before.",
     )
     every: int = option(1, "Paint every n-th frame only.", least=1, most=10_000)
-    steadiness: float = option(
-        0.8,
-        "Method fast: share of the frame before, moved along, in what is new, and in what presto paints over; 0: none.",
+    touches: int | None = option(
+        None,
+        "Method fast by presto: evaluations by the optimiser over what presto painted, for the first frame of a shot "
+        "twelve times as many; 0: presto alone. None: eight for small frames, one from 640 x 360 on.",
         least=0,
-        most=0.98,
+        most=1000,
+    )
+    steadiness: float | None = option(
+        None,
+        "Method fast: share of the frame before, moved along, where the flow holds, when the network paints; 0: none. "
+        "None: all of it with --touches, else 0.8.",
+        least=0,
+        most=1,
     )
     repaint: int | None = option(
         None,
-        "Method fast: run the network for every n-th frame; in between what it painted moves along. None: presto, which "
-        "then runs twice, for every fourth, a trained network for every second.",
+        "Method fast: run the network for every n-th frame; in between what was painted moves along. None: every twelfth "
+        "with --touches, else every second.",
         least=1,
         most=100,
     )

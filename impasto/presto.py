@@ -83,17 +83,16 @@ class Presto:
         """What runs the network, in words."""
         return self.decode.engine
 
-    def image(self, view: View, over: Tensor | None = None, passes: float | None = None) -> Tensor:
+    def image(self, view: View, passes: float | None = None) -> Tensor:
         """What a view shows, painted: (1, 3, H, W) in [0, 1]; every region in its own mixture of the styles.
 
-        over: what to paint over, (1, 3, H, W), in place of the photo. passes: if not as many as the options say.
+        passes: if not as many as the options say.
         """
         passes = self.passes if passes is None else passes
-        reach = reaching(passes if over is None else passes + 1)
         styles = [self.style(one.image) for one in view.styles]
         photo = self.seen(view.content)
-        canvas = photo if over is None else self.seen(over)
-        parts = [self.painted(canvas, self.aim(photo, styles, region.shares), passes, reach) for region in view.regions]
+        aims = [self.aim(photo, styles, region.shares) for region in view.regions]
+        parts = [self.painted(photo, aim, passes, reaching(passes)) for aim in aims]
         return joined(view, parts)
 
     def seen(self, picture: Tensor) -> Seen:

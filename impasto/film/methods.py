@@ -2,15 +2,16 @@
 
     frame     every frame on its own, by the optimiser: no memory, so it flickers
     steady    by the optimiser from the picture before, moved along the flow, which it may leave only where it must
-    fast      by presto or a trained network, over or blended with the picture before, moved along the flow
+    fast      by a trained network, blended with the picture before, moved along the flow; or by presto, which fills what is
+              new in it, and a few touches by the optimiser
 
 Source of `steady`: Ruder, Dosovitskiy, Brox 2016, "Artistic style transfer for videos". What came before is several earlier
 pictures, the nearest first; a farther one counts only where no nearer one can be trusted, as in their equation 8.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from threading import Lock
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import NamedTuple, Protocol
 
 import torch
@@ -22,17 +23,22 @@ from impasto.equipment import load_backbone, precision
 from impasto.errors import OptionError
 from impasto.film.flow import Motion
 from impasto.film.stage import Stage
-from impasto.objective import make_objective, make_terms
+from impasto.forecast import shape_at
+from impasto.objective import Objective, make_objective, make_terms
 from impasto.optimize import LBFGS, optimize
-from impasto.options import PaintOptions, StylizeOptions, VideoOptions
+from impasto.options import Options, PaintOptions, StylizeOptions, VideoOptions
 from impasto.painting import State, last, paint_scales
 from impasto.presto import Presto, fitting
-from impasto.scene import Scene
+from impasto.scene import Scene, View
 from impasto.shelf import Shelf
 from impasto.starts import sketch
 from impasto.stylizer import make_stylizer
 
 FIRST_CHANGE = 0.005  # of pixels in the optimiser's first step, as the picture is nearly done
+MOST_CHANGE = 0.1  # of a pixel in one step that may be the last, which nothing looks at
+TOUCHED = 640 * 360  # pixels that the optimiser goes over whenever presto has painted: so it costs about as much
+MOST_TOUCHES = 8  # where frames are small; beyond these there is little to win
+OPENING = 12  # times as many touches for the first picture of a shot, but no more than a painting gets
 HOLES = 0.04  # share of a frame that may have come from nowhere before it is painted
 
 
@@ -79,6 +85,38 @@ def merged(past: Sequence[Past]) -> Past:
     return Past(image, trust)
 
 
+class Brush:
+    """The optimiser for frames, with what all of them share.
+
+    name: what paints, in words.
+    """
+
+    def __init__(self, stage: Stage, options: PaintOptions) -> None:
+        wanted, device = options.replace(colors="style"), stage.device
+        itemsize = precision(options, device).itemsize
+        self.options = forecast.fit_memory(stage.scene.extremes(), wanted, device, itemsize)
+        self.shelf = Shelf()
+        self.backbone = load_backbone(options, device, self.shelf)
+        self.name = f"{options.backbone} in {str(self.backbone.dtype).removeprefix('torch.')} on {device}"
+
+    def whole(self, scene: Scene) -> Tensor:
+        """A picture painted from nothing, through all scales."""
+        steps = paint_scales(
+            scene, self.backbone, self.options, {"verb": "video"}, State(), time.monotonic(), self.shelf, seamless=False
+        )
+        return last(steps, None).image.to(self.backbone.device)
+
+    def view(self, scene: Scene) -> View:
+        """The scene at the size of the video, with the canvas's margin."""
+        return scene.view(self.options.size, self.options.canvas_padding, self.options)
+
+    def objective(self, view: View) -> Objective:
+        """What is to be lowered."""
+        tile = self.options.tile if 0 < self.options.tile < max(view.content.shape[2:]) else None
+        terms = make_terms(view, self.backbone, self.options, self.shelf, tile=tile)
+        return make_objective(view, self.backbone, terms, tile=tile)
+
+
 class EachFrame:
     """Every frame on its own, as system C did it."""
 
@@ -86,25 +124,14 @@ class EachFrame:
     threads: int | None = None
 
     def __init__(self, stage: Stage, options: PaintOptions) -> None:
-        self.stage, wanted = stage, options.replace(colors="style")
-        itemsize = precision(options, stage.device).itemsize
-        self.options = forecast.fit_memory(stage.scene.extremes(), wanted, stage.device, itemsize)
-        self.shelf = Shelf()
-        self.backbone = load_backbone(options, stage.device, self.shelf)
-        self.engine = f"{options.backbone} in {str(self.backbone.dtype).removeprefix('torch.')} on {stage.device}"
+        self.brush = Brush(stage, options)
+        self.engine = self.brush.name
 
     def draft(self, scene: Scene, motions: Mapping[int, Motion], index: int) -> Tensor | None:
         return None
 
     def __call__(self, scene: Scene, past: Sequence[Past], draft: Tensor | None) -> Tensor:
-        return self.whole(scene)
-
-    def whole(self, scene: Scene) -> Tensor:
-        """A picture painted from nothing, through all scales."""
-        steps = paint_scales(
-            scene, self.backbone, self.options, {"verb": "video"}, State(), time.monotonic(), self.shelf, seamless=False
-        )
-        return last(steps, None).image.to(self.stage.device)
+        return self.brush.whole(scene)
 
 
 class Steady(EachFrame):
@@ -120,31 +147,28 @@ class Steady(EachFrame):
 
     def __call__(self, scene: Scene, past: Sequence[Past], draft: Tensor | None) -> Tensor:
         if not past:
-            return self.whole(scene)
-        margin, steps = self.options.canvas_padding, self.video.later_steps
-        before = merged(past)
-        image, trust = pad(before.image, margin), pad(before.trust, margin)
-        view = scene.view(self.options.size, margin, self.options)
-        objective = make_objective(view, self.backbone, make_terms(view, self.backbone, self.options, self.shelf))
+            return self.brush.whole(scene)
+        options, steps = self.brush.options, self.video.later_steps
+        view, before = self.brush.view(scene), merged(past)
+        image, trust = pad(before.image, view.margin), pad(before.trust, view.margin)
+        objective = self.brush.objective(view)
         canvas = image
         if float(trust.min()) < 1:
-            canvas = torch.lerp(sketch(view, self.options, self.shelf, passes=1), image, trust)
+            canvas = torch.lerp(sketch(view, options, self.brush.shelf, passes=1), image, trust)
             canvas = self.lowered(canvas, lambda new: objective(torch.lerp(new, image, trust)), -(-steps // 2))
             canvas = torch.lerp(canvas, image, trust)
         canvas = self.lowered(canvas, held(objective, image, trust, self.video.temporal_weight), max(1, steps // 2))
-        return crop(canvas, margin)
+        return crop(canvas, view.margin)
 
-    def lowered(self, canvas: Tensor, objective: Callable[[Tensor], dict[str, Tensor]], steps: int) -> Tensor:
+    def lowered(self, canvas: Tensor, objective: Objective, steps: int) -> Tensor:
         """The canvas after so many evaluations of the objective."""
-        optimizer = LBFGS(self.options.history, first_change=FIRST_CHANGE)
+        optimizer = LBFGS(self.brush.options.history, first_change=FIRST_CHANGE)
         for step in optimize(canvas, objective, steps=steps, optimizer=optimizer):
             canvas = step.image
         return canvas
 
 
-def held(
-    objective: Callable[[Tensor], dict[str, Tensor]], image: Tensor, trust: Tensor, weight: float
-) -> Callable[[Tensor], dict[str, Tensor]]:
+def held(objective: Objective, image: Tensor, trust: Tensor, weight: float) -> Objective:
     """The objective with the temporal loss: the mean squared difference to what was painted before, where it holds."""
 
     def together(canvas: Tensor) -> dict[str, Tensor]:
@@ -155,36 +179,30 @@ def held(
 
 
 class Fast:
-    """A feed-forward network, and what it painted before: as much of it as `steadiness` says where the flow holds.
+    """A feed-forward network, blended with what it painted before, as much as `steadiness` says, where the flow holds.
 
-    It runs for every `repaint`-th frame, oftener where the flow leaves holes; in between what was painted moves along. A
-    trained network's picture is blended with what was painted before. presto paints that blend once more: so it grows as
-    bold as by many passes, and where two pictures disagree it makes strokes of what would be flat.
+    It runs for every `repaint`-th frame, oftener where the flow leaves holes; in between what was painted moves along.
     """
 
-    reach: tuple[int, ...]
-
     def __init__(self, stage: Stage, options: StylizeOptions, video: VideoOptions) -> None:
-        self.stage, self.steadiness = stage, video.steadiness
+        self.stage = stage
         self.options = options.replace(colors="style", passes=options.passes or 1)
         self.stylizer = make_stylizer(stage.network, self.options)
-        self.presto = self.stylizer if isinstance(self.stylizer, Presto) and self.steadiness else None
-        self.opening = fitting(options.passes, options.strength)
-        self.repaint = video.repaint or (2 if self.presto is None else 4)
+        self.steadiness = 0.8 if video.steadiness is None else video.steadiness
+        self.repaint = video.repaint or 2
         self.engine = f"{self.stylizer.name} by {self.stylizer.engine}"
-        self.reach = (1,) if self.steadiness or self.repaint > 1 else ()
-        self.turn = Lock()  # the draft's thread and the painter's use the same network
+        self.reach: tuple[int, ...] = (1,) if self.steadiness or self.repaint > 1 else ()
         # beside OpenVINO, which has threads of its own, torch does so little that its threads would wait for each other
         self.threads = 1 if engines.choose(options.engine, stage.device) == "openvino" else None
 
     def draft(self, scene: Scene, motions: Mapping[int, Motion], index: int) -> Tensor | None:
         if 1 in motions and index % self.interval(motions[1]):
             return None
-        view = scene.view(self.options.size, 0, self.options)
-        with self.turn:
-            if self.presto is None or 1 in motions:
-                return self.stylizer.image(view)
-            return self.presto.image(view, passes=self.opening)  # a shot begins as bold as it goes on
+        return self.drawn(scene.view(self.options.size, 0, self.options), first=1 not in motions)
+
+    def drawn(self, view: View, first: bool) -> Tensor:
+        """What the network makes of a frame; first: of a shot."""
+        return self.stylizer.image(view)
 
     def interval(self, motion: Motion) -> int:
         """How many frames from one that the network paints to the next, where things move as here."""
@@ -196,21 +214,57 @@ class Fast:
             assert draft is not None
             return draft
         (before,) = past
-        if draft is None:
-            return before.image
-        share = before.trust * self.steadiness
-        if self.presto is not None:
-            view = scene.view(self.options.size, 0, self.options)
-            with self.turn:
-                draft = self.presto.image(view, over=torch.lerp(draft, before.image, share))
-        return torch.lerp(draft, before.image, share)
+        return before.image if draft is None else torch.lerp(draft, before.image, before.trust * self.steadiness)
+
+
+class Touched(Fast):
+    """presto, and a few touches by the optimiser over what it paints.
+
+    What a network paints is some way from the style, and a mixture of two of its pictures further still. So presto fills
+    what is new, the rest is what was painted before, and the optimiser goes over the whole, whenever presto has painted.
+    The first picture of a shot gets `OPENING` times as many touches.
+    """
+
+    def __init__(self, stage: Stage, options: StylizeOptions, video: VideoOptions) -> None:
+        super().__init__(stage, options, video)
+        shared = {each.name: getattr(options, each.name) for each in fields(Options)}
+        strength = None if options.strength == 100 else options.strength
+        self.brush = Brush(stage, PaintOptions(**shared, strength=strength))
+        assert isinstance(self.stylizer, Presto)
+        self.presto = self.stylizer
+        shown = shape_at(stage.scene.content.image, options.size)
+        suitable = min(MOST_TOUCHES, max(1, round(TOUCHED / (shown[0] * shown[1]))))
+        self.touches = suitable if video.touches is None else video.touches
+        self.opening = fitting(options.passes, options.strength)  # passes: a shot begins as bold as it goes on
+        self.steadiness = 1.0 if video.steadiness is None else video.steadiness
+        self.repaint = video.repaint or 12
+        self.engine = f"{self.engine}, {self.brush.name}"
+        self.threads = None
+
+    def drawn(self, view: View, first: bool) -> Tensor:
+        return self.presto.image(view, self.opening if first else None)
+
+    def __call__(self, scene: Scene, past: Sequence[Past], draft: Tensor | None) -> Tensor:
+        canvas = super().__call__(scene, past, draft)
+        return canvas if draft is None else self.touched(scene, canvas, first=not past)
+
+    def touched(self, scene: Scene, canvas: Tensor, first: bool) -> Tensor:
+        """The canvas after the touches; the last one's step is taken too, since there are so few. first: of a shot."""
+        count = max(self.touches, min(OPENING * self.touches, self.brush.options.steps)) if first else self.touches
+        view = self.brush.view(scene)
+        optimizer = LBFGS(self.brush.options.history, first_change=FIRST_CHANGE, most_change=MOST_CHANGE)
+        canvas = pad(canvas, view.margin)
+        for step in optimize(canvas, self.brush.objective(view), steps=count, optimizer=optimizer):
+            canvas = step.next
+        return crop(canvas, view.margin).clamp(0, 1)
 
 
 def make(stage: Stage, video: VideoOptions) -> Method:
     """The method that the options name, ready to paint. Raises OptionError or WeightsError."""
     options = stage.options
     if isinstance(options, StylizeOptions):
-        return Fast(stage, options, video)
+        touched = video.touches != 0 and options.strength and stage.network is None
+        return (Touched if touched else Fast)(stage, options, video)
     if stage.network is not None:
         raise OptionError(
             f"{stage.network} is a trained network, and --method {video.method} paints by the optimiser. Choose --method "

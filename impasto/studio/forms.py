@@ -51,13 +51,15 @@ SLIDERS: Mapping[str, tuple[float, float, float]] = {
     "start_noise": (0, 1, 0.05),
     "strength": (0, 100, 1),
     "passes": (1, 4, 1),
-    "steadiness": (0, 0.98, 0.02),
+    "steadiness": (0, 1, 0.02),
+    "touches": (0, 20, 1),
 }
 
 # Of a slider that may be off: what is said beside its box, and where it stands at first
 OTHERWISE: Mapping[str, tuple[str, float]] = {
     "strength": ("Leave it to the preset", 80),
     "style_scale": ("Find what suits the photo", 1),
+    "steadiness": ("Leave it to the method", 0.8),
     "passes": ("As many as suit the network", 3),
 }
 

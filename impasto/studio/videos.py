@@ -17,7 +17,7 @@ from impasto.studio.pictures import chosen_style, shipped_styles, upload
 from impasto.studio.workshop import Workshop
 
 VIDEO = Verb(
-    "video", "Paint the video", lambda preset: VideoOptions(), ("method", "steadiness", "every"),
+    "video", "Paint the video", lambda preset: VideoOptions(), ("method", "touches", "every"),
     ("Your video appears here", "Frame by frame, as they are finished."),
 )  # fmt: skip
 CLIPS = [".mp4", ".mov", ".mkv", ".webm", ".avi", ".gif"]
