@@ -372,7 +372,7 @@ def test_a_folder_of_a_video_killed_while_it_was_described_is_taken_up_and_no_ot
     work.mkdir()
     (work / ".video.json.0123abcd").write_bytes(b"{")  # as it is written aside
     Folder.open(work, {"clip": 1})
-    assert sorted(path.name for path in work.iterdir()) == ["frames", "segments", "video.json"]
+    assert sorted(path.name for path in work.iterdir()) == ["frames", "lock", "segments", "video.json"]
     other = tmp_path / "other.work"
     other.mkdir()
     (other / ".hidden").write_bytes(b"somebody's")
@@ -385,6 +385,19 @@ def test_a_failure_before_the_first_frame_leaves_nothing_behind(pan: Path, style
     with pytest.raises(OptionError, match="nothing to paint"):
         make(pan, style, tmp_path / "out.mp4", protect="alpha")
     assert list(tmp_path.iterdir()) == [style]
+
+
+def test_what_is_being_painted_is_not_painted_twice_at_once(pan: Path, style: Path, tmp_path: Path) -> None:
+    target = tmp_path / "out.mp4"
+    first = impasto.video(pan, style, target, **FAST)
+    next(first)
+    with pytest.raises(OutputError, match="Another process is painting this video"):
+        next(impasto.video(pan, style, target, **FAST))
+    next(first)
+    first.close()
+    again = impasto.video(pan, style, target, **FAST)
+    assert [next(again).found for _ in range(3)] == [True, True, False]
+    again.close()
 
 
 def test_another_video_does_not_go_on_in_the_same_folder(pan: Path, style: Path, tmp_path: Path) -> None:

@@ -89,6 +89,8 @@ def video(
         if folder.is_empty():
             folder.remove()
         raise
+    finally:
+        folder.lock.release()
 
 
 def produced(

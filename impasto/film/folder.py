@@ -3,6 +3,7 @@
     video.json            what is being made of what; other settings are another video
     frames/000123.npy     finished pictures, 8 bits a channel, until their segment is encoded and no later frame looks back
     segments/0002.mkv     encoded pictures, `LENGTH` each
+    lock                  held by the process that paints, for two would write over each other
 
 A picture on disk is the whole state: the next frame is painted from the pictures as they are written, not as they were
 before rounding, so it makes no difference whether there was a stop in between.
@@ -18,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from filelock import BaseFileLock, FileLock, Timeout
 
 from impasto import images
 from impasto.errors import InputError, OutputError
@@ -25,41 +27,42 @@ from impasto.film.reading import Picture
 
 LENGTH = 48  # frames in a segment
 DESCRIPTION = "video.json"
+LOCK = "lock"
 
 
 @dataclass(frozen=True)
 class Folder:
-    """A work folder; `Folder.open` makes or takes up one. threads: with how many its pictures are computed."""
+    """A work folder; `Folder.open` makes or takes up one, and nobody else can until its `lock` is released.
+
+    threads: with how many its pictures are computed.
+    """
 
     path: Path
     threads: int
+    lock: BaseFileLock
 
     @classmethod
     def open(cls, path: Path, description: Mapping[str, Any]) -> "Folder":
-        """Begin a folder, or go on with one of the same description. Raises OutputError for one of another."""
+        """Begin a folder, or go on with one of the same description.
+
+        Raises OutputError for one of another, and for one that another process is painting.
+        """
+        lock = FileLock(path / LOCK, thread_local=False)  # a generator may end in another thread than it began in
         try:
-            known = read_description(path)
             path.mkdir(parents=True, exist_ok=True)
-            # what is written aside by a process that was killed; in a folder that is not ours, nothing is touched
-            for stale in path.glob(f".{DESCRIPTION}.*") if known is None else path.rglob(".*"):
-                stale.unlink()
-            if known is None and any(path.iterdir()):
-                raise OutputError(f"{path} is not empty and holds no video: remove that folder, or choose another -o.")
-            if known is None:
-                known = {**description, "threads": torch.get_num_threads()}
-                images.write(json.dumps(known, indent=1).encode(), path / DESCRIPTION)
-            for name in (
-                "frames",
-                "segments",
-            ):  # after the description: whatever kills it, what is there can be taken up
-                (path / name).mkdir(exist_ok=True)
+            lock.acquire(timeout=0)
+        except Timeout as error:
+            raise OutputError(
+                f"Another process is painting this video, in {path}: wait for it, or choose another -o."
+            ) from error
         except OSError as error:
             raise OutputError(f"{path} cannot hold the frames ({error.strerror}): choose another -o.") from error
-        if {key: value for key, value in known.items() if key != "threads"} != json.loads(json.dumps(description)):
-            raise OutputError(
-                f"{path} holds frames of another video or other settings: remove that folder, or choose another -o."
-            )
-        return cls(path, known["threads"])
+        try:
+            return cls(path, take_up(path, description), lock)
+        except BaseException:
+            (path / LOCK).unlink(missing_ok=True)
+            lock.release()
+            raise
 
     def frame(self, index: int) -> Path:
         """Where a picture is, or will be."""
@@ -107,7 +110,34 @@ class Folder:
 
     def remove(self) -> None:
         """The video is made, or nothing of it can be."""
+        self.lock.release()
         shutil.rmtree(self.path, ignore_errors=True)
+
+
+def take_up(path: Path, description: Mapping[str, Any]) -> int:
+    """Make of a folder one that holds this video, unless it does; returns the threads. Raises as `Folder.open`."""
+    try:
+        known = read_description(path)
+        # what is written aside by a process that was killed; in a folder that is not ours, nothing is touched
+        for stale in path.glob(f".{DESCRIPTION}.*") if known is None else path.rglob(".*"):
+            stale.unlink()
+        if known is None and any(found.name != LOCK for found in path.iterdir()):
+            raise OutputError(f"{path} is not empty and holds no video: remove that folder, or choose another -o.")
+        if known is None:
+            known = {**description, "threads": torch.get_num_threads()}
+            images.write(json.dumps(known, indent=1).encode(), path / DESCRIPTION)
+        for name in (
+            "frames",
+            "segments",
+        ):  # after the description: whatever kills it, what is there can be taken up
+            (path / name).mkdir(exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{path} cannot hold the frames ({error.strerror}): choose another -o.") from error
+    if {key: value for key, value in known.items() if key != "threads"} != json.loads(json.dumps(description)):
+        raise OutputError(
+            f"{path} holds frames of another video or other settings: remove that folder, or choose another -o."
+        )
+    return int(known["threads"])
 
 
 def read_description(path: Path) -> dict[str, Any] | None:
