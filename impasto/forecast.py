@@ -14,7 +14,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from impasto import machine, scales
+from impasto import machine, panes, scales
 from impasto.backbones import BACKBONES, Architecture
 from impasto.errors import InputError
 from impasto.options import SMALLEST, PaintOptions, count_of
@@ -30,6 +30,7 @@ POSITIONS = 1.25  # times as much with max pooling, which keeps where the larges
 WORKSPACES = 1.2  # of a tile where not all have one shape: what one leaves, another cannot always use
 SAFE = 1.1  # what --memory allows is not to be exceeded, and forecasts have been 9 % too low
 FLOAT = 4
+SKETCHED = 350  # numbers that presto holds for every pixel it paints at once
 PROBES = (192, 384)  # pixels a side
 TARGETS = 1.0  # evaluations that a scale's targets cost, in one piece
 AGAIN = 1.55  # what tiles cost for each pixel that is read: a second forward pass, and pieces that are smaller
@@ -92,7 +93,16 @@ def memory(pictures: tuple[Tensor, Tensor], options: PaintOptions, itemsize: int
     pooling = architecture.pooling if options.pooling == "auto" else options.pooling
     per_pixel = architecture.bytes_per_pixel * itemsize / FLOAT * (POSITIONS if pooling == "max" else 1)
     at_once = max(pixels_at_once(canvas, architecture, options), pixels_at_once(style, architecture, options) / 2)
-    return FIXED + WEIGHTS * architecture.numbers * itemsize + held + at_once * per_pixel
+    painting = FIXED + WEIGHTS * architecture.numbers * itemsize + held + at_once * per_pixel
+    return max(painting, sketch_bytes(pictures, options, itemsize)) if options.start == "presto" else painting
+
+
+def sketch_bytes(pictures: tuple[Tensor, Tensor], options: PaintOptions, itemsize: int) -> float:
+    """Bytes that presto takes for the first scale's picture."""
+    shape = shape_at(pictures[0], scales.plan(options)[0].size)
+    tile = panes.edge(*shape, options.tile) + 2 * panes.MARGIN
+    at_once = math.prod(min(edge, tile) for edge in shape) * (WORKSPACES if tile < max(shape) else 1)
+    return FIXED + math.prod(shape) * 3 * FLOAT * PICTURES["adam"] + at_once * SKETCHED * itemsize
 
 
 def content_bytes(architecture: Architecture, options: PaintOptions, itemsize: int) -> float:
@@ -187,7 +197,9 @@ def estimate(pictures: tuple[Tensor, Tensor], options: PaintOptions, cost: Cost,
     """The forecast. pictures, itemsize: as of `memory`; cost: as `probe` gives it."""
     plan = scales.plan(options)
     first, last = (math.prod(shape_at(pictures[0], scale.size)) for scale in (plan[0], plan[-1]))
-    seconds = READING + cost.start * first
+    tile = panes.edge(*shape_at(pictures[0], plan[0].size), options.tile)
+    margins = (1 + 2 * panes.MARGIN / tile) ** 2 if tile**2 < first else 1.0
+    seconds = READING + cost.start * first * margins
     for scale in plan:
         height, width = (edge + 2 * options.canvas_padding for edge in shape_at(pictures[0], scale.size))
         read = pixels_read((height, width), options)

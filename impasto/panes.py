@@ -20,10 +20,16 @@ ENOUGH = 1 << 16  # positions: more hardly change a mean or a covariance
 CROPS, CROP = 4, 384  # so many crops each way, of so many pixels, are a sample of a large picture
 
 
-def cut(picture: Tensor) -> list[Tile]:
-    """Tiles that cover a picture (1, 3, H, W): the whole as one unless it is large."""
-    height, width = picture.shape[2:]
+def edge(height: int, width: int, most: int = 0) -> int:
+    """Pixels on a side of the tiles of a picture: the longer side's unless it is large. most: if not 0, never more."""
     tile = max(height, width) if height * width <= LARGE else TILE
+    return min(tile, most) if most else tile
+
+
+def cut(picture: Tensor, most: int = 0) -> list[Tile]:
+    """Tiles that cover a picture (1, 3, H, W). most: as of `edge`."""
+    height, width = picture.shape[2:]
+    tile = edge(height, width, most)
     return [
         Tile(rows, columns, (height, width))
         for rows in spans(height, tile, STEP, MARGIN)

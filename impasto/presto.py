@@ -69,9 +69,9 @@ class Presto:
         self.decode = engines.prepare(decode, example, engine, f"presto-decode-{self.fingerprint[:12]}")
         self.known: dict[int, Style] = {}
 
-    def take(self, options: StylizeOptions) -> None:
-        """Paint with other options from now on: all but engine, device and precision."""
-        self.options, self.passes = options, fitting(options.passes, options.strength)
+    def take(self, options: StylizeOptions, tile: int = 0) -> None:
+        """Paint with other options from now on: all but engine, device and precision. tile: see `panes.edge`."""
+        self.options, self.passes, self.tile = options, fitting(options.passes, options.strength), tile
 
     @property
     def name(self) -> str:
@@ -98,7 +98,7 @@ class Presto:
     def seen(self, picture: Tensor) -> Seen:
         """A picture (1, 3, H, W) as the network has it."""
         whole = padded(picture)
-        tiles = panes.cut(whole)
+        tiles = panes.cut(whole, self.tile)
         encode = lru_cache(maxsize=1)(lambda tile: self.encode(tile.read(whole)))  # with one tile, it is kept
         return Seen(picture, tiles, encode)
 

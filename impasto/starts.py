@@ -6,7 +6,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from impasto import images
+from impasto import images, machine
 from impasto.canvas import cover, crop, pad
 from impasto.errors import OptionError
 from impasto.options import STARTS, PaintOptions, StylizeOptions
@@ -37,8 +37,10 @@ def sketch(view: View, options: PaintOptions, shelf: Shelf, passes: int | None =
         strength=100 if options.strength is None else options.strength,
     )
     presto: Presto = shelf.take(("presto", wanted.device, wanted.precision), lambda: Presto(wanted))
-    presto.take(wanted)
-    return pad(presto.image(replace(view, content=crop(view.content, view.margin), margin=0)), view.margin)
+    presto.take(wanted, options.tile)
+    picture = presto.image(replace(view, content=crop(view.content, view.margin), margin=0))
+    machine.hand_back_freed_memory()  # what presto took, painting takes in other pieces
+    return pad(picture, view.margin)
 
 
 def normal(content: Tensor, seed: int) -> Tensor:

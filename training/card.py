@@ -30,10 +30,15 @@ Neither the pictures nor the teachers are part of impasto.
 
 ## Training
 
-{steps:,} steps of {batch} crops with AdamW, the learning rate {rate:g} until step {hold:,} and falling linearly from
-there, seed {seed}:
+{settle:,} steps of {batch} crops with AdamW, the learning rate 0.003 until step 2,000 and falling linearly from there; then
+{more:,} with the statistics of batch normalisation as they were by then, the learning rate {rate:g} until step {hold:,} and
+falling linearly; seed {seed}:
 
-    python training/petit.py --data DATA --out runs/petit --steps {steps} --export impasto/assets/petit.safetensors
+    python training/petit.py --data DATA --out runs/petit --steps {settle}
+    python training/petit.py --data DATA --out runs/petit --steps {steps} --hold {hold} --rate {rate:g} \\
+        --settle {settle} --export impasto/assets/petit.safetensors
+
+A batch's own statistics make another network of petit than the one that ships, with which the second part goes on.
 
 `DATA` holds `photos/`, `paintings/` and `teacher/`; a run that is stopped continues where its checkpoint is. Each taught
 layer adds three terms: the squared error of a 1x1 head on petit's features against the teacher's, over the teacher's

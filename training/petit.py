@@ -265,6 +265,8 @@ def train(args: argparse.Namespace, data: Data, teachers: Teachers) -> Petit:
             batch = random_batch(data.photos, data.paintings, data.painted, args.size, args.batch, random)
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(step, args.hold, args.steps, args.rate)
+            if step >= args.settle:
+                network.norms.eval()
             parts = losses(network, teachers, batch, random)
             loss = sum(features + args.gram * grams + 0.5 * geometry for features, grams, geometry in parts.values())
             optimizer.zero_grad()
@@ -304,6 +306,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=176, help="edge of a training crop in pixels")
     parser.add_argument("--rate", type=float, default=3e-3, help="peak learning rate")
     parser.add_argument("--hold", type=int, default=2000, help="step from which the learning rate falls")
+    parser.add_argument("--settle", type=int, default=11000, help="step from which normalisation keeps its statistics")
     parser.add_argument("--gram", type=float, default=1.0, help="weight of the Gram term")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--export", type=Path, help="write the shipped file here after training")
@@ -323,7 +326,11 @@ def main() -> None:
             "photos": len(data.photos),
             "paintings": len(data.paintings),
             "held": len(data.held),
-            **{name: getattr(args, name) for name in ("size", "steps", "batch", "rate", "hold", "gram", "seed")},
+            **{
+                name: getattr(args, name)
+                for name in ("size", "steps", "batch", "rate", "hold", "gram", "settle", "seed")
+            },
+            "more": args.steps - args.settle,
         }
         args.card.write_text(card(facts, evaluate(network, teachers, data.held)), encoding="utf-8")
 
