@@ -39,7 +39,7 @@ DRAWN = {"cut": clips.cut, "occlusion": clips.occlusion}  # the tests' own
 METHODS = {
     "frame": "--method frame",
     "steady": "--method steady",
-    "presto, each frame": "--method fast --steadiness 0 --repaint 1",
+    "presto, each frame": "--method fast --touches 0 --steadiness 0 --repaint 1",
     "fast": "--method fast",
 }
 SIZE = "--min-scale 160"
@@ -47,7 +47,7 @@ STYLES = "swirl", "woodcut", "mosaic", "points", "fauve"
 # what is compared to `frame` -> its flags, and whether a network trained in the style paints
 RIVALS = {
     "presto": ("--method fast", False),
-    "presto, `--passes 3`": ("--method fast --passes 3", False),
+    "presto, `--touches 0`": ("--method fast --touches 0", False),
     "a network trained in it": ("--method fast", True),
     "the same, `--passes 2`": ("--method fast --passes 2", True),
 }

@@ -128,7 +128,8 @@ def test_a_forecast_of_tiles_is_dearer_than_of_one_piece() -> None:
 
 
 def test_no_more_pairs_are_remembered_than_there_are_steps() -> None:
-    few, many = (forecast.memory(PICTURES, PaintOptions(size=512, steps=steps, history=8), 4) for steps in (3, 300))
+    plain = PaintOptions(size=512, history=8, start="content")
+    few, many = (forecast.memory(PICTURES, plain.replace(steps=steps), 4) for steps in (3, 300))
     assert many - few == 2 * (8 - 2) * 12 * (512 + 32) * (384 + 32)
 
 
