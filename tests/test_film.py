@@ -596,7 +596,8 @@ def test_another_flow_can_be_plugged_in(pan: Path, style: Path) -> None:
 def test_the_nearest_picture_counts_where_it_can_be_trusted_and_a_farther_one_elsewhere() -> None:
     near, far = torch.full((1, 3, 1, 4), 0.2), torch.full((1, 3, 1, 4), 0.8)
     trust = [torch.tensor(row).view(1, 1, 1, 4) for row in ([1.0, 0.0, 1.0, 0.0], [1.0, 1.0, 0.0, 0.0])]
-    image, trusted = methods.merged([methods.Past(near, trust[0]), methods.Past(far, trust[1])])
+    still = torch.zeros(1, 2, 1, 4)
+    image, trusted, _ = methods.merged([methods.Past(near, trust[0], still), methods.Past(far, trust[1], still)])
     assert torch.equal(trusted.flatten(), torch.tensor([1.0, 1.0, 1.0, 0.0]))
     assert torch.allclose(image[0, 0, 0, :3], torch.tensor([0.2, 0.8, 0.2]))
 

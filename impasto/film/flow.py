@@ -71,13 +71,17 @@ def trust(forward: Tensor, backward: Tensor, first: Tensor, second: Tensor) -> T
     back = warp(backward, forward, cubic=False)
     length = (forward.square() + back.square()).sum(1, keepdim=True)
     returns = (forward + back).square().sum(1, keepdim=True) <= 0.01 * length + 0.5
-    height, width = forward.shape[2:]
-    x = torch.arange(width, device=forward.device).view(1, 1, 1, -1) + forward[:, :1]
-    y = torch.arange(height, device=forward.device).view(1, 1, -1, 1) + forward[:, 1:]
-    inside = (x > -0.5) & (x < width - 0.5) & (y > -0.5) & (y < height - 0.5)
     difference = (warp(second, forward, cubic=False) - first).abs().mean(1, keepdim=True)
     alike = F.avg_pool2d(difference, 3, 1, 1, count_include_pad=False) < RESIDUAL
-    return (returns & inside & alike).to(forward.dtype)
+    return (returns & inside(forward) & alike).to(forward.dtype)
+
+
+def inside(flow: Tensor) -> Tensor:
+    """Which pixels (1, 1, H, W) a flow does not take beyond the edge."""
+    height, width = flow.shape[2:]
+    x = torch.arange(width, device=flow.device).view(1, 1, 1, -1) + flow[:, :1]
+    y = torch.arange(height, device=flow.device).view(1, 1, -1, 1) + flow[:, 1:]
+    return (x > -0.5) & (x < width - 0.5) & (y > -0.5) & (y < height - 0.5)
 
 
 def between(first: Tensor, second: Tensor, flow: Flow = dis) -> Motion:

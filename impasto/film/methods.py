@@ -21,6 +21,7 @@ from impasto import engines, forecast
 from impasto.canvas import crop, pad
 from impasto.equipment import load_backbone, precision
 from impasto.errors import OptionError
+from impasto.film import flow as flows
 from impasto.film.flow import Motion
 from impasto.film.stage import Stage
 from impasto.forecast import shape_at
@@ -43,10 +44,11 @@ HOLES = 0.04  # share of a frame that may have come from nowhere before it is pa
 
 
 class Past(NamedTuple):
-    """An earlier picture, moved to where its things are now, (1, 3, H, W); and how far that holds, (1, 1, H, W)."""
+    """An earlier picture, moved to where its things are now, (1, 3, H, W); how far that holds, (1, 1, H, W); the flow."""
 
     image: Tensor
     trust: Tensor
+    flow: Tensor
 
 
 class Method(Protocol):
@@ -76,13 +78,13 @@ class Method(Protocol):
 
 
 def merged(past: Sequence[Past]) -> Past:
-    """All earlier pictures as one: the nearest, and where it cannot be trusted, the next."""
-    image, trust = past[0]
+    """All earlier pictures as one: the nearest, and where it cannot be trusted, the next; the nearest one's flow."""
+    image, trust, flow = past[0]
     for other in past[1:]:
         added = (other.trust - trust).clamp_min(0)
         image = torch.where(added > 0, other.image, image)
         trust = trust + added
-    return Past(image, trust)
+    return Past(image, trust, flow)
 
 
 class Brush:
@@ -204,7 +206,7 @@ class Fast:
         """What the network makes of a frame; first: of a shot."""
         return self.stylizer.image(view)
 
-    def interval(self, motion: Motion) -> int:
+    def interval(self, motion: Motion | Past) -> int:
         """How many frames from one that the network paints to the next, where things move as here."""
         holes = 1 - float(motion.trust.mean())
         return max(1, min(self.repaint, int(HOLES / max(holes, 1e-6))))
@@ -214,7 +216,11 @@ class Fast:
             assert draft is not None
             return draft
         (before,) = past
-        return before.image if draft is None else torch.lerp(draft, before.image, before.trust * self.steadiness)
+        if draft is None:
+            return before.image
+        # what has come in since the network last painted, if things moved as they do now, has only been smeared since
+        share = before.trust * flows.inside(before.flow * self.interval(before)) * self.steadiness
+        return torch.lerp(draft, before.image, share)
 
 
 class Touched(Fast):

@@ -145,7 +145,7 @@ class Film:
     def painted(self, take: Take, scene: Scene, earlier: Mapping[int, Tensor], channels: int) -> Picture:
         """One frame, painted, in the colors that were asked for and with the photo where it stays, as bytes."""
         past = [
-            Past(flows.warp(earlier[back], motion.flow).clamp(0, 1), motion.trust)
+            Past(flows.warp(earlier[back], motion.flow).clamp(0, 1), motion.trust, motion.flow)
             for back, motion in take.motions.items()
         ]
         canvas = self.method(scene, past, take.draft)
