@@ -38,7 +38,7 @@ from impasto.options import StylizeOptions
 from impasto.scene import Scene
 from impasto.stylizer import Stylizer
 
-FAST: dict[str, Any] = {"engine": "torch", "precision": "float32", "device": "cpu", "repaint": 1}
+FAST: dict[str, Any] = {"engine": "torch", "precision": "float32", "device": "cpu", "repaint": 1, "touches": 1}
 SLOW: dict[str, Any] = {
     "size": 64,
     "min_scale": 64,
