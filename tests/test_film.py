@@ -301,6 +301,8 @@ def test_a_video_that_was_killed_has_the_same_frames(style: Path, tmp_path: Path
         "--quiet",
         "--repaint",
         "1",
+        "--touches",
+        "1",
     ]
     environment = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())}
     folder = tmp_path / "out.mkv.work" / "frames"
@@ -734,8 +736,8 @@ def test_a_still_is_touched_and_comes_to_rest(tmp_path: Path) -> None:
     """With touches it comes nearer to the style than presto in one pass, and nothing goes on changing."""
     still = clips.write(tmp_path / "in.mp4", clips.pan(1, 96, 128) * 16, tone=False)
     painting = DEMO / "swirl.jpg"
-    found = [frame.image for frame in impasto.video(still, painting, **FAST)]
-    once = [frame.image for frame in impasto.video(still, painting, **FAST, touches=0, steadiness=0)]
+    found = [frame.image for frame in impasto.video(still, painting, **{**FAST, "touches": None})]
+    once = [frame.image for frame in impasto.video(still, painting, **{**FAST, "touches": 0}, steadiness=0)]
     stylizer = Stylizer(StylizeOptions(size=128, engine="torch", precision="float32"))
     style = stylizer.style(images.resize(images.load(painting), 128))
 
@@ -832,7 +834,7 @@ def test_a_trained_network_paints_a_video_as_it_paints_its_frames(pan: Path, tmp
     transform.Trained("light", transform.TransformNet(transform.PLANS["light"], 2), ("a",)).save(network)
     painted = [frame.image for frame in impasto.video(pan, network, **FAST, steadiness=0, strength=60.0)]
     options = StylizeOptions(
-        **{name: value for name, value in FAST.items() if name != "repaint"}, size=64, strength=60.0
+        **{name: value for name, value in FAST.items() if name not in ("repaint", "touches")}, size=64, strength=60.0
     )
     alone = [impasto.stylize(shot.picture, network, options) for shot in shots(pan)]
     for one, other in zip(painted, alone, strict=True):
