@@ -30,7 +30,7 @@ CURVES: dict[str, tuple[tuple[int, ...], dict[str, Any]]] = {
     "in one piece": ((256, 512, 768, 1024, 1536, 2048), {}),
     "in tiles of 512": ((768, 1024, 2048, 3072, 4096), {"tile": 512}),
 }
-GROWTH = {"optimizer": "adam", "steps": 3}
+GROWTH = {"optimizer": "adam", "steps": 3, "start": "content"}  # what evaluations cost, without presto's picture
 SETTINGS: tuple[dict[str, Any], ...] = (
     {"size": 256, "steps": 30},
     {"size": 384, "steps": 12, "style_loss": "gram"},
@@ -46,7 +46,7 @@ SETTINGS: tuple[dict[str, Any], ...] = (
     {"size": 800, "backbone": "vgg19", "steps": 2, "tile": 320, "optimizer": "adam"},
 )
 LARGE: tuple[dict[str, Any], ...] = tuple(
-    {"size": 4096, "steps": 1, "optimizer": "adam", "memory": "3G", **options}
+    {"size": 4096, "steps": 1, "start": "content", "optimizer": "adam", "memory": "3G", **options}
     for options in ({}, {"backbone": "vgg19", "pooling": "average"})
 )
 

@@ -604,6 +604,19 @@ def test_the_nearest_picture_counts_where_it_can_be_trusted_and_a_farther_one_el
     assert torch.allclose(image[0, 0, 0, :3], torch.tensor([0.2, 0.8, 0.2]))
 
 
+def test_what_came_in_since_the_network_painted_is_taken_from_it() -> None:
+    """Two pixels a frame come in at the right; the network paints every third frame, and last did six pixels ago."""
+    fast = object.__new__(methods.Fast)
+    fast.repaint, fast.steadiness = 3, 1.0
+    flow = torch.zeros(1, 2, 8, 400)
+    flow[:, 0] = 2
+    trust = torch.ones(1, 1, 8, 400)
+    trust[..., -2:] = 0
+    painted = fast(None, [methods.Past(torch.zeros(1, 3, 8, 400), trust, flow)], torch.ones(1, 3, 8, 400))  # type: ignore[arg-type]
+    assert painted[..., -6:].min() == 1
+    assert painted[..., :-6].max() == 0
+
+
 @pytest.mark.parametrize("method", ["fast", "steady"])
 def test_a_still_video_is_painted_still(method: str, style: Path, tmp_path: Path) -> None:
     source = clips.write(tmp_path / "in.mp4", clips.pan(1) * 4, tone=False)

@@ -107,3 +107,10 @@ def test_a_trained_network_paints_a_large_picture_in_tiles(tmp_path: Path) -> No
     stylizer.paint(VALLEY)
     assert len(sizes) > 1
     assert max(size[3] for size in sizes) < 300
+
+
+def test_an_edge_is_never_longer_than_asked() -> None:
+    assert panes.edge(300, 400) == 400
+    assert panes.edge(3000, 4000) == panes.TILE
+    assert panes.edge(300, 400, most=256) == 256
+    assert panes.edge(3000, 4000, most=2048) == panes.TILE

@@ -198,7 +198,7 @@ class Fast:
         self.threads = 1 if engines.choose(options.engine, stage.device) == "openvino" else None
 
     def draft(self, scene: Scene, motions: Mapping[int, Motion], index: int) -> Tensor | None:
-        if 1 in motions and index % self.interval(motions[1]):
+        if 1 in motions and index % self.interval(motions[1].trust):
             return None
         return self.drawn(scene.view(self.options.size, 0, self.options), first=1 not in motions)
 
@@ -206,9 +206,9 @@ class Fast:
         """What the network makes of a frame; first: of a shot."""
         return self.stylizer.image(view)
 
-    def interval(self, motion: Motion | Past) -> int:
-        """How many frames from one that the network paints to the next, where things move as here."""
-        holes = 1 - float(motion.trust.mean())
+    def interval(self, trust: Tensor) -> int:
+        """How many frames from one that the network paints to the next, where the flow holds as far as here."""
+        holes = 1 - float(trust.mean())
         return max(1, min(self.repaint, int(HOLES / max(holes, 1e-6))))
 
     def __call__(self, scene: Scene, past: Sequence[Past], draft: Tensor | None) -> Tensor:
@@ -219,7 +219,7 @@ class Fast:
         if draft is None:
             return before.image
         # what has come in since the network last painted, if things moved as they do now, has only been smeared since
-        share = before.trust * flows.inside(before.flow * self.interval(before)) * self.steadiness
+        share = before.trust * flows.inside(before.flow * self.interval(before.trust)) * self.steadiness
         return torch.lerp(draft, before.image, share)
 
 
