@@ -1,16 +1,22 @@
 """Paint the shipped pictures with petit, with the teacher that it learnt its deep layers from, and with random filters.
 
     python docs/rivals.py --data DATA [--judge FILE.py]        writes docs/images/petit-rivals.jpg
+    python docs/rivals.py --data DATA --judge FILE.py --contents PHOTO... --styles PAINTING... [--networks petit teacher]
 
 DATA is as for training/petit.py. The rest of the recipe is the default's; nothing is trained. The judge is a file with a
 class `Judge` whose `score(content, style, picture)` of three PIL pictures gives the distances "style" and "content"; a line
 is printed for each picture.
+
+The second form paints every photo in every style at each of `--content-weight`, and prints for every network the medians over
+the pairs, which two networks can be compared by only where they keep as much of the photo: so also the style's distance at
+`--at` of the content's, on the line through two weights.
 """
 
 import argparse
 import runpy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import torch
@@ -21,6 +27,7 @@ from trials import save_small
 
 from impasto import backbones, painting, sheets
 from impasto.backbones import BACKBONES, Architecture, Backbone
+from impasto.machine import has_bfloat16
 from impasto.painting import Painting
 
 SHEET = Path(__file__).parent / "images" / "petit-rivals.jpg"
@@ -56,10 +63,10 @@ def random_filters() -> dict[str, Tensor]:
     }
 
 
-def painted(load: Callable[[], Backbone], style: str, size: int) -> Painting:
-    """The valley in a style, seen through another network."""
+def painted(load: Callable[[], Backbone], content: Path, style: Path, **options: Any) -> Painting:
+    """A painting, seen through another network."""
     painting.load_backbone = lambda *_: load()  # type: ignore[assignment]  (the options know only networks that ship)
-    return painting.paint(DEMO / "valley.jpg", DEMO / f"{style}.jpg", size=size, **PLAIN)
+    return painting.paint(content, style, **options)
 
 
 def cell(painting: Painting, style: str, judge: Any) -> sheets.Cell:
@@ -73,22 +80,63 @@ def cell(painting: Painting, style: str, judge: Any) -> sheets.Cell:
     return sheets.Cell(painting.image, caption)
 
 
+def sheet(networks: Mapping[str, Callable[[], Backbone]], judge: Any, size: int) -> sheets.Sheet:
+    """The valley in three styles by every network: a row a style."""
+    cells = [
+        [
+            cell(painted(load, DEMO / "valley.jpg", DEMO / f"{style}.jpg", size=size, **PLAIN), style, judge)
+            for load in networks.values()
+        ]
+        for style in STYLES
+    ]
+    return sheets.Sheet("What each network paints", "", list(STYLES), list(networks), cells)
+
+
+def medians(
+    load: Callable[[], Backbone], judge: Any, pairs: list[tuple[Path, Path]], size: int, weight: float
+) -> tuple[float, float]:
+    """(style, content): the medians over the pairs of the judge's distances."""
+    scores = []
+    for content, style in pairs:
+        picture = painted(load, content, style, size=size, content_weight=weight).picture
+        scores.append(judge.score(*(Image.open(path).convert("RGB") for path in (content, style)), picture))
+        print(f"  {content.stem} in {style.stem}: {scores[-1]['style']:.3f}, {scores[-1]['content']:.3f}", flush=True)
+    return median(one["style"] for one in scores), median(one["content"] for one in scores)
+
+
+def between(near: tuple[float, float], far: tuple[float, float], content: float) -> float:
+    """The style's distance where the content's is `content`, on the line through two (style, content)."""
+    return near[0] + (far[0] - near[0]) * (content - near[1]) / (far[1] - near[1])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder with teacher/")
-    parser.add_argument("--size", type=int, default=384)
+    parser.add_argument("--size", type=int, help="384 for the sheet, 512 for pairs, if not given")
     parser.add_argument("--judge", type=Path)
+    parser.add_argument("--contents", nargs="+", type=Path, default=[])
+    parser.add_argument("--styles", nargs="+", type=Path, default=[])
+    parser.add_argument("--content-weight", nargs=2, type=float, default=[0.01, 0.012])
+    parser.add_argument("--at", type=float, default=0.75)
+    parser.add_argument("--networks", nargs="+", choices=["petit", "teacher", "random"], default=["petit", "teacher", "random"])
     args = parser.parse_args()
     file = args.data / "teacher" / "vgg19_distilled_16x_to_conv5_1.safetensors"
-    rivals: dict[str, Callable[[], Backbone]] = {
-        "petit": lambda: backbones.load("petit", dtype=torch.bfloat16),
-        "its teacher": lambda: Backbone("teacher", TEACHER, teacher(file), dtype=torch.bfloat16),
-        "random filters": lambda: Backbone("petit", BACKBONES["petit"], random_filters(), dtype=torch.bfloat16),
+    dtype = torch.bfloat16 if has_bfloat16(torch.device("cpu")) else torch.float32
+    known = {
+        "petit": ("petit", lambda: backbones.load("petit", dtype=dtype)),
+        "teacher": ("its teacher", lambda: Backbone("teacher", TEACHER, teacher(file), dtype=dtype)),
+        "random": ("random filters", lambda: Backbone("petit", BACKBONES["petit"], random_filters(), dtype=dtype)),
     }
+    networks = dict(known[name] for name in args.networks)
     judge = runpy.run_path(str(args.judge))["Judge"]() if args.judge else None
-    cells = [[cell(painted(load, style, args.size), style, judge) for load in rivals.values()] for style in STYLES]
-    title = "What each network paints"
-    save_small(sheets.Sheet(title, "", list(STYLES), list(rivals), cells), SHEET)
+    pairs = [(content, style) for content in args.contents for style in args.styles]
+    if not pairs:
+        save_small(sheet(networks, judge, args.size or 384), SHEET)
+    for name, load in networks.items() if pairs else ():
+        found = [medians(load, judge, pairs, args.size or 512, weight) for weight in args.content_weight]
+        for weight, (style, content) in zip(args.content_weight, found, strict=True):
+            print(f"{name}, content weight {weight:g}: style {style:.3f}, content {content:.3f}", flush=True)
+        print(f"{name}: style {between(*found, args.at):.3f} at content {args.at:g}", flush=True)
 
 
 if __name__ == "__main__":

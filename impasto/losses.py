@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from impasto import samples
+from impasto.eigen import eigh, eigvalsh
 from impasto.samples import Exemplars, Quantiles, Samples
 
 Features = Mapping[str, Tensor]
@@ -236,7 +237,7 @@ def normal(target: Moments) -> Normal:
     L comes from the eigenvalues: Cholesky's fails in float32 where Σ is singular, as with fewer positions than channels.
     """
     # channels that are zero everywhere break MKL's eigenvalues in float32 unless something stands on the diagonal
-    scales, axes = torch.linalg.eigh(target.covariance + torch.diag_embed(1e-12 * unit(target)))
+    scales, axes = eigh(target.covariance + torch.diag_embed(1e-12 * unit(target)))
     return Normal(target.mean, target.covariance, axes * scales.clamp_min(0).sqrt().unsqueeze(1))
 
 
@@ -259,7 +260,7 @@ def wasserstein(value: Moments, target: Moments | Normal, reduction: str = "rela
     # the floor bounds the root's gradient where the picture does not vary at all
     floor = (1e-8 * unit(target)).square()
     inner = target.factor.transpose(1, 2) @ value.covariance @ target.factor + torch.diag_embed(floor)
-    roots = torch.linalg.eigvalsh(inner).clamp_min(4 * floor).sqrt()
+    roots = eigvalsh(inner).clamp_min(4 * floor).sqrt()
     covariance = trace(value.covariance) + trace(target.covariance) - 2 * roots.sum(1)
     error = (value.mean - target.mean).square().sum(1) + covariance
     return REDUCTIONS[reduction](error, value.mean.shape[1], extent(target))

@@ -6,12 +6,14 @@ Colors are matched by it, and so are the features of the feed-forward network.
 import torch
 from torch import Tensor
 
+from impasto.eigen import eigh
+
 
 def root(matrix: Tensor, power: float = 0.5, floor: float = 1e-8) -> Tensor:
     """A power of a symmetric positive semi-definite (..., C, C), its eigenvalues no less than `floor` of their mean."""
     mean = matrix.diagonal(dim1=-2, dim2=-1).mean(-1, keepdim=True).clamp_min(1e-8)
     # channels that are zero everywhere break MKL's eigenvalues in float32 unless something stands on the diagonal
-    scales, axes = torch.linalg.eigh(matrix + torch.diag_embed((1e-6 * mean).expand(matrix.shape[:-1])))
+    scales, axes = eigh(matrix + torch.diag_embed((1e-6 * mean).expand(matrix.shape[:-1])))
     return (axes * scales.clamp_min(floor * mean).pow(power).unsqueeze(-2)) @ axes.mT
 
 

@@ -19,6 +19,7 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 # Each module or folder may import those above it, and the package itself for its version.
 ORDER = [
     "errors",
+    "eigen",
     "options",
     "presets",
     "scales",
@@ -219,7 +220,7 @@ def test_imports_have_no_circle() -> None:
 
 @pytest.mark.parametrize("module", ["samples", "losses", "optimize"])
 def test_the_mathematics_knows_nothing_of_impasto_but_its_errors(module: str) -> None:
-    assert ARROWS[module] <= {"errors", "samples"}
+    assert ARROWS[module] <= {"errors", "eigen", "samples"}
 
 
 @pytest.mark.parametrize("front_end", ["cli", "outputs", "studio", "terminal", "lessons"])

@@ -11,7 +11,7 @@ and MALLOC_TRIM_THRESHOLD_=16000000000 in the environment.
 
 petit is a plain VGG-like chain of 3x3 convolutions, ReLU and average pooling. Three terms a layer teach it:
 
-- features: mean squared error of a bias-free 1x1 head on its features against the teacher's, over the teacher's variance;
+- features: mean squared error of a 1x1 head on its features against the teacher's, over the teacher's variance;
 - Gram: relative Frobenius error of the head's Gram matrix against the teacher's (what style losses read);
 - geometry: distance between the two kernel matrices of the same positions (linear CKA, Kornblith et al. 2019), so that
   distances between petit's own features, without any head, mean what they mean in the teacher.
@@ -33,10 +33,13 @@ from resume import learning_rate, load_checkpoint, save_checkpoint
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from impasto.machine import has_bfloat16
+
 # channels of every convolution, block by block: full-resolution maps are the dear ones, and multiples of 16 the quick ones
 CHANNELS = ((16, 32), (64, 64), (96, 96), (144, 144, 144), (192,))
 IMAGENET_MEAN = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
 IMAGENET_STD = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
+PRECISION = torch.bfloat16 if has_bfloat16(torch.device("cpu")) else torch.float32
 CAFFE_MEAN = torch.tensor([103.939, 116.779, 123.68]).view(1, 3, 1, 1)
 
 # layer -> channels of the teacher's features there
@@ -51,7 +54,7 @@ def reflect_conv(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> t
 
 
 class Teachers:
-    """The true VGG-19 as far as relu3_1 and the distilled one beyond, frozen, in bfloat16."""
+    """The true VGG-19 as far as relu3_1 and the distilled one beyond, frozen."""
 
     def __init__(self, folder: Path, images: torch.Tensor) -> None:
         """`images` set the units: each layer's features are divided by their root mean square on these.
@@ -62,7 +65,7 @@ class Teachers:
         def load(name: str) -> dict[str, torch.Tensor]:
             weights = load_file(folder / f"{name}.safetensors")
             return {
-                key: value.bfloat16().contiguous(
+                key: value.to(PRECISION).contiguous(
                     memory_format=torch.channels_last if value.ndim == 4 else torch.contiguous_format
                 )
                 for key, value in weights.items()
@@ -83,14 +86,14 @@ class Teachers:
     @torch.no_grad()
     def features(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
         found = {}
-        x = (images[:, [2, 1, 0]] * 255 - CAFFE_MEAN).bfloat16().contiguous(memory_format=torch.channels_last)
+        x = (images[:, [2, 1, 0]] * 255 - CAFFE_MEAN).to(PRECISION).contiguous(memory_format=torch.channels_last)
         for name in ("1_1", "1_2", "2_1", "2_2", "3_1"):
             if name in ("2_1", "3_1"):
                 x = F.max_pool2d(x, 2)
             x = F.relu(reflect_conv(x, self.true[f"conv{name}.weight"], self.true[f"conv{name}.bias"]))
             found[f"relu{name}"] = x
         x = F.conv2d(images, self.small["preprocess.weight"].float(), self.small["preprocess.bias"].float())
-        x = x.bfloat16().contiguous(memory_format=torch.channels_last)
+        x = x.to(PRECISION).contiguous(memory_format=torch.channels_last)
         for block, depth in enumerate((2, 2, 4, 4, 1), start=1):
             for i in range(1, depth + 1):
                 name = f"{block}_{i}"
@@ -119,7 +122,7 @@ class Petit(nn.Module):
                 into = out
         self.heads = nn.ModuleDict(
             {
-                layer: nn.Conv2d(self.convs[layer.removeprefix("relu")].out_channels, count, 1, bias=False)
+                layer: nn.Conv2d(self.convs[layer.removeprefix("relu")].out_channels, count, 1)
                 for layer, count in TAUGHT.items()
             }
         )
@@ -134,6 +137,17 @@ class Petit(nn.Module):
             x = F.relu(self.norms[name](conv(F.pad(x, (1, 1, 1, 1), mode="reflect"))))
             found[f"relu{name}"] = x
         return found
+
+
+@torch.no_grad()
+def begin_with(network: Petit, path: Path) -> None:
+    """Take up the weights of a file that was exported: normalisation is folded into them, so it begins as the identity."""
+    weights = load_file(path)
+    for name, conv in network.convs.items():
+        norm = network.norms[name]
+        conv.weight.copy_(weights[f"conv{name}.weight"])
+        norm.bias.copy_(weights[f"conv{name}.bias"])
+        norm.running_var.fill_(1 - norm.eps)
 
 
 def thin(features: torch.Tensor, offset: tuple[int, int], most: int = 1000) -> torch.Tensor:
@@ -151,7 +165,7 @@ def gram(features: torch.Tensor) -> torch.Tensor:
 def kernel(features: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
     """(N, C, M) -> centred linear kernel matrix between positions of the whole batch, of unit Frobenius norm."""
     rows = features.transpose(1, 2).flatten(0, 1)[positions].float()
-    rows = (rows - rows.mean(0)).bfloat16()
+    rows = (rows - rows.mean(0)).to(PRECISION)
     matrix = (rows @ rows.T).float()
     return matrix / matrix.norm()
 
@@ -163,12 +177,13 @@ def compare(
 
     Full-resolution layers are compared on a grid of positions: sums over positions need no more.
     """
-    with torch.autocast("cpu", dtype=torch.bfloat16):
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=PRECISION == torch.bfloat16):
         student = network(images)
     offset = tuple(random.random(2))
     for layer, features in teachers(images).items():
         own, target = thin(student[layer], offset), thin(features, offset)
-        guess = network.heads[layer].weight.flatten(1).bfloat16() @ own
+        head = network.heads[layer]
+        guess = head.weight.flatten(1).to(own.dtype) @ own + head.bias.to(own.dtype).view(-1, 1)
         positions = torch.from_numpy(random.integers(0, target[:, 0].numel(), 512))
         yield layer, guess, target, (kernel(own, positions), kernel(target, positions))
 
@@ -206,12 +221,16 @@ def fit_heads(network: Petit, teachers: Teachers, images: torch.Tensor) -> None:
             own, target = (
                 thin(x, offset, 600).transpose(1, 2).flatten(0, 1).double() for x in (student[layer], features)
             )
+            own = F.pad(own, (0, 1), value=1)
             sums = products.setdefault(layer, [torch.zeros(()), torch.zeros(())])
             sums[0], sums[1] = sums[0] + own.T @ own, sums[1] + own.T @ target
     for layer, (square, cross) in products.items():
         damping = 1e-4 * square.diagonal().mean() * torch.eye(len(square), dtype=torch.double)
+        damping[-1, -1] = 0  # the intercept
         weight = torch.linalg.solve(square + damping, cross).T
-        network.heads[layer].weight.copy_(weight.float().view_as(network.heads[layer].weight))
+        head = network.heads[layer]
+        head.weight.copy_(weight[:, :-1].float().view_as(head.weight))
+        head.bias.copy_(weight[:, -1].float())
     network.train()
 
 
@@ -241,12 +260,13 @@ def evaluate(network: Petit, teachers: Teachers, images: torch.Tensor) -> dict[s
 
 
 class Data:
-    """Photographs and paintings for training, and the held-out ones as center crops."""
+    """Photographs and paintings for training, and center crops: of some of them for heads, and of the held-out ones."""
 
     def __init__(self, folder: Path) -> None:
         self.photos, held_photos = split(read_folder(folder / "photos", 320), every=20)
         self.paintings, held_paintings = split(read_folder(folder / "paintings", 512), every=16)
         self.painted = read_folder(folder / "painted", 256)
+        self.some = center_crops(self.photos[::8] + self.paintings[::4], 224)
         self.held = center_crops(held_photos[:48] + held_paintings[:16], 224)
 
 
@@ -255,6 +275,9 @@ def train(args: argparse.Namespace, data: Data, teachers: Teachers) -> Petit:
     args.out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(args.seed)
     network = Petit().to(memory_format=torch.channels_last)
+    if args.begin:
+        begin_with(network, args.begin)
+        fit_heads(network, teachers, data.some)
     optimizer = torch.optim.AdamW(network.parameters(), lr=args.rate, weight_decay=1e-4)
     checkpoint = args.out / "checkpoint.pt"
     start = load_checkpoint(checkpoint, network, optimizer)
@@ -301,6 +324,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder with photos/, paintings/ and teacher/")
     parser.add_argument("--out", type=Path, default=Path("runs/petit"), help="folder of checkpoint.pt and log.jsonl")
+    parser.add_argument("--begin", type=Path, help="a file that was exported, to be trained further; with --settle 0")
     parser.add_argument("--steps", type=int, default=12000)
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--size", type=int, default=176, help="edge of a training crop in pixels")
@@ -318,7 +342,7 @@ def main() -> None:
     if args.export:
         export(network, center_crops(data.photos[:64], 224), args.export)
     if args.card:
-        fit_heads(network, teachers, center_crops(data.photos[::8] + data.paintings[::4], 224))
+        fit_heads(network, teachers, data.some)
         facts = {
             "channels": ", ".join("-".join(map(str, block)) for block in CHANNELS),
             "parameters": sum(conv.weight.numel() + conv.out_channels for conv in network.convs.values()),
