@@ -48,6 +48,9 @@ TAUGHT = {
     "relu4_1": 512, "relu4_2": 128, "relu5_1": 512,
 }  # fmt: skip
 
+# what each layer's terms count; 1 where nothing else is said. The second of a block helps the next, but few losses read it
+STRESS = {"relu1_2": 0.5, "relu2_1": 2.0, "relu2_2": 0.5, "relu4_1": 2.0}
+
 
 def reflect_conv(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
     return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="reflect"), weight, bias)
@@ -291,7 +294,10 @@ def train(args: argparse.Namespace, data: Data, teachers: Teachers) -> Petit:
             if step >= args.settle:
                 network.norms.eval()
             parts = losses(network, teachers, batch, random)
-            loss = sum(features + args.gram * grams + 0.5 * geometry for features, grams, geometry in parts.values())
+            loss = sum(
+                STRESS.get(layer, 1.0) * (features + args.gram * grams + 0.5 * geometry)
+                for layer, (features, grams, geometry) in parts.items()
+            )
             optimizer.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(network.parameters(), 2.0)
