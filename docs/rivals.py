@@ -1,15 +1,15 @@
 """Paint the shipped pictures with petit, with the teacher that it learnt its deep layers from, and with random filters.
 
     python docs/rivals.py --data DATA [--judge FILE.py]        writes docs/images/petit-rivals.jpg
-    python docs/rivals.py --data DATA --judge FILE.py --contents PHOTO... --styles PAINTING... [--networks petit teacher]
+    python docs/rivals.py --data DATA --judge FILE.py --contents PHOTO... --styles PAINTING... [--networks ...]
 
 DATA is as for training/petit.py. The rest of the recipe is the default's; nothing is trained. The judge is a file with a
 class `Judge` whose `score(content, style, picture)` of three PIL pictures gives the distances "style" and "content"; a line
 is printed for each picture.
 
-The second form paints every photo in every style at each of `--content-weight`, and prints for every network the medians over
-the pairs, which two networks can be compared by only where they keep as much of the photo: so also the style's distance at
-`--at` of the content's, on the line through two weights.
+The second form paints every photo in every style at both of `--content-weight`, and prints for every network the medians
+over the pairs. Two networks compare only where they keep as much of the photo: so it also prints the style's distance where
+the content's is `--at`, on the line through both.
 """
 
 import argparse
@@ -118,16 +118,16 @@ def main() -> None:
     parser.add_argument("--styles", nargs="+", type=Path, default=[])
     parser.add_argument("--content-weight", nargs=2, type=float, default=[0.01, 0.012])
     parser.add_argument("--at", type=float, default=0.75)
-    parser.add_argument("--networks", nargs="+", choices=["petit", "teacher", "random"], default=["petit", "teacher", "random"])
+    parser.add_argument("--networks", nargs="+", choices=["petit", "its teacher", "random filters"])
     args = parser.parse_args()
     file = args.data / "teacher" / "vgg19_distilled_16x_to_conv5_1.safetensors"
     dtype = torch.bfloat16 if has_bfloat16(torch.device("cpu")) else torch.float32
-    known = {
-        "petit": ("petit", lambda: backbones.load("petit", dtype=dtype)),
-        "teacher": ("its teacher", lambda: Backbone("teacher", TEACHER, teacher(file), dtype=dtype)),
-        "random": ("random filters", lambda: Backbone("petit", BACKBONES["petit"], random_filters(), dtype=dtype)),
+    known: dict[str, Callable[[], Backbone]] = {
+        "petit": lambda: backbones.load("petit", dtype=dtype),
+        "its teacher": lambda: Backbone("teacher", TEACHER, teacher(file), dtype=dtype),
+        "random filters": lambda: Backbone("petit", BACKBONES["petit"], random_filters(), dtype=dtype),
     }
-    networks = dict(known[name] for name in args.networks)
+    networks = {name: known[name] for name in args.networks or known}
     judge = runpy.run_path(str(args.judge))["Judge"]() if args.judge else None
     pairs = [(content, style) for content in args.contents for style in args.styles]
     if not pairs:

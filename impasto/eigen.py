@@ -1,8 +1,8 @@
 """Eigenvalues of symmetric matrices, on one thread.
 
 LAPACK's threads wait for each other thousands of times in one matrix. Where another program has one of the cores, and torch
-was loaded before impasto so that waiting threads spin, each wait lasts until the system gives the core back: a matrix of 192
-channels then took two threads a thousand times as long as one. On an idle machine one thread is hardly slower.
+was loaded before impasto so that waiting threads spin, each wait lasts until the system gives the core back: a matrix of
+192 channels then took two threads several hundred times as long as one. On an idle machine one thread is hardly slower.
 """
 
 from collections.abc import Iterator

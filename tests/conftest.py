@@ -4,7 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import impasto  # noqa: F401, I001 (before torch, because it says how threads wait)
+import impasto  # noqa: F401  (before torch, because it says how threads wait)
+
+# isort: split
 import pytest
 import torch
 import torch.nn.functional as F

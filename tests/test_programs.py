@@ -61,6 +61,29 @@ def test_the_exported_network_is_the_trained_one_up_to_the_scale_of_each_layer(p
         scaled = features / features.mean()
         assert (shipped[layer] - scaled).norm() / scaled.norm() < 5e-3, layer  # half precision's rounding
         assert shipped[layer].mean() == pytest.approx(1, abs=0.01)
+    again = petit.Petit().eval()
+    petit.begin_with(again, path)
+    with torch.no_grad():
+        for layer, features in again(photos).items():
+            torch.testing.assert_close(features, shipped[layer], msg=layer)
+
+
+@torch.no_grad()
+def test_heads_of_least_squares_find_the_linear_map_and_what_it_adds(petit, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    torch.manual_seed(2)
+    network, true = petit.Petit().eval(), {}
+    for layer, head in network.heads.items():
+        true[layer] = torch.randn_like(head.weight), torch.randn_like(head.bias)
+
+    def teachers(images: torch.Tensor) -> dict[str, torch.Tensor]:
+        return {layer: F.conv2d(features, *true[layer]) for layer, features in network(images).items() if layer in true}
+
+    images = torch.rand(4, 3, 64, 64)
+    petit.fit_heads(network, teachers, images)
+    found, network = network.heads, network.eval()
+    for layer, features in teachers(images).items():
+        guess = found[layer](network(images)[layer])
+        assert (guess - features).norm() < 0.01 * (features - features.mean((0, 2, 3), keepdim=True)).norm(), layer
 
 
 def test_the_architecture_that_is_trained_is_the_one_that_is_loaded(petit) -> None:  # type: ignore[no-untyped-def]

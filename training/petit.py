@@ -39,7 +39,6 @@ from impasto.machine import has_bfloat16
 CHANNELS = ((16, 32), (64, 64), (96, 96), (144, 144, 144), (192,))
 IMAGENET_MEAN = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
 IMAGENET_STD = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
-PRECISION = torch.bfloat16 if has_bfloat16(torch.device("cpu")) else torch.float32
 CAFFE_MEAN = torch.tensor([103.939, 116.779, 123.68]).view(1, 3, 1, 1)
 
 # layer -> channels of the teacher's features there
@@ -65,10 +64,12 @@ class Teachers:
         `variances` are those of the divided features, the mean over channels.
         """
 
+        self.precision = torch.bfloat16 if has_bfloat16(images.device) else torch.float32
+
         def load(name: str) -> dict[str, torch.Tensor]:
             weights = load_file(folder / f"{name}.safetensors")
             return {
-                key: value.to(PRECISION).contiguous(
+                key: value.to(self.precision).contiguous(
                     memory_format=torch.channels_last if value.ndim == 4 else torch.contiguous_format
                 )
                 for key, value in weights.items()
@@ -89,14 +90,14 @@ class Teachers:
     @torch.no_grad()
     def features(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
         found = {}
-        x = (images[:, [2, 1, 0]] * 255 - CAFFE_MEAN).to(PRECISION).contiguous(memory_format=torch.channels_last)
+        x = (images[:, [2, 1, 0]] * 255 - CAFFE_MEAN).to(self.precision).contiguous(memory_format=torch.channels_last)
         for name in ("1_1", "1_2", "2_1", "2_2", "3_1"):
             if name in ("2_1", "3_1"):
                 x = F.max_pool2d(x, 2)
             x = F.relu(reflect_conv(x, self.true[f"conv{name}.weight"], self.true[f"conv{name}.bias"]))
             found[f"relu{name}"] = x
         x = F.conv2d(images, self.small["preprocess.weight"].float(), self.small["preprocess.bias"].float())
-        x = x.to(PRECISION).contiguous(memory_format=torch.channels_last)
+        x = x.to(self.precision).contiguous(memory_format=torch.channels_last)
         for block, depth in enumerate((2, 2, 4, 4, 1), start=1):
             for i in range(1, depth + 1):
                 name = f"{block}_{i}"
@@ -168,7 +169,7 @@ def gram(features: torch.Tensor) -> torch.Tensor:
 def kernel(features: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
     """(N, C, M) -> centred linear kernel matrix between positions of the whole batch, of unit Frobenius norm."""
     rows = features.transpose(1, 2).flatten(0, 1)[positions].float()
-    rows = (rows - rows.mean(0)).to(PRECISION)
+    rows = (rows - rows.mean(0)).to(features.dtype)
     matrix = (rows @ rows.T).float()
     return matrix / matrix.norm()
 
@@ -180,7 +181,7 @@ def compare(
 
     Full-resolution layers are compared on a grid of positions: sums over positions need no more.
     """
-    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=PRECISION == torch.bfloat16):
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=teachers.precision == torch.bfloat16):
         student = network(images)
     offset = tuple(random.random(2))
     for layer, features in teachers(images).items():
@@ -228,7 +229,7 @@ def fit_heads(network: Petit, teachers: Teachers, images: torch.Tensor) -> None:
             sums = products.setdefault(layer, [torch.zeros(()), torch.zeros(())])
             sums[0], sums[1] = sums[0] + own.T @ own, sums[1] + own.T @ target
     for layer, (square, cross) in products.items():
-        damping = 1e-4 * square.diagonal().mean() * torch.eye(len(square), dtype=torch.double)
+        damping = 1e-8 * square.diagonal().mean() * torch.eye(len(square), dtype=torch.double)
         damping[-1, -1] = 0  # the intercept
         weight = torch.linalg.solve(square + damping, cross).T
         head = network.heads[layer]
