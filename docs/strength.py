@@ -20,7 +20,7 @@ from PIL import Image
 
 import impasto
 from impasto import backbones, images
-from impasto.losses import gram
+from impasto.statistics import gram
 
 DEMO = Path(impasto.__file__).parent / "assets" / "demo"
 STRENGTHS = (10, 30, 50, 70, 90)

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from impasto.errors import OptionError
-from impasto.losses import GRAM_NORMALIZATIONS
 from impasto.options import GramNormalization, PaintOptions, Reduction
+from impasto.statistics import GRAM_NORMALIZATIONS
 
 # a sum of squares over n numbers, reduced: factor(n)
 REDUCTION_FACTORS = {

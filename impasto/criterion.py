@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from impasto import losses
+from impasto import losses, variations
 from impasto.backbones import Backbone
 from impasto.conventions import layer_weights
 from impasto.losses import FeatureLoss
@@ -56,7 +56,7 @@ class Criterion:
         return {
             "content": options.content_weight * self.content(features, target),
             "style": options.style_weight * (1 - itself) * self.style_distance(features, chosen),
-            "variation": options.tv_weight * losses.TOTAL_VARIATIONS[options.tv](picture),
+            "variation": options.tv_weight * variations.TOTAL_VARIATIONS[options.tv](picture),
             "photo": PHOTO_WEIGHT * itself * (picture - photos).square().mean((1, 2, 3)),
         }
 

@@ -16,11 +16,12 @@ from torch import Tensor
 
 from impasto import backbones, doctor, images, measures, scene
 from impasto.backbones import Backbone
+from impasto.distances import extent, moment_error, normal, squared_error, wasserstein
 from impasto.doctor import Finding
 from impasto.images import ImageSource
-from impasto.losses import Moments, blend, extent, moment_error, moments, normal, squared_error, wasserstein
 from impasto.options import BackboneName
 from impasto.scene import Styles
+from impasto.statistics import Moments, blend, moments
 
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 CONTENT_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_2", "relu5_1")

@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from impasto.backbones import IMAGENET, Architecture, Backbone
-from impasto.losses import Moments, moments
+from impasto.statistics import Moments, moments
 from impasto.transport import optimal_map, root
 
 ENCODER = Architecture(

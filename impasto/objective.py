@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
-from impasto import losses, regions, tiling
+from impasto import losses, regions, tiling, variations
 from impasto.backbones import Backbone
 from impasto.canvas import crop
 from impasto.conventions import layer_weights
@@ -44,15 +44,15 @@ def make_terms(
     tile: int | None = None,
 ) -> dict[str, Term]:
     """Content, style, total variation and range: every term whose weight is not 0; with a strength, the photo's pixels."""
-    variation = losses.TOTAL_VARIATIONS[options.tv]
+    variation = variations.TOTAL_VARIATIONS[options.tv]
     terms = {}
     if options.content_weight:
         terms["content"] = Term(options.content_weight, *content_target(view, backbone, options, tile))
     if options.style_weight:
         terms["style"] = Term(options.style_weight, *style_target(view, backbone, options, shelf, tile, reach(options)))
     for name, weight, function in (
-        ("variation", options.tv_weight, losses.wrapped(variation) if seamless else variation),
-        ("range", options.range_weight, losses.out_of_range),
+        ("variation", options.tv_weight, variations.wrapped(variation) if seamless else variation),
+        ("range", options.range_weight, variations.out_of_range),
     ):
         if weight:
             loss = losses.pixel_loss(function)

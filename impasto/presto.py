@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 
 from impasto import backbones, engines, machine, networks, panes
-from impasto.losses import Moments, blend
 from impasto.networks import TAPS, Decode, Encode, between, carry, padded, style_of
 from impasto.options import StylizeOptions
 from impasto.scene import View
+from impasto.statistics import Moments, blend
 from impasto.tiling import Tile
 
 Style = Mapping[str, Moments]  # mean and covariance at every tap

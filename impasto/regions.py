@@ -16,7 +16,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from impasto.losses import FeatureLoss, Features, Place, Share, blend, identity
+from impasto.losses import FeatureLoss, Features, identity
+from impasto.parts import Place, Share
+from impasto.statistics import blend
 
 LEVELS = 4  # into which a share is graded: five regions from one style to another
 LEAST = 0.01  # of what is painted; a smaller region joins the one that is most like it

@@ -3,7 +3,7 @@
 A set says more than moments do: what the distribution looks like, or which features lie near which. It also costs more: a
 sort, or a product of all positions with some of the style's.
 
-Every distance gives what `losses.REDUCTIONS` take: a sum of squares (N,), over how many numbers, and the target's own (N,).
+Every distance gives what `distances.REDUCTIONS` take: a sum of squares (N,), over how many numbers, the target's own (N,).
 """
 
 from typing import NamedTuple, TypeAlias
@@ -45,7 +45,7 @@ class Samples(NamedTuple):
 def samples(features: Tensor, weights: Tensor | None = None, positions: int | None = None) -> Samples:
     """Every position's features, in float32. (N, C, H, W) -> Samples. weights: (1, 1, H, W), at least 0.
 
-    positions: as of `losses.moments`, makes no difference.
+    positions: as of `statistics.moments`, makes no difference.
     """
     rows = features.permute(0, 2, 3, 1).flatten(1, 2)
     rows = rows.to(torch.promote_types(rows.dtype, torch.float32))
@@ -118,7 +118,7 @@ def sliced(value: Samples, target: Quantiles) -> Measured:
 
     Along a line the optimal transport is the sorted order. Sources: Heitz et al., "A Sliced Wasserstein Loss for Neural
     Texture Synthesis" (2021), who draw directions anew for every step; ours are one orthonormal basis that stays, for
-    L-BFGS and for one value at one picture. The sum over a basis is in the units of `losses.wasserstein`, and at most W².
+    L-BFGS and for one value at one picture. The sum over a basis is in the units of `distances.wasserstein`, at most W².
     Along the channels themselves it is the histogram loss of Risser, Wilmot and Barnes, "Stable and Controllable Neural
     Texture Synthesis and Style Transfer Using Histogram Losses" (2017), without bins.
     """

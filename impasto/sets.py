@@ -15,10 +15,11 @@ from torch import Tensor
 
 from impasto import images
 from impasto.backbones import Backbone
+from impasto.distances import normal, wasserstein
 from impasto.errors import InputError
 from impasto.evaluation import CONTENT_LAYERS, perceptual
-from impasto.losses import moments, normal, wasserstein
 from impasto.recipe import fingerprint
+from impasto.statistics import moments
 
 POOLED = "relu5_1"
 PROTOCOL = (

@@ -20,7 +20,9 @@ from torch import Tensor
 from impasto import machine
 from impasto.backbones import Backbone
 from impasto.errors import OptionError
-from impasto.losses import FeatureLoss, Moments, Objective, Place, Share, Term, join, portion
+from impasto.losses import FeatureLoss, Objective, Term
+from impasto.parts import Place, Share, join, portion
+from impasto.statistics import Moments
 
 # ------------------------------------------------------------------------------------------------------ geometry
 

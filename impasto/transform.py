@@ -27,8 +27,8 @@ from impasto import images, networks
 from impasto.backbones import Backbone
 from impasto.errors import OptionError, OutputError, WeightsError
 from impasto.images import FilePath
-from impasto.losses import moments
 from impasto.networks import TAP_CHANNELS, TAPS, Tuned
+from impasto.statistics import moments
 
 SUFFIX = ".safetensors"
 FORMAT = "impasto transform network, 1"

@@ -25,6 +25,7 @@ from torch import Tensor
 import impasto
 from impasto import images, machine, transform
 from impasto.cli import program
+from impasto.distances import normal, wasserstein
 from impasto.errors import ImpastoError, InputError, OptionError, OutputError
 from impasto.figures import DEMO
 from impasto.film import filming, flicker, flow, methods, reading, times
@@ -32,7 +33,6 @@ from impasto.film.ahead import ahead
 from impasto.film.folder import LENGTH, Folder
 from impasto.film.reading import Shot
 from impasto.film.writing import CONTAINERS
-from impasto.losses import normal, wasserstein
 from impasto.networks import TAPS
 from impasto.options import StylizeOptions
 from impasto.scene import Scene

@@ -5,8 +5,9 @@ import torch
 from torch import Tensor
 
 from impasto import networks
-from impasto.losses import Moments, moments, normal, wasserstein
+from impasto.distances import normal, wasserstein
 from impasto.networks import DECODER_CHANNELS, TAP_CHANNELS, TAPS, Decoder
+from impasto.statistics import Moments, moments
 
 
 def close(value: Tensor, expected: Tensor, atol: float = 1e-4) -> None:

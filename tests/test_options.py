@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import pytest
 
-from impasto import losses, options
+from impasto import distances, losses, options, statistics, variations
 from impasto.backbones import BACKBONES, POOLINGS
 from impasto.errors import OptionError
 from impasto.options import STARTS, PaintOptions, alternatives, flag, from_text
@@ -257,9 +257,9 @@ def test_an_unknown_preset_is_answered_with_those_there_are() -> None:
 VOCABULARIES = [
     (options.BackboneName, BACKBONES),
     (options.Pooling, ["auto", *POOLINGS]),
-    (options.GramNormalization, losses.GRAM_NORMALIZATIONS),
-    (options.Reduction, losses.REDUCTIONS),
-    (options.Variation, losses.TOTAL_VARIATIONS),
+    (options.GramNormalization, statistics.GRAM_NORMALIZATIONS),
+    (options.Reduction, distances.REDUCTIONS),
+    (options.Variation, variations.TOTAL_VARIATIONS),
 ]
 
 

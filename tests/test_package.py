@@ -31,6 +31,10 @@ ORDER = [
     "masks",
     "weights",
     "samples",
+    "statistics",
+    "distances",
+    "variations",
+    "parts",
     "losses",
     "regions",
     "optimize",
@@ -218,9 +222,12 @@ def test_imports_have_no_circle() -> None:
         left = {module: arrows for module, arrows in left.items() if module not in free}
 
 
-@pytest.mark.parametrize("module", ["samples", "losses", "optimize"])
+MATHEMATICS = ["eigen", "samples", "statistics", "distances", "variations", "parts", "losses", "optimize"]
+
+
+@pytest.mark.parametrize("module", MATHEMATICS)
 def test_the_mathematics_knows_nothing_of_impasto_but_its_errors(module: str) -> None:
-    assert ARROWS[module] <= {"errors", "eigen", "samples"}
+    assert ARROWS[module] <= {"errors", *MATHEMATICS}
 
 
 @pytest.mark.parametrize("front_end", ["cli", "outputs", "studio", "terminal", "lessons"])

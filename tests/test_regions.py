@@ -6,10 +6,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from impasto import losses, regions
+from impasto import distances, losses, regions
 from impasto.backbones import Backbone
-from impasto.losses import Place, blend, gram, moments
+from impasto.parts import Place
 from impasto.regions import Part, Region, covered, divide, matched
+from impasto.statistics import blend, gram, moments
 from impasto.tiling import statistics
 
 LAYERS = {"relu1_1": 0.5, "relu2_1": 0.3, "relu3_1": 0.2}
@@ -115,7 +116,7 @@ def test_two_soft_halves_blend_to_the_whole(statistic: Any, batch: Tensor) -> No
 def test_sums_in_chunks_equal_sums_at_once(batch: Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
     mask = random(1, 1, 20, 24, seed=7)
     expected = moments(batch, weights=mask)
-    monkeypatch.setattr(losses, "CHUNK", 50)
+    monkeypatch.setattr("impasto.statistics.CHUNK", 50)
     for value, whole in zip(moments(batch, weights=mask), expected, strict=True):
         torch.testing.assert_close(value, whole)
 
@@ -130,7 +131,7 @@ def test_gradients_of_weighted_statistics_equal_finite_differences(statistic: An
 @pytest.mark.parametrize("statistic", [gram, moments])
 @pytest.mark.parametrize("hard", [True, False])
 def test_a_part_reads_its_own_rows_and_columns_alone(statistic: Any, hard: bool, batch: Tensor) -> None:
-    loss = losses.FeatureLoss(LAYERS, statistic, losses.squared_error)
+    loss = losses.FeatureLoss(LAYERS, statistic, distances.squared_error)
     weights = torch.zeros(1, 1, 20, 24)
     weights[..., 3:15, 2:9] = 0.7 if hard else 0.1 + random(12, 7, seed=7)
     everywhere = Place.of((20, 24))
@@ -196,7 +197,7 @@ def test_a_style_s_own_transparency_is_not_its_style(tiny_backbone: Backbone, im
 # ------------------------------------------------------------------------------------------------------- content
 
 
-@pytest.mark.parametrize("reduction", losses.REDUCTIONS)
+@pytest.mark.parametrize("reduction", distances.REDUCTIONS)
 @pytest.mark.parametrize("power", [1.0, 2.0])
 def test_content_covered_everywhere_is_plain_content(
     reduction: str, power: float, image: Tensor, batch: Tensor

@@ -10,8 +10,9 @@ from scipy.stats import wasserstein_distance
 from torch import Tensor
 
 from impasto import losses, samples
-from impasto.losses import FeatureLoss, blend
+from impasto.losses import FeatureLoss
 from impasto.samples import Samples
+from impasto.statistics import blend
 
 KINDS = ["sliced", "histogram", "earth-mover", "nearest"]
 

@@ -10,14 +10,16 @@ from torch import Tensor
 import impasto
 from impasto import cli, images
 from impasto.backbones import Backbone
+from impasto.distances import squared_error
 from impasto.errors import OptionError
-from impasto.losses import FeatureLoss, Term, gram, squared_error
+from impasto.losses import FeatureLoss, Term
 from impasto.objective import make_objective, make_terms, style_target
 from impasto.options import PaintOptions
 from impasto.presets import options_for
 from impasto.regions import Region
 from impasto.scene import Picture, View
 from impasto.shelf import Shelf
+from impasto.statistics import gram
 from impasto.strength import balanced
 from impasto.synthesis import reconstruct_options, texture_options
 

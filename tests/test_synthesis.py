@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 import impasto
-from impasto import backbones, images, losses
+from impasto import backbones, distances, images, statistics
 from impasto.errors import OptionError
 from impasto.synthesis import reconstruct_options, texture_options
 
@@ -32,7 +32,10 @@ def gram_distance(one: Tensor, other: Tensor, layers: Sequence[str] = RELUS) -> 
     petit = backbones.load()
     first, second = petit(one, layers), petit(other, layers)
     return torch.stack(
-        [losses.squared_error(losses.gram(first[k]), losses.gram(second[k]), "relative").sqrt() for k in layers]
+        [
+            distances.squared_error(statistics.gram(first[k]), statistics.gram(second[k]), "relative").sqrt()
+            for k in layers
+        ]
     ).mean()
 
 

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from impasto import losses, textbook
+from impasto import distances, statistics, textbook
 from impasto.backbones import IMAGENET, Architecture, Backbone
 
 LAYERS = ("relu1_1", "relu2_1")
@@ -41,9 +41,9 @@ def test_a_root_squared_is_the_matrix_and_its_gradient_that_of_the_eigenvalues()
 
 def test_its_statistics_and_distances_are_impasto_s(image: Tensor) -> None:
     features, others = (F.conv2d(image, torch.randn(6, 3, 3, 3)) for _ in range(2))
-    torch.testing.assert_close(textbook.gram(features), losses.gram(features, "elements")[0])
+    torch.testing.assert_close(textbook.gram(features), statistics.gram(features, "elements")[0])
     found = textbook.wasserstein(textbook.moments(features), textbook.moments(others))
-    expected = losses.wasserstein(losses.moments(features), losses.moments(others), "mean")[0]
+    expected = distances.wasserstein(statistics.moments(features), statistics.moments(others), "mean")[0]
     torch.testing.assert_close(found, expected, rtol=1e-2, atol=1e-3)  # it adds to the diagonals
 
 

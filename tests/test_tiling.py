@@ -9,10 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from impasto import losses, regions, tiling
+from impasto import distances, losses, regions, statistics, tiling, variations
 from impasto.backbones import BACKBONES, Architecture, Backbone, load
 from impasto.errors import OptionError
-from impasto.losses import FeatureLoss, Objective, Place, Term
+from impasto.losses import FeatureLoss, Objective, Term
+from impasto.parts import Place, Share, join, portion
 
 CHAIN = ("pixels", *BACKBONES["vgg19"].layers)
 LAYERS = {"relu1_1": 0.2, "relu2_1": 0.3, "relu3_1": 0.5}
@@ -126,7 +127,11 @@ def test_statistics_of_tiles_are_those_of_the_whole(
 
 @pytest.mark.parametrize(
     ("kind", "normalization"),
-    [*(("gram", name) for name in losses.GRAM_NORMALIZATIONS), ("moments", "positions"), ("wasserstein", "positions")],
+    [
+        *(("gram", name) for name in statistics.GRAM_NORMALIZATIONS),
+        ("moments", "positions"),
+        ("wasserstein", "positions"),
+    ],
 )
 def test_a_style_loss_in_tiles(
     kind: str, normalization: str, backbone: Backbone, pictures: tuple[Tensor, Tensor, Tensor]
@@ -136,7 +141,7 @@ def test_a_style_loss_in_tiles(
 
 
 @pytest.mark.parametrize("power", [1.0, 2.0])
-@pytest.mark.parametrize("reduction", list(losses.REDUCTIONS))
+@pytest.mark.parametrize("reduction", list(distances.REDUCTIONS))
 @pytest.mark.parametrize("covered", [False, True])
 def test_a_content_loss_in_tiles(
     covered: bool, reduction: str, power: float, exact_backbone: Backbone, pictures: tuple[Tensor, Tensor, Tensor]
@@ -167,7 +172,7 @@ def test_regions_in_tiles(kind: str, exact_backbone: Backbone, pictures: tuple[T
 def test_all_terms_together_on_a_batch(exact_backbone: Backbone, pictures: tuple[Tensor, Tensor, Tensor]) -> None:
     canvas, photo, style = pictures
     content = losses.content_loss({"relu3_1": 1.0}, "relative", 2.0)
-    smooth = losses.pixel_loss(losses.squared_variation)
+    smooth = losses.pixel_loss(variations.squared_variation)
     terms = {
         "content": Term(1.0, content, content.target(exact_backbone(photo, ["relu3_1"]))),
         "variation": Term(0.5, smooth, {"pixels": None}),
@@ -236,20 +241,20 @@ def test_every_backbone_of_the_table_has_a_reach() -> None:
 def test_portions_of_parts_add_up_to_the_whole() -> None:
     features = torch.randn(1, 5, 8, 9, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     cuts = features[..., :4], features[..., 4:7], features[..., 7:]
-    for statistic in (losses.moments, losses.gram):
-        shares = [losses.Share(cut[0, 0].numel(), statistic(cut)) for cut in cuts]
-        nothing = losses.Share(0.0, shares[0].statistic)
-        whole = functools.reduce(losses.join, [nothing, nothing, *shares, nothing])
+    for statistic in (statistics.moments, statistics.gram):
+        shares = [Share(cut[0, 0].numel(), statistic(cut)) for cut in cuts]
+        nothing = Share(0.0, shares[0].statistic)
+        whole = functools.reduce(join, [nothing, nothing, *shares, nothing])
         assert whole.amount == 72
-        added = [losses.portion(share, whole) for share in shares]
+        added = [portion(share, whole) for share in shares]
         for found, expected in ((whole.statistic, statistic(features)), (sums(added), statistic(features))):
             torch.testing.assert_close(tiling.flat([found]), tiling.flat([expected]))
 
 
-def sums(statistics: list[Any]) -> Any:
-    if isinstance(statistics[0], losses.Moments):
-        return losses.Moments(*(sum(each) for each in zip(*statistics, strict=True)))
-    return sum(statistics)
+def sums(values: list[Any]) -> Any:
+    if isinstance(values[0], statistics.Moments):
+        return statistics.Moments(*(sum(each) for each in zip(*values, strict=True)))
+    return sum(values)
 
 
 def test_no_memory_grows_with_the_number_of_tiles(

@@ -21,9 +21,9 @@ from resume import learning_rate, load_checkpoint, save_checkpoint
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from impasto import backbones, images, losses, networks
+from impasto import backbones, images, losses, networks, variations
 from impasto.backbones import Backbone
-from impasto.losses import Normal
+from impasto.distances import Normal
 from impasto.transform import PLANS, Reader, TransformNet, read
 
 PLAN = PLANS["light"]
@@ -92,7 +92,7 @@ def step_losses(
     return {
         "style": (1 - itself) * shares,
         "content": args.content_weight * CONTENT(features, CONTENT.target(content)),
-        "variation": args.tv_weight * losses.squared_variation(picture),
+        "variation": args.tv_weight * variations.squared_variation(picture),
         "photo": 20 * itself * (picture - photos).square().mean((1, 2, 3)),
     }
 

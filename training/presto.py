@@ -25,12 +25,12 @@ from resume import learning_rate, load_checkpoint, save_checkpoint
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from impasto import backbones, images, losses, networks
+from impasto import backbones, images, losses, networks, variations
 from impasto.backbones import Backbone
-from impasto.losses import Moments
 from impasto.networks import TAPS, Decoder, carry, style_of
 from impasto.options import StylizeOptions
 from impasto.scene import Picture, View
+from impasto.statistics import Moments
 from impasto.stylizer import Stylizer
 
 STYLE_LAYERS = {f"relu{block}_1": 1.0 for block in range(1, 6)}
@@ -131,8 +131,8 @@ def step_losses(
     return {
         "style": style_distance(features, content, STYLE.target(judged(eyes.critic, styles))),
         "content": args.content_weight * CONTENT(features, CONTENT.target(content)),
-        "variation": args.tv_weight * losses.squared_variation(picture),
-        "range": 10 * losses.out_of_range(picture),
+        "variation": args.tv_weight * variations.squared_variation(picture),
+        "range": 10 * variations.out_of_range(picture),
         "pixels": 20 * itself * (picture - photos).square().mean((1, 2, 3)),
     }
 
