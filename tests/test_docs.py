@@ -249,7 +249,7 @@ def test_the_web_service_of_the_cookbook_paints_and_says_no(workplace: Path) -> 
 
 # what is not run here -> why, and where it is tested
 LEFT_OUT = {
-    r"studio": "serves until it is stopped: test_studio.py",
+    r"studio": "serves until it is stopped: tests/studio",
     r"benchmark": "takes a minute: test_benchmark.py",
     r"export": "compiles for ten seconds: test_exporting.py",
     r"stylize - ": "reads standard input: test_stylizer.py",
