@@ -114,7 +114,7 @@ def test_the_learning_rate_warms_up_holds_and_falls_to_nothing(petit) -> None:  
 def test_the_card_carries_its_figures(petit) -> None:  # type: ignore[no-untyped-def]
     from card import card
 
-    names = "channels parameters bytes photos paintings size steps batch rate hold gram seed held settle more"
+    names = "channels parameters bytes photos paintings size steps batch rate hold gram seed held stress"
     facts = dict.fromkeys(names.split(), 7)
     page = card(facts, {"relu1_1": {"r2": 0.1234, "gram": 0.5, "cka": 0.75}})
     assert "| relu1_1 | 0.123 | 0.500 | 0.750 |" in page

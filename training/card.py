@@ -30,15 +30,17 @@ Neither the pictures nor the teachers are part of impasto.
 
 ## Training
 
-{settle:,} steps of {batch} crops with AdamW, the learning rate 0.003 until step 2,000 and falling linearly from there; then
-{more:,} with the statistics of batch normalisation as they were by then, the learning rate {rate:g} until step {hold:,} and
-falling linearly; seed {seed}:
+In three parts, of {batch} crops a step with AdamW, seed {seed}: 11,000 steps, the learning rate 0.003 until step 2,000 and
+falling linearly from there; 9,000 with the statistics of batch normalisation as they were by then (a batch's own make
+another network of petit than the one that ships), 0.0015 until step 13,000 and falling linearly; and {steps:,} from the file
+that this gave, {rate:g} until step {hold:,} and falling linearly, in which some layers count more than others:
 
-    python training/petit.py --data DATA --out runs/petit --steps {settle}
-    python training/petit.py --data DATA --out runs/petit --steps {steps} --hold {hold} --rate {rate:g} \\
-        --settle {settle} --export impasto/assets/petit.safetensors
-
-A batch's own statistics make another network of petit than the one that ships, with which the second part goes on.
+    python training/petit.py --data DATA --out runs/second --steps 11000
+    python training/petit.py --data DATA --out runs/second --steps 20000 --hold 13000 --rate 0.0015 \
+        --settle 11000 --export runs/second.safetensors
+    python training/petit.py --data DATA --out runs/petit --begin runs/second.safetensors --settle 0 \
+        --steps {steps} --hold {hold} --rate {rate:g} --stress {stress} \
+        --export impasto/assets/petit.safetensors
 
 `DATA` holds `photos/`, `paintings/` and `teacher/`; a run that is stopped continues where its checkpoint is. Each taught
 layer adds three terms: the squared error of a 1x1 head on petit's features against the teacher's, over the teacher's
@@ -54,7 +56,7 @@ On {held} pictures that it was not trained on, through 1x1 heads that were fitte
 | --- | --- | --- | --- |
 {figures}
 
-![R² on held-out pictures over the training run](images/petit-training.png)
+![R² on held-out pictures over the first two parts of the training](images/petit-training.png)
 
 ## What it is and is not good for
 

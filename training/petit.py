@@ -47,9 +47,6 @@ TAUGHT = {
     "relu4_1": 512, "relu4_2": 128, "relu5_1": 512,
 }  # fmt: skip
 
-# what each layer's terms count; 1 where nothing else is said. The second of a block helps the next, but few losses read it
-STRESS = {"relu1_2": 0.5, "relu2_1": 2.0, "relu2_2": 0.5, "relu4_1": 2.0}
-
 
 def reflect_conv(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
     return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="reflect"), weight, bias)
@@ -283,6 +280,7 @@ def train(args: argparse.Namespace, data: Data, teachers: Teachers) -> Petit:
         begin_with(network, args.begin)
         fit_heads(network, teachers, data.some)
     optimizer = torch.optim.AdamW(network.parameters(), lr=args.rate, weight_decay=1e-4)
+    stress = {layer: float(weight) for layer, weight in (pair.split("=") for pair in args.stress)}
     checkpoint = args.out / "checkpoint.pt"
     start = load_checkpoint(checkpoint, network, optimizer)
     with (args.out / "log.jsonl").open("a", buffering=1) as log:
@@ -296,7 +294,7 @@ def train(args: argparse.Namespace, data: Data, teachers: Teachers) -> Petit:
                 network.norms.eval()
             parts = losses(network, teachers, batch, random)
             loss = sum(
-                STRESS.get(layer, 1.0) * (features + args.gram * grams + 0.5 * geometry)
+                stress.get(layer, 1.0) * (features + args.gram * grams + 0.5 * geometry)
                 for layer, (features, grams, geometry) in parts.items()
             )
             optimizer.zero_grad()
@@ -339,6 +337,7 @@ def main() -> None:
     parser.add_argument("--hold", type=int, default=2000, help="step from which the learning rate falls")
     parser.add_argument("--settle", type=int, default=11000, help="step from which normalisation keeps its statistics")
     parser.add_argument("--gram", type=float, default=1.0, help="weight of the Gram term")
+    parser.add_argument("--stress", nargs="+", default=[], help="what layers count, as relu2_1=2; the others count 1")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--export", type=Path, help="write the shipped file here after training")
     parser.add_argument("--card", type=Path, help="write the card, a Markdown page, here after training")
@@ -357,11 +356,8 @@ def main() -> None:
             "photos": len(data.photos),
             "paintings": len(data.paintings),
             "held": len(data.held),
-            **{
-                name: getattr(args, name)
-                for name in ("size", "steps", "batch", "rate", "hold", "gram", "settle", "seed")
-            },
-            "more": args.steps - args.settle,
+            **{name: getattr(args, name) for name in ("size", "steps", "batch", "rate", "hold", "gram", "seed")},
+            "stress": " ".join(args.stress),
         }
         args.card.write_text(card(facts, evaluate(network, teachers, data.held)), encoding="utf-8")
 
