@@ -39,7 +39,7 @@ TEACHER = Architecture(
     ((16,) * 2, (32,) * 2, (64,) * 4, (128,) * 4, (128,)),
     ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
     padding="reflect",
-    pooling="average",
+    pooling="max",
 )
 
 
@@ -124,7 +124,7 @@ def main() -> None:
     dtype = torch.bfloat16 if has_bfloat16(torch.device("cpu")) else torch.float32
     known: dict[str, Callable[[], Backbone]] = {
         "petit": lambda: backbones.load("petit", dtype=dtype),
-        "its teacher": lambda: Backbone("teacher", TEACHER, teacher(file), dtype=dtype),
+        "its teacher": lambda: Backbone("teacher", TEACHER, teacher(file)),  # max pooling wants float32
         "random filters": lambda: Backbone("petit", BACKBONES["petit"], random_filters(), dtype=dtype),
     }
     networks = {name: known[name] for name in args.networks or known}

@@ -32,8 +32,8 @@ Neither the pictures nor the teachers are part of impasto.
 
 In three parts, of {batch} crops a step with AdamW, seed {seed}: 11,000 steps, the learning rate 0.003 until step 2,000 and
 falling linearly from there; 9,000 with the statistics of batch normalisation as they were by then (a batch's own make
-another network of petit than the one that ships), 0.0015 until step 13,000 and falling linearly; and {steps:,} from the file
-that this gave, {rate:g} until step {hold:,} and falling linearly, in which some layers count more than others:
+another network of petit than the one that ships), 0.0015 until step 13,000 and falling linearly; and {steps:,} from the
+file that this gave, {rate:g} until step {hold:,} and falling linearly, in which some layers count more than others:
 
     python training/petit.py --data DATA --out runs/second --steps 11000
     python training/petit.py --data DATA --out runs/second --steps 20000 --hold 13000 --rate 0.0015 \

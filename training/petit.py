@@ -21,6 +21,7 @@ The heads are dropped in the end.
 
 import argparse
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -151,7 +152,7 @@ def begin_with(network: Petit, path: Path) -> None:
         norm.running_var.fill_(1 - norm.eps)
 
 
-def thin(features: torch.Tensor, offset: tuple[int, int], most: int = 1000) -> torch.Tensor:
+def thin(features: torch.Tensor, offset: tuple[float, float], most: float) -> torch.Tensor:
     """(N, C, h, w) -> (N, C, M): a regular grid of about `most` positions, shifted by `offset` in [0, 1)."""
     stride = max(1, round((features[0, 0].numel() / most) ** 0.5))
     top, left = (int(part * stride) for part in offset)
@@ -172,17 +173,17 @@ def kernel(features: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
 
 
 def compare(
-    network: Petit, teachers: Teachers, images: torch.Tensor, random: np.random.Generator
+    network: Petit, teachers: Teachers, images: torch.Tensor, random: np.random.Generator, most: float
 ) -> Iterator[tuple[str, torch.Tensor, torch.Tensor, tuple[torch.Tensor, torch.Tensor]]]:
     """Run both: layer, the head's guess (N, C, M), the teacher's features (N, C, M), both kernel matrices.
 
-    Full-resolution layers are compared on a grid of positions: sums over positions need no more.
+    Layers of more than `most` positions are compared on a grid of about so many: sums over positions need no more to learn.
     """
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=teachers.precision == torch.bfloat16):
         student = network(images)
     offset = tuple(random.random(2))
     for layer, features in teachers(images).items():
-        own, target = thin(student[layer], offset), thin(features, offset)
+        own, target = (thin(x, offset, most) for x in (student[layer], features))
         head = network.heads[layer]
         guess = head.weight.flatten(1).to(own.dtype) @ own + head.bias.to(own.dtype).view(-1, 1)
         positions = torch.from_numpy(random.integers(0, target[:, 0].numel(), 512))
@@ -194,7 +195,7 @@ def losses(
 ) -> dict[str, tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
     """layer -> (features, Gram, geometry), each a scalar tensor of the order of 1 in the beginning."""
     result = {}
-    for layer, guess, target, kernels in compare(network, teachers, images, random):
+    for layer, guess, target, kernels in compare(network, teachers, images, random, most=1000):
         target_gram = gram(target)
         distance = (gram(guess) - target_gram).flatten(1).norm(dim=1) / target_gram.flatten(1).norm(dim=1)
         result[layer] = (
@@ -242,7 +243,7 @@ def evaluate(network: Petit, teachers: Teachers, images: torch.Tensor) -> dict[s
     random = np.random.default_rng(0)
     residual, total, correlation, cka = ({layer: [] for layer in TAUGHT} for _ in range(4))
     for batch in images.split(16):
-        for layer, guess, target, kernels in compare(network, teachers, batch, random):
+        for layer, guess, target, kernels in compare(network, teachers, batch, random, most=math.inf):
             guess, target = guess.float(), target.float()
             residual[layer].append((guess - target).square().sum().item())
             total[layer].append((target - target.mean((0, 2), keepdim=True)).square().sum().item())
@@ -276,12 +277,12 @@ def train(args: argparse.Namespace, data: Data, teachers: Teachers) -> Petit:
     args.out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(args.seed)
     network = Petit().to(memory_format=torch.channels_last)
-    if args.begin:
-        begin_with(network, args.begin)
-        fit_heads(network, teachers, data.some)
     optimizer = torch.optim.AdamW(network.parameters(), lr=args.rate, weight_decay=1e-4)
     stress = {layer: float(weight) for layer, weight in (pair.split("=") for pair in args.stress)}
     checkpoint = args.out / "checkpoint.pt"
+    if args.begin and not checkpoint.exists():
+        begin_with(network, args.begin)
+        fit_heads(network, teachers, data.some)
     start = load_checkpoint(checkpoint, network, optimizer)
     with (args.out / "log.jsonl").open("a", buffering=1) as log:
         for step in range(start, args.steps):
