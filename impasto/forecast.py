@@ -34,10 +34,8 @@ SKETCHED = 350  # numbers that presto holds for every pixel it paints at once
 PROBES = (192, 384)  # pixels a side
 TARGETS = 1.0  # evaluations that a scale's targets cost, in one piece
 AGAIN = 1.55  # what tiles cost for each pixel that is read: a second forward pass, and pieces that are smaller
-READING, JUDGING = (
-    0.25,
-    0.5,
-)  # seconds to read pictures and network; evaluations that the doctor's look at the end costs
+READING = 0.25  # seconds to read pictures and network
+JUDGING = 0.5  # evaluations that the doctor's look at the end costs
 
 
 @dataclass(frozen=True)
@@ -83,18 +81,31 @@ def memory(pictures: tuple[Tensor, Tensor], options: PaintOptions, itemsize: int
     pictures: content and the largest style, at any size. itemsize: bytes of a number in the network.
     """
     architecture = BACKBONES[options.backbone]
-    canvas = [edge + 2 * options.canvas_padding for edge in shape_at(pictures[0], options.size)]
-    assert options.style_scale != "auto"  # the verbs settle it: see `coverage`
-    style = shape_at(pictures[1], options.size * options.style_scale)
-    pixels = canvas[0] * canvas[1]
-    pairs = min(options.history, options.steps - 1) if options.optimizer == "lbfgs" else 0
-    copies = PICTURES[options.optimizer] + 2 * pairs + (KEPT if pixels * 3 * FLOAT < machine.LARGE else 0)
-    held = pixels * (3 * FLOAT * copies + content_bytes(architecture, options, itemsize)) + style[0] * style[1] * 12
+    canvas, style = shapes(pictures, options)
     pooling = architecture.pooling if options.pooling == "auto" else options.pooling
     per_pixel = architecture.bytes_per_pixel * itemsize / FLOAT * (POSITIONS if pooling == "max" else 1)
     at_once = max(pixels_at_once(canvas, architecture, options), pixels_at_once(style, architecture, options) / 2)
-    painting = FIXED + WEIGHTS * architecture.numbers * itemsize + held + at_once * per_pixel
+    weights = WEIGHTS * architecture.numbers * itemsize
+    painting = FIXED + weights + held_bytes(pictures, options, itemsize) + at_once * per_pixel
     return max(painting, sketch_bytes(pictures, options, itemsize)) if options.start == "presto" else painting
+
+
+def shapes(pictures: tuple[Tensor, Tensor], options: PaintOptions) -> tuple[tuple[int, int], tuple[int, int]]:
+    """(height, width) of the canvas with its margin, and of the style, at the last scale."""
+    height, width = shape_at(pictures[0], options.size)
+    assert options.style_scale != "auto"  # the verbs settle it: see `coverage`
+    around = 2 * options.canvas_padding
+    return (height + around, width + around), shape_at(pictures[1], options.size * options.style_scale)
+
+
+def held_bytes(pictures: tuple[Tensor, Tensor], options: PaintOptions, itemsize: int) -> float:
+    """Of the pictures themselves, which no tile makes less: photo, style, canvas, the optimiser's, the photo's features."""
+    canvas, style = shapes(pictures, options)
+    pixels = math.prod(canvas)
+    pairs = min(options.history, options.steps - 1) if options.optimizer == "lbfgs" else 0
+    copies = PICTURES[options.optimizer] + 2 * pairs + (KEPT if pixels * 3 * FLOAT < machine.LARGE else 0)
+    features = content_bytes(BACKBONES[options.backbone], options, itemsize)
+    return pixels * (3 * FLOAT * copies + features) + math.prod(style) * 3 * FLOAT
 
 
 def sketch_bytes(pictures: tuple[Tensor, Tensor], options: PaintOptions, itemsize: int) -> float:
