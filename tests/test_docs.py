@@ -132,7 +132,7 @@ def test_every_command_can_be_given(page: Path) -> None:
 
 
 def test_the_tests_that_prove_something_exist() -> None:
-    there = "\n".join(test.read_text(encoding="utf-8") for test in Path(__file__).parent.glob("test_*.py"))
+    there = "\n".join(test.read_text(encoding="utf-8") for test in Path(__file__).parent.rglob("test_*.py"))
     named = re.findall(r"`(test_\w+)`", (ROOT / "docs" / "peers.md").read_text(encoding="utf-8"))
     assert len(named) >= 6
     for name in named:
