@@ -36,10 +36,10 @@ another network of petit than the one that ships), 0.0015 until step 13,000 and 
 file that this gave, {rate:g} until step {hold:,} and falling linearly, in which some layers count more than others:
 
     python training/petit.py --data DATA --out runs/second --steps 11000
-    python training/petit.py --data DATA --out runs/second --steps 20000 --hold 13000 --rate 0.0015 \
+    python training/petit.py --data DATA --out runs/second --steps 20000 --hold 13000 --rate 0.0015 \\
         --settle 11000 --export runs/second.safetensors
-    python training/petit.py --data DATA --out runs/petit --begin runs/second.safetensors --settle 0 \
-        --steps {steps} --hold {hold} --rate {rate:g} --stress {stress} \
+    python training/petit.py --data DATA --out runs/petit --begin runs/second.safetensors --settle 0 \\
+        --steps {steps} --hold {hold} --rate {rate:g} --stress {stress} \\
         --export impasto/assets/petit.safetensors
 
 `DATA` holds `photos/`, `paintings/` and `teacher/`; a run that is stopped continues where its checkpoint is. Each taught
@@ -57,6 +57,8 @@ On {held} pictures that it was not trained on, through 1x1 heads that were fitte
 {figures}
 
 ![R² on held-out pictures over the first two parts of the training](images/petit-training.png)
+
+What it paints beside its teacher and beside random filters is [part of the recipe](recipe.md#through-which-network).
 
 ## What it is and is not good for
 
