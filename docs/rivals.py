@@ -132,7 +132,8 @@ def main() -> None:
     pairs = [(content, style) for content in args.contents for style in args.styles]
     if not pairs:
         save_small(sheet(networks, judge, args.size or 384), SHEET)
-    for name, load in networks.items() if pairs else ():
+        return
+    for name, load in networks.items():
         found = [medians(load, judge, pairs, args.size or 512, weight) for weight in args.content_weight]
         for weight, (style, content) in zip(args.content_weight, found, strict=True):
             print(f"{name}, content weight {weight:g}: style {style:.3f}, content {content:.3f}", flush=True)
