@@ -56,7 +56,7 @@ def test_any_layers_may_be_asked_for(layers: tuple[str, ...], make_backbone: Mak
     check(make_backbone(padding="reflect"), image, layers)
 
 
-@needs_seam
+@pytest.mark.skipif(not fused.is_available(CPU, torch.bfloat16), reason="no fused convolutions in bfloat16 here")
 def test_it_agrees_in_bfloat16_and_for_bgr(make_backbone: MakeBackbone, image: Tensor) -> None:
     architecture = Architecture("bgr", ((8, 8), (16,)), CAFFE, order="bgr", pooling="average")
     check(make_backbone(architecture, dtype=torch.bfloat16), image, ("relu1_2", "relu2_1"), 2e-2)
