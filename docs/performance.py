@@ -126,8 +126,7 @@ def child(task: str) -> None:
     facts = {"seconds": spent, "step": gaps[len(gaps) // 2], "memory": peak() - before, "resident": peak()}
     facts["precision"] = painted.recipe["precision"]
     shapes = tuple(torch.empty(1, 3, *painted.image.shape[2:], device="meta") for _ in (content, style))
-    itemsize = 2 if facts["precision"] == "bfloat16" else 4
-    facts["held"] = forecast.held_bytes(shapes, options, itemsize)
+    facts["held"] = forecast.held_bytes(shapes, options, getattr(torch, facts["precision"]).itemsize)
     print(json.dumps({**facts, "tile": used.get("tile", 0), "history": used.get("history")}))
     del painting
 

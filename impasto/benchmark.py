@@ -34,6 +34,7 @@ from impasto.presets import options_for
 from impasto.scene import Picture, View
 from impasto.shelf import Shelf
 from impasto.textbook import Loop
+from impasto.threads import threads
 
 DEMO = Path(impasto.__file__).parent / "assets" / "demo"
 SIZES = 64, 2048
@@ -118,7 +119,7 @@ def run(
     reached: dict[str, list[float]] = {}
     cases = list(product(NETWORKS, LOSSES))
     before = busy()
-    with machine.threads(1 if clock == "processor" else None):
+    with threads(1 if clock == "processor" else None):
         for number, (network, loss) in enumerate(cases, start=1):
             options = options_for(backbone=network, style_loss=loss, pooling="average")
             found, ceilings = measured(options, photo, style, partial(in_turns, clock=CLOCKS[clock], patience=patience))

@@ -2,8 +2,7 @@
 
 import ctypes
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -53,18 +52,6 @@ def has_bfloat16(device: torch.device) -> bool:
     # private names of torch: absent ones mean that we do not know, and then float32 is right everywhere
     probes = (getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
     return any(probe() for probe in probes if probe is not None)
-
-
-@contextmanager
-def threads(count: int | None) -> Iterator[None]:
-    """Compute with so many threads inside the block, where that is sensible here: the order of sums depends on it."""
-    before = torch.get_num_threads()
-    most = 4 * (os.cpu_count() or 1)
-    torch.set_num_threads(count if count is not None and 1 <= count <= most else before)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def keep_freed_memory() -> None:

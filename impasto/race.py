@@ -24,6 +24,7 @@ from impasto.scene import Picture, View
 from impasto.shelf import Shelf
 from impasto.starts import start
 from impasto.textbook import Loop
+from impasto.threads import threads
 
 SLACK = 0.005  # of the rival's loss: so much higher counts as reached
 MOST = 100  # evaluations that L-BFGS may take, the rival's and impasto's
@@ -85,7 +86,7 @@ def run(size: int = 512, *, clock: ClockName = "wall", on_race: Callable[[int, i
     device = machine.choose_device("auto")
     photo, style = (images.resize(images.load(DEMO / name), size).to(device) for name in ("valley.jpg", "swirl.jpg"))
     found = []
-    with machine.threads(1 if clock == "processor" else None):
+    with threads(1 if clock == "processor" else None):
         rivals = [partial(blog, photo, style), *(partial(descent, photo, style, loss) for loss in LOSSES)]
         for number, rival in enumerate(rivals, start=1):
             found.append(raced(rival(), photo, CLOCKS[clock]))

@@ -14,7 +14,7 @@ from typing import Any
 
 from torch import Tensor
 
-from impasto import images, ingredients, machine, recipe, scales, scene
+from impasto import images, ingredients, recipe, scales, scene
 from impasto.errors import InputError, OptionError, WeightsError
 from impasto.images import FilePath, ImageSource
 from impasto.options import STARTS, Options, PaintOptions, StylizeOptions
@@ -22,6 +22,7 @@ from impasto.painting import Painting, PaintStep, State, last, run
 from impasto.recipe import Instructions
 from impasto.stylizer import stylize_steps
 from impasto.synthesis import check_texture, check_tiling, texture_arguments
+from impasto.threads import threads
 
 FILES = ("start", "weights")  # inputs that are options
 ALIKE = 40.0  # dB: above it two pictures are told apart by no eye, only by arithmetic
@@ -224,7 +225,7 @@ def verify(
 
 def verification(repeat: Repeat, on_download: Callable[[int, int], None] | None = None) -> Iterator[PaintStep]:
     """The steps of a repeat up to the one after which its picture was taken, with as many threads as it had."""
-    with machine.threads(repeat.threads):
+    with threads(repeat.threads):
         for step in repeat.steps(on_download):
             yield step
             if step.index == repeat.taken:

@@ -21,11 +21,12 @@ from typing import Any
 import safetensors
 import safetensors.torch
 
-from impasto import images, machine, recipe
+from impasto import images, recipe
 from impasto.errors import InputError, OutputError
 from impasto.images import FilePath, ImageSource
 from impasto.painting import PaintStep, State
 from impasto.repeat import Repeat, prepare_from, to_branch_from
+from impasto.threads import threads
 
 PAUSE = 5.0  # seconds between two states at least
 SHARE = 0.05  # of the time at most is spent on writing states
@@ -44,7 +45,7 @@ class Run:
 
     def steps(self, on_download: Callable[[int, int], None] | None = None) -> Iterator[PaintStep]:
         """Go on painting and keeping, from the last state, whose step is yielded once more; with as many threads."""
-        with machine.threads(self.repeat.threads):
+        with threads(self.repeat.threads):
             yield from saved(self.repeat.steps(on_download, self.state), self.folder)
 
 

@@ -19,6 +19,7 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 # Each module or folder may import those above it, and the package itself for its version.
 ORDER = [
     "errors",
+    "threads",
     "eigen",
     "options",
     "presets",
@@ -227,7 +228,7 @@ MATHEMATICS = ["eigen", "samples", "statistics", "distances", "variations", "par
 
 @pytest.mark.parametrize("module", MATHEMATICS)
 def test_the_mathematics_knows_nothing_of_impasto_but_its_errors(module: str) -> None:
-    assert ARROWS[module] <= {"errors", *MATHEMATICS}
+    assert ARROWS[module] <= {"errors", "threads", *MATHEMATICS}
 
 
 @pytest.mark.parametrize("front_end", ["cli", "outputs", "studio", "terminal", "lessons"])

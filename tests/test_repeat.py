@@ -11,8 +11,9 @@ import torch
 from PIL import Image
 
 import impasto
-from impasto import cli, images, ingredients, machine, scene
+from impasto import cli, images, ingredients, scene
 from impasto.errors import InputError, OptionError, WeightsError
+from impasto.threads import threads
 
 QUICK: dict[str, Any] = {"size": 48, "min_scale": 24, "first_steps": 2, "steps": 2, "device": "cpu"}
 PETIT = Path(impasto.__file__).parent / "assets" / "petit.safetensors"
@@ -105,7 +106,7 @@ def test_a_picture_that_was_changed_fails_and_one_a_little_off_passes() -> None:
 
 def test_verify_computes_with_as_many_threads_as_there_were() -> None:
     here = torch.get_num_threads()
-    with machine.threads(3 - min(here, 2)):  # 1 where there are more, 2 where there is one
+    with threads(3 - min(here, 2)):  # 1 where there are more, 2 where there is one
         painted(first_steps=20)
     verdict = impasto.verify("out.png")
     assert verdict.identical

@@ -38,7 +38,7 @@ file that this gave, {rate:g} until step {hold:,} and falling linearly, in which
     python training/petit.py --data DATA --out runs/second --steps 11000
     python training/petit.py --data DATA --out runs/second --steps 20000 --hold 13000 --rate 0.0015 \\
         --settle 11000 --export runs/second.safetensors
-    python training/petit.py --data DATA --out runs/petit --begin runs/second.safetensors --settle 0 \\
+    python training/petit.py --data DATA --out runs/petit --begin runs/second.safetensors \\
         --steps {steps} --hold {hold} --rate {rate:g} --stress {stress} \\
         --export impasto/assets/petit.safetensors
 

@@ -291,7 +291,7 @@ def train(args: argparse.Namespace, data: Data, teachers: Teachers) -> Petit:
             batch = random_batch(data.photos, data.paintings, data.painted, args.size, args.batch, random)
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(step, args.hold, args.steps, args.rate)
-            if step >= args.settle:
+            if args.begin or step >= args.settle:
                 network.norms.eval()
             parts = losses(network, teachers, batch, random)
             loss = sum(
@@ -330,7 +330,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder with photos/, paintings/ and teacher/")
     parser.add_argument("--out", type=Path, default=Path("runs/petit"), help="folder of checkpoint.pt and log.jsonl")
-    parser.add_argument("--begin", type=Path, help="a file that was exported, to be trained further; with --settle 0")
+    parser.add_argument("--begin", type=Path, help="a file that was exported, to be trained further")
     parser.add_argument("--steps", type=int, default=12000)
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--size", type=int, default=176, help="edge of a training crop in pixels")

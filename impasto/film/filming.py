@@ -24,6 +24,7 @@ from impasto.images import FilePath, ImageSource
 from impasto.options import Options, PaintOptions, StylizeOptions, VideoOptions, flag
 from impasto.presets import options_for
 from impasto.scene import Style, Styles
+from impasto.threads import threads
 
 Moment: TypeAlias = str | float | Fraction  # 12.5, "12.5", "01:12.5"
 
@@ -69,7 +70,7 @@ def video(
     )
     if target is None:
         film = Film(clip, prepared, settings, methods.make(prepared, settings), flow)
-        with machine.threads(film.method.threads):
+        with threads(film.method.threads):
             yield from film.frames(None)
         return
     target = Path(target)
@@ -79,11 +80,11 @@ def video(
         on_note(lost)
     notes = description(clip, styles, changes, protect, prepared.options, settings)
     work = target.with_name(f"{target.name}.work")
-    with machine.threads((read_description(work) or {}).get("threads")):  # what an engine sums depends on it
+    with threads((read_description(work) or {}).get("threads")):  # what an engine sums depends on it
         film = Film(clip, prepared, settings, methods.make(prepared, settings), flow)
     folder = Folder.open(work, notes)
     try:
-        with machine.threads(film.method.threads or folder.threads):
+        with threads(film.method.threads or folder.threads):
             yield from produced(film, folder, sink, target, notes, on_note)
     except ImpastoError:
         if folder.is_empty():

@@ -14,11 +14,12 @@ import torch
 from reels import FAST, SLOW, differing, make
 
 import impasto
-from impasto import images, machine
+from impasto import images
 from impasto.errors import InputError, OptionError, OutputError
 from impasto.film import filming, methods
 from impasto.film.ahead import ahead
 from impasto.film.folder import Folder
+from impasto.threads import threads
 
 
 def test_a_video_that_was_stopped_goes_on_and_paints_nothing_twice(
@@ -104,7 +105,7 @@ def test_what_paints_is_made_with_the_threads_that_a_video_was_begun_with(
     real = methods.make
     monkeypatch.setattr(methods, "make", lambda *given: counts.append(torch.get_num_threads()) or real(*given))
     for count in (2, 1):
-        with machine.threads(count):
+        with threads(count):
             frames = impasto.video(pan, style, tmp_path / "out.mp4", **FAST)
             next(frames)
             frames.close()
