@@ -2,27 +2,14 @@
 
 import asyncio
 import time
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from impasto.options import PaintOptions
+from impasto.studio.messages import Order, Report
+from impasto.studio.workshop import Job
 
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # what other packages warn of while they are imported
-    pytest.importorskip("gradio", reason="the studio needs Gradio: pip install 'impasto[studio]'")
-
-    from impasto.studio import (
-        painting,
-        single,
-    )
-    from impasto.studio.messages import Order, Report
-    from impasto.studio.workshop import Job
-
-VERBS = [painting.PAINT, single.TEXTURE, single.RECONSTRUCT]
 TINY = PaintOptions(size=32, min_scale=32, first_steps=3, canvas_padding=0)
 ENDLESS = TINY.replace(first_steps=100_000)
 

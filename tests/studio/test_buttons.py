@@ -2,13 +2,13 @@
 
 import asyncio
 import re
-import warnings
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from orders import TINY, paint, wait, within_a_loop
 from PIL import Image
 
 import impasto
@@ -16,26 +16,19 @@ from impasto import images, recipe
 from impasto.errors import ImpastoError, InputError, OptionError
 from impasto.options import PaintOptions
 from impasto.presets import options_for
-
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # what other packages warn of while they are imported
-    pytest.importorskip("gradio", reason="the studio needs Gradio: pip install 'impasto[studio]'")
-
-    from orders import TINY, paint, wait, within_a_loop
-
-    from impasto.studio import (
-        dialing,
-        limits,
-        painting,
-        server,
-        service,
-        shelf,
-        single,
-        stage,
-    )
-    from impasto.studio.easel import Area, known
-    from impasto.studio.messages import Order
-    from impasto.studio.workshop import Job, Workshop, pace
+from impasto.studio import (
+    dialing,
+    limits,
+    painting,
+    server,
+    service,
+    shelf,
+    single,
+    stage,
+)
+from impasto.studio.easel import Area, known
+from impasto.studio.messages import Order
+from impasto.studio.workshop import Job, Workshop, pace
 
 
 def order_from(

@@ -1,27 +1,24 @@
 """The studio's forms: every option is asked once, and a form that is left alone gives the preset."""
 
 import dataclasses
-import warnings
 from typing import Any
 
 import pytest
+from orders import within_a_loop
 
 from impasto.errors import OptionError
 from impasto.options import PaintOptions, StylizeOptions, TrainOptions, option
 from impasto.presets import PRESETS, options_for
+from impasto.studio import (
+    forms,
+    painting,
+    server,
+    single,
+    videos,
+)
+from impasto.studio.fields import Fields
 
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # what other packages warn of while they are imported
-    pytest.importorskip("gradio", reason="the studio needs Gradio: pip install 'impasto[studio]'")
-
-    from orders import VERBS, within_a_loop
-
-    from impasto.studio import (
-        forms,
-        server,
-        videos,
-    )
-    from impasto.studio.fields import Fields
+VERBS = [painting.PAINT, single.TEXTURE, single.RECONSTRUCT]
 
 
 def form_of(options: PaintOptions) -> Fields:

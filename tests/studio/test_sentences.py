@@ -1,20 +1,14 @@
 """What the studio tells: limits and sentences that name no folder."""
 
-import warnings
 from pathlib import Path
 
 import pytest
 
 from impasto import images
 from impasto.errors import InputError
-
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # what other packages warn of while they are imported
-    pytest.importorskip("gradio", reason="the studio needs Gradio: pip install 'impasto[studio]'")
-
-    from impasto.studio import (
-        limits,
-    )
+from impasto.studio import (
+    limits,
+)
 
 
 def test_sentences_name_no_folder(picture: Path) -> None:

@@ -15,23 +15,18 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+from orders import paint, wait, within_a_loop
 
 from impasto import recipe
 from impasto.errors import OptionError
-
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # what other packages warn of while they are imported
-    pytest.importorskip("gradio", reason="the studio needs Gradio: pip install 'impasto[studio]'")
-    from gradio_client import Client, handle_file
-    from gradio_client.exceptions import AppError
-    from orders import paint, wait, within_a_loop
-
-    from impasto.studio import (
-        look,
-        server,
-        service,
-    )
-    from impasto.studio.workshop import Workshop
+from impasto.studio import (
+    look,
+    server,
+    service,
+)
+from impasto.studio.workshop import Workshop
 
 
 @pytest.fixture(scope="module")

@@ -3,25 +3,18 @@
 import dataclasses
 import re
 import time
-import warnings
 from pathlib import Path
 
 import pytest
+from orders import ENDLESS, TINY, report
 
 from impasto.doctor import Finding
 from impasto.options import PaintOptions
-
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # what other packages warn of while they are imported
-    pytest.importorskip("gradio", reason="the studio needs Gradio: pip install 'impasto[studio]'")
-
-    from orders import ENDLESS, TINY, report
-
-    from impasto.studio import (
-        stage,
-    )
-    from impasto.studio.messages import Laid, Order
-    from impasto.studio.workshop import Job
+from impasto.studio import (
+    stage,
+)
+from impasto.studio.messages import Laid, Order
+from impasto.studio.workshop import Job
 
 
 def test_the_stage_tells_each_state() -> None:

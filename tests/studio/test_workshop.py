@@ -3,38 +3,30 @@
 import dataclasses
 import multiprocessing
 import time
-import warnings
 from pathlib import Path
 from typing import Any
 
 import pytest
+from orders import ENDLESS, TINY, paint, wait, within_a_loop
 from PIL import Image
 
 from impasto import images
 from impasto.errors import ImpastoError, InputError
 from impasto.options import StylizeOptions, TrainOptions
 from impasto.presets import training_options
+from impasto.studio import (
+    history,
+    instant,
+    limits,
+    server,
+    stage,
+    teaching,
+    videos,
+)
+from impasto.studio.messages import Order
+from impasto.studio.worker import RUN
+from impasto.studio.workshop import Job, LineFull, Workshop, pace
 from impasto.stylizer import stylize
-
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # what other packages warn of while they are imported
-    pytest.importorskip("gradio", reason="the studio needs Gradio: pip install 'impasto[studio]'")
-
-    from orders import ENDLESS, TINY, paint, wait, within_a_loop
-
-    from impasto.studio import (
-        history,
-        instant,
-        limits,
-        server,
-        stage,
-        teaching,
-        videos,
-    )
-    from impasto.studio.messages import Order
-    from impasto.studio.worker import RUN
-    from impasto.studio.workshop import Job, LineFull, Workshop, pace
-
 
 LESSON = training_options(
     steps=3, batch=1, crop=64, size=64, precision="float32", style_layers=("relu1_1",), content_layers=("relu2_1",)
