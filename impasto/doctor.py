@@ -96,7 +96,9 @@ def examine(
     """
     if min(image.shape[2:]) < TILE:
         return Examination(dict.fromkeys(FAULTS, 0.0), [])
-    case = Case(image, measures.oklab(image), photo, None if photo is None else measures.oklab(photo), styles)
+    excused = None if photo is None else look(measures.oklab(photo))  # large pictures: one at a time in OKLab
+    lab = measures.oklab(image)
+    case = Case(image, lab, look(lab), photo, excused, styles)
     scores = {
         name: 0.0 if name in skip else max(0.0, fault.score(case)) / fault.threshold for name, fault in FAULTS.items()
     }
@@ -108,13 +110,29 @@ def examine(
     return Examination(scores, sorted(findings, key=lambda finding: -finding.severity))
 
 
+class Look(NamedTuple):
+    """What picture and photo are compared by: `band_steps`, `unpredicted` of rows and of columns, `measures.contours`."""
+
+    band: Tensor | None
+    lines: tuple[Tensor | None, Tensor | None]
+    contours: Tensor
+
+
+def look(lab: Tensor) -> Look:
+    """Of a picture in OKLab, (1, 3, H, W)."""
+    picture = lab[0]
+    lines = unpredicted(picture), unpredicted(picture.transpose(1, 2))
+    return Look(band_steps(picture), lines, measures.contours(lab))
+
+
 class Case(NamedTuple):
-    """The pictures in sRGB and OKLab."""
+    """The picture in sRGB and OKLab, how it looks; the photo, and how that looks; the styles."""
 
     image: Tensor
     lab: Tensor
+    own: Look
     photo: Tensor | None
-    photo_lab: Tensor | None
+    excused: Look | None
     styles: Sequence[Tensor]
 
 
@@ -172,21 +190,27 @@ DEEPEST = 20  # pixels from the edge, where a band has ended
 
 def border(case: Case) -> float:
     """The step in color, in OKLab, where a band along all four edges ends, beyond the photo's own within three pixels."""
-    if min(case.lab.shape[2:]) < 4 * DEEPEST:
+    steps = case.own.band
+    if steps is None:
         return 0.0
-    steps = band_steps(case.lab)
-    if case.photo_lab is not None:
-        steps = steps - F.max_pool1d(band_steps(case.photo_lab).abs().view(1, 1, -1), 7, 1, 3).view(-1)
+    if case.excused is not None and case.excused.band is not None:
+        steps = steps - within_three(case.excused.band.abs())
     return float(steps.max())
 
 
-def band_steps(lab: Tensor) -> Tensor:
+def within_three(line: Tensor) -> Tensor:
+    """(P,) -> (P,): the largest value within three places."""
+    return F.max_pool1d(line.view(1, 1, -1), 7, 1, 3).view(-1)
+
+
+def band_steps(picture: Tensor) -> Tensor | None:
     """For every depth: the difference of outer and inner mean color, three rows each, that the four sides have in common.
 
-    In the direction of the sides' mean, as a length. The two sides with the most count at most twice what the next one
-    has: a band runs around, while a sky may end near one edge.
+    (3, H, W) -> (D,), or None where the picture is too small. In the direction of the sides' mean, as a length. The two
+    sides with the most count at most twice what the next one has: a band runs around, while a sky may end near one edge.
     """
-    picture = lab[0]
+    if min(picture.shape[1:]) < 4 * DEEPEST:
+        return None
     sides = (picture, picture.flip(1), picture.transpose(1, 2), picture.transpose(1, 2).flip(1))
     rows = torch.stack([side[:, :DEEPEST, DEEPEST:-DEEPEST].mean(2) for side in sides])
     steps = torch.stack(
@@ -255,14 +279,11 @@ def seams(case: Case) -> float:
     where they lie is foretold by the lines beside. Where the photo has such a line, within three pixels, it is excused.
     """
     worst = 0.0
-    for axis in (1, 2):
-        found = unpredicted(case.lab[0].transpose(1, axis))
+    for found, excused in zip(case.own.lines, case.excused.lines if case.excused else (None, None), strict=True):
         if found is None:
             return 0.0
-        own = None if case.photo_lab is None else unpredicted(case.photo_lab[0].transpose(1, axis))
-        if own is not None:
-            own = F.max_pool1d(own.view(1, 1, -1), 7, 1, 3).view(-1)
-            found = found.where(own < FAULTS["seams"].threshold, 0 * found)
+        if excused is not None:
+            found = found.where(within_three(excused) < FAULTS["seams"].threshold, 0 * found)
         worst = max(worst, float(found[EDGE:-EDGE].max()))
     return worst
 
@@ -303,7 +324,9 @@ def clipping(case: Case) -> float:
 
 def dead_content(case: Case) -> float:
     """One part in how many of the photo's contours is kept."""
-    return 0.0 if case.photo_lab is None else 1 / max(measures.contours_kept(case.lab, case.photo_lab), 0.02)
+    if case.excused is None:
+        return 0.0
+    return 1 / max(measures.contours_kept(case.own.contours, case.excused.contours), 0.02)
 
 
 def under_stylized(case: Case) -> float:

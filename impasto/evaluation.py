@@ -255,7 +255,7 @@ MEASURES: dict[str, Measure] = {
     ),
     "contours": Measure(
         "the photo's contours that are kept: 1 all, 0 none",
-        lambda pair: measures.contours_kept(pair.picture.lab, pair.photo.lab),
+        lambda pair: measures.contours_kept(measures.contours(pair.picture.lab), measures.contours(pair.photo.lab)),
     ),
     "style": Measure("of the way from photo to style, by Wasserstein-2, what is left: 1 all, 0 none", style_left),
     "strength": Measure("where that is on the dial: 0 the photo, 100 the style", dial),

@@ -16,6 +16,7 @@ ENOUGH = 1 << 14  # pixels: more hardly change a distribution of colors
 DIRECTIONS = 13  # in which colors are compared: those of a cube's edges, faces' diagonals and space diagonals
 QUANTILES = 512
 STEP = 1 / 255  # of 8 bits
+LOOKED_AT = 640  # pixels of the longer side, at least, at which contours are looked for
 
 
 def gaussian(deviation: float, radius: int) -> Tensor:
@@ -75,23 +76,28 @@ def gray(image: Tensor) -> Tensor:
     return torch.einsum("nchw,c->nhw", image, image.new_tensor([0.299, 0.587, 0.114])).unsqueeze(1)
 
 
-def contours_kept(lab: Tensor, photo: Tensor) -> float:
-    """How far the contours of a picture are where the photo's are: 1 all, 0 none.
+def contours(lab: Tensor) -> Tensor:
+    """How strong a contour is at every place of (1, 3, H, W) in OKLab: (1, P).
 
-    lab, photo: (1, 3, H, W) in OKLab. The correlation of the lengths of lightness' gradients, after a blur of 1/80 of the
-    longer side, so that contours count and neither grain nor strokes. Which side is the lighter one does not matter.
+    The lengths of lightness' gradients, after a blur of 1/80 of the longer side, so that contours count and neither grain
+    nor strokes. After such a blur a large picture holds no more than a small one, so it is first reduced to one.
     """
-    deviation = max(lab.shape[2:]) / 80
-    radius = max(1, min(math.ceil(2.5 * deviation), (min(lab.shape[2:]) - 3) // 2))
-    found, wanted = (slopes(blurred(each[:, :1], gaussian(deviation, radius))) for each in (lab, photo))
+    lightness = F.avg_pool2d(lab[:, :1], max(1, min(max(lab.shape[2:]) // LOOKED_AT, min(lab.shape[2:]) // 3)))
+    height, width = lightness.shape[2:]
+    deviation = max(height, width) / 80
+    radius = max(1, min(math.ceil(2.5 * deviation), (min(height, width) - 3) // 2))
+    plane = blurred(lightness, gaussian(deviation, radius))
+    return torch.hypot(plane.diff(dim=2)[..., :-1], plane.diff(dim=3)[..., :-1, :]).flatten(1)
+
+
+def contours_kept(found: Tensor, wanted: Tensor) -> float:
+    """How far a picture's contours are where the photo's are: 1 all, 0 none. Both as `contours` gives them.
+
+    Their correlation. Which side of a contour is the lighter one does not matter.
+    """
     if float(wanted.max()) < 1e-4:  # a photo of one color has no contours to lose
         return 1.0
     return float(F.cosine_similarity(found - found.mean(), wanted - wanted.mean(), eps=1e-12))
-
-
-def slopes(plane: Tensor) -> Tensor:
-    """The lengths of the gradients of (1, 1, H, W): (1, P)."""
-    return torch.hypot(plane.diff(dim=2)[..., :-1], plane.diff(dim=3)[..., :-1, :]).flatten(1)
 
 
 # ---------------------------------------------------------------------------------------------------------- colors

@@ -38,17 +38,32 @@ def test_a_blur_is_a_convolution(smooth_image: Tensor) -> None:
     assert float(kernel.sum()) == pytest.approx(1)
 
 
+def kept(lab: Tensor, photo: Tensor) -> float:
+    """How far one picture's contours are where the other's are."""
+    return measures.contours_kept(measures.contours(lab), measures.contours(photo))
+
+
 def test_contours_stay_when_light_and_dark_change_places(smooth_image: Tensor) -> None:
     lab = oklab(smooth_image)
     negative = torch.cat([1 - lab[:, :1], lab[:, 1:]], 1)
-    assert measures.contours_kept(lab, lab) == pytest.approx(1)
-    assert measures.contours_kept(negative, lab) == pytest.approx(1, abs=1e-5)
+    assert kept(lab, lab) == pytest.approx(1)
+    assert kept(negative, lab) == pytest.approx(1, abs=1e-5)
     unrelated = oklab(torch.nn.functional.interpolate(torch.rand(1, 3, 6, 7), (64, 80), mode="bicubic").clamp(0, 1))
-    assert abs(measures.contours_kept(unrelated, lab)) < 0.5
+    assert abs(kept(unrelated, lab)) < 0.5
+
+
+def test_a_large_picture_keeps_as_much_as_a_small_one(smooth_image: Tensor) -> None:
+    pair = smooth_image, 0.5 * smooth_image + 0.5 * smooth_image.flip(3)
+    small, large = (
+        kept(*(oklab(torch.nn.functional.interpolate(one, size, mode="bicubic").clamp(0, 1)) for one in pair))
+        for size in ((500, 640), (1500, 1920))
+    )
+    assert large == pytest.approx(small, abs=5e-3)
+    assert small < 0.9
 
 
 def test_a_photo_of_one_color_has_no_contours_to_lose(smooth_image: Tensor) -> None:
-    assert measures.contours_kept(oklab(smooth_image), oklab(torch.full_like(smooth_image, 0.3))) == 1
+    assert kept(oklab(smooth_image), oklab(torch.full_like(smooth_image, 0.3))) == 1
 
 
 def test_the_distance_of_shifted_colors_is_the_shift(smooth_image: Tensor) -> None:
