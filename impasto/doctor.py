@@ -211,8 +211,13 @@ def band_steps(picture: Tensor) -> Tensor | None:
     """
     if min(picture.shape[1:]) < 4 * DEEPEST:
         return None
-    sides = (picture, picture.flip(1), picture.transpose(1, 2), picture.transpose(1, 2).flip(1))
-    rows = torch.stack([side[:, :DEEPEST, DEEPEST:-DEEPEST].mean(2) for side in sides])
+    start, middle, end = slice(DEEPEST), slice(DEEPEST, -DEEPEST), slice(-DEEPEST, None)
+    rows = torch.stack(
+        [
+            *(picture[:, start, middle].mean(2), picture[:, end, middle].mean(2).flip(1)),
+            *(picture[:, middle, start].mean(1), picture[:, middle, end].mean(1).flip(1)),
+        ]
+    )
     steps = torch.stack(
         [
             rows[:, :, max(0, depth - 3) : depth].mean(2) - rows[:, :, depth + 1 : depth + 4].mean(2)
@@ -247,11 +252,9 @@ APART = 0.2  # in OKLab: a dot that far from everything around it is seen
 def speckle(case: Case) -> float:
     """Share of pixels that differ from every pixel of the ring around their 3 x 3 neighbourhood: dots, but no lines."""
     picture, reach = case.lab[0], 2
-    inside = picture.shape[1] - 2 * reach
-    dots = 0
-    for top in range(0, inside, measures.BAND):  # a large picture's copies would add up
-        dots += int((nearest(picture[:, top : top + measures.BAND + 2 * reach], reach) > APART**2).sum())
-    return dots / (inside * (picture.shape[2] - 2 * reach))
+    height, width = (edge - 2 * reach for edge in picture.shape[1:])
+    found = (nearest(picture[:, rows], reach) > APART**2 for rows in measures.bands(height, 2 * reach))
+    return sum(int(dots.sum()) for dots in found) / (height * width)
 
 
 def nearest(picture: Tensor, reach: int) -> Tensor:
@@ -296,7 +299,7 @@ def unpredicted(picture: Tensor) -> Tensor | None:
     count = picture.shape[2] // SEGMENT
     if count < 2 or picture.shape[1] < 2 * (AHEAD + NEARBY + EDGE):
         return None
-    steps = picture.diff(dim=1)[:, :, : count * SEGMENT].unflatten(2, (count, SEGMENT)).mean(3).transpose(1, 2)
+    steps = picture[:, :, : count * SEGMENT].unflatten(2, (count, SEGMENT)).mean(3).diff(dim=1).transpose(1, 2)
     windows = steps.unfold(2, 2 * AHEAD + 1, 1)  # (3, segments, lines, 13)
     beside = torch.cat([windows[..., :AHEAD], windows[..., AHEAD + 1 :]], 3)
     middle = windows[..., AHEAD]

@@ -4,6 +4,7 @@ Every picture is (1, 3, H, W), sRGB in [0, 1]. Lightness and colors are OKLab's.
 """
 
 import math
+from collections.abc import Iterator
 from functools import cache
 
 import torch
@@ -16,7 +17,14 @@ ENOUGH = 1 << 14  # pixels: more hardly change a distribution of colors
 DIRECTIONS = 13  # in which colors are compared: those of a cube's edges, faces' diagonals and space diagonals
 QUANTILES = 512
 STEP = 1 / 255  # of 8 bits
+BAND = 256  # rows of a picture that are worked on at a time
 LOOKED_AT = 640  # pixels of the longer side, at least, at which contours are looked for
+
+
+def bands(height: int, more: int = 0) -> Iterator[slice]:
+    """Of so many rows, some at a time, and `more` after each: a large picture's copies would add up."""
+    for top in range(0, height, BAND):
+        yield slice(top, min(top + BAND, height) + more)
 
 
 def gaussian(deviation: float, radius: int) -> Tensor:
@@ -42,9 +50,6 @@ def blurred(planes: Tensor, kernel: Tensor) -> Tensor:
 # ------------------------------------------------------------------------------------------------------- structure
 
 
-BAND = 256  # rows of a picture that are worked on at a time
-
-
 def ssim(picture: Tensor, photo: Tensor) -> float:
     """Structural similarity of two pictures' gray values: 1 for the same picture, about 0 for unrelated ones.
 
@@ -54,8 +59,7 @@ def ssim(picture: Tensor, photo: Tensor) -> float:
     radius = min(5, (min(picture.shape[2:]) - 1) // 2)
     kernel = gaussian(1.5, radius)
     total, count = 0.0, 0
-    for top in range(0, picture.shape[2] - 2 * radius, BAND):  # a large picture's copies would add up
-        rows = slice(top, top + BAND + 2 * radius)
+    for rows in bands(picture.shape[2] - 2 * radius, 2 * radius):
         found = similarity(gray(picture[:, :, rows]), gray(photo[:, :, rows]), kernel)
         total, count = total + float(found.sum(dtype=torch.float64)), count + found.numel()
     return total / count
@@ -108,8 +112,9 @@ def palette(lab: Tensor) -> Tensor:
 
     The stride is odd, so that it does not fall in step with the rows.
     """
-    pixels = lab.flatten(2)[0].T
-    return pixels[:: pixels.shape[0] // ENOUGH | 1]
+    height, width = lab.shape[2:]
+    chosen = torch.arange(0, height * width, height * width // ENOUGH | 1, device=lab.device)
+    return lab[0, :, chosen // width, chosen % width].T
 
 
 @cache
@@ -154,12 +159,14 @@ def saturation(lab: Tensor) -> float:
 
 def clipping(image: Tensor) -> float:
     """Share of pixels of which some channel is at an end of its range, to half a step of 8 bits. sRGB in [0, 1]"""
-    return float(((image < STEP / 2) | (image > 1 - STEP / 2)).any(1).float().mean())
+    parts = (image[:, :, rows] for rows in bands(image.shape[2]))
+    ends = [((part < STEP / 2) | (part > 1 - STEP / 2)).any(1).count_nonzero() for part in parts]
+    return float(sum(ends)) / (image.shape[2] * image.shape[3])
 
 
 def oklab(image: Tensor) -> Tensor:
-    """sRGB -> OKLab, of values that may lie a little outside [0, 1]. By bands: a large picture's copies would add up."""
+    """sRGB -> OKLab, of values that may lie a little outside [0, 1]."""
     result = torch.empty_like(image)
-    for top in range(0, image.shape[2], BAND):
-        result[:, :, top : top + BAND] = to_oklab(image[:, :, top : top + BAND].clamp(0, 1))
+    for rows in bands(image.shape[2]):
+        result[:, :, rows] = to_oklab(image[:, :, rows].clamp(0, 1))
     return result
