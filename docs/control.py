@@ -12,10 +12,9 @@ from pathlib import Path
 
 from PIL import Image
 
-import impasto
+from impasto.shipped import DEMO
 
 HERE = Path(__file__).parent
-DEMO = Path(impasto.__file__).parent / "assets" / "demo"
 
 # picture -> the command that paints it, but for its size
 COMMANDS = {
@@ -26,6 +25,8 @@ COMMANDS = {
     "blend": "impasto paint valley.jpg swirl.jpg:0.6 woodcut.jpg:0.4",
     "gradient": "impasto paint valley.jpg swirl.jpg woodcut.jpg --mask gradient:left",
     "halves": "impasto paint valley.jpg swirl.jpg mosaic.jpg --mask left",
+    "frame-cut": "impasto paint valley.jpg mosaic.jpg",
+    "frame-kept": "impasto paint valley.jpg mosaic.jpg --style-frame keep",
     "protect": "impasto paint valley.jpg mosaic.jpg --protect ellipse:0.77,0.64,0.15,0.14",
 }
 SIZE = ["--size", "448", "--min-scale", "224", "--quiet"]

@@ -15,7 +15,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from impasto import backbones, images, samples
+from impasto import backbones, frames, images, samples
 from impasto.backbones import Backbone
 from impasto.errors import InputError
 from impasto.images import FilePath, ImageSource
@@ -96,7 +96,7 @@ def small(paths: Sequence[FilePath]) -> Iterator[tuple[FilePath, Tensor | InputE
 
     def read(path: FilePath) -> Tensor | InputError:
         try:
-            return images.resize(images.load(path, SIZE), SIZE)
+            return images.resize(frames.without(images.load(path, SIZE)), SIZE)
         except InputError as error:
             return error
 

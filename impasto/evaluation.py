@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from impasto import backbones, doctor, images, measures, scene
+from impasto import backbones, doctor, frames, images, measures, scene
 from impasto.backbones import Backbone
 from impasto.distances import extent, moment_error, normal, squared_error, wasserstein
 from impasto.doctor import Finding
@@ -111,7 +111,8 @@ def evaluate(
 ) -> Report:
     """The report card of a picture that was painted from a photo in a style, or in several by weight (masks are not read).
 
-    The photo is brought to the picture's shape, a style to its longer side. backbone: the network that judges, by name or
+    The photo is brought to the picture's shape, a style to its longer side, without its frame where the picture's recipe
+    does not say that it was painted with it. backbone: the network that judges, by name or
     loaded. Raises InputError or WeightsError.
     """
     judge = backbones.load(backbone, offline=offline) if isinstance(backbone, str) else backbone
@@ -119,8 +120,10 @@ def evaluate(
     shape = (image.shape[2], image.shape[3])
     photo = images.resize_to(images.load(content), shape)
     listed = scene.list_styles(style)
-    paintings = [images.resize(images.load(one.source), max(shape)) for one in listed]
     made = images.read_recipe(picture) if isinstance(picture, str | os.PathLike | bytes) else None
+    whole = made is not None and made.get("options", {}).get("style_frame") == "keep"
+    read = [images.load(one.source) for one in listed]
+    paintings = [images.resize(one if whole else frames.without(one), max(shape)) for one in read]
     return judged(image, photo, paintings, [one.weight for one in listed], judge, made)
 
 

@@ -26,6 +26,7 @@ Reduction = Literal["relative", "mean", "sum", "half", "quarter"]
 Variation = Literal["squared", "absolute", "nine-point"]
 Parametrization = Literal["pixels", "pyramid"]
 OptimizerName = Literal["lbfgs", "adam"]
+StyleFrame = Literal["cut", "keep"]
 Colors = Literal["style", "keep", "match", "match-pca", "match-cholesky", "histogram"]
 Precision = Literal["auto", "float32", "bfloat16"]
 VideoMethod = Literal["frame", "steady", "fast"]
@@ -84,6 +85,9 @@ class Options(Bundle):
         "Size of the style's features against the picture's; auto: at which they cover the photo's best.",
         least=0.05,
         most=20,
+    )
+    style_frame: StyleFrame = option(
+        "cut", "A frame that the style shows around itself: cut leaves it out, keep does not."
     )
     colors: Colors = option(
         "style",
@@ -261,6 +265,9 @@ class TrainOptions(Bundle):
     backbone: BackboneName = option("petit", "Network whose features are compared.")
     weights: str | None = option(None, "File with weights of one's own for the backbone: .safetensors, .pth or .mat.")
     offline: bool = option(False, "Never download anything.")
+    style_frame: StyleFrame = option(
+        "cut", "A frame that a style shows around itself: cut leaves it out, keep does not."
+    )
     content_layers: tuple[str, ...] = option(("relu4_2",), "Layers that hold the content.")
     content_reduction: Reduction = option("relative", "How the squared difference of content features is measured.")
     content_weight: float = option(0.12, "Weight of the content loss.", least=0)

@@ -226,7 +226,7 @@ def paint_steps(
 
 def run(
     verb: str,
-    load: Callable[[torch.device, int], Scene],
+    load: Callable[[torch.device, PaintOptions], Scene],
     options: PaintOptions,
     preset: str | None,
     *,
@@ -236,7 +236,7 @@ def run(
     state: State | None = None,
     shelf: Shelf | None = None,
 ) -> Iterator[PaintStep]:
-    """What every verb that optimises an image does. `load` reads its pictures for a device and a size.
+    """What every verb that optimises an image does. `load` reads its pictures for a device and options.
 
     arguments: what the verb was given beside options, for the recipe. state: where to go on; the step that it was taken
     after is yielded once more.
@@ -244,7 +244,7 @@ def run(
     state, shelf = state or State(), shelf or Shelf()
     began = time.monotonic() - state.seconds
     device = machine.choose_device(options.device)
-    pictures = load(device, scene.largest_seen(options))
+    pictures = load(device, options)
     options = coverage.settled(options, pictures)
     options = forecast.fit_memory(pictures.extremes(), options, device, precision(options, device).itemsize)
     backbone = load_backbone(options, device, shelf, on_download)

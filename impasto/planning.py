@@ -20,7 +20,7 @@ from impasto.starts import start
 def plan(content: ImageSource, style: Styles, options: PaintOptions) -> Forecast:
     """What painting would cost here, and the plan that fits --memory and --budget, without painting. Raises as `paint`."""
     device = machine.choose_device(options.device)
-    pictures = scene.load(content, scene.list_styles(style), None, device, scene.largest_seen(options))
+    pictures = scene.load(content, scene.list_styles(style), None, device, options)
     options = coverage.settled(options, pictures)
     options = forecast.fit_memory(pictures.extremes(), options, device, precision(options, device).itemsize)
     backbone = load_backbone(options, device, Shelf())

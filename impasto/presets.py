@@ -14,7 +14,14 @@ from impasto.options import PaintOptions, TrainOptions
 
 IMAGENET_DEVIATION = 0.226  # of RGB in [0, 1], mean over the channels: converts steps of normalised pixels
 ONE_SCALE = {"min_scale": 16384, "first_steps": 0}  # documents A to E paint at the final size from the start
-PLAIN = {**ONE_SCALE, "start": "content", "tv_weight": 0.0, "range_weight": 0.0, "canvas_padding": 0}
+PLAIN = {
+    **ONE_SCALE,
+    "start": "content",
+    "style_frame": "keep",
+    "tv_weight": 0.0,
+    "range_weight": 0.0,
+    "canvas_padding": 0,
+}
 CONVS = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")
 RELUS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 IN_ORDER = ("conv1_1", "conv1_2", "conv2_1", "conv2_2", "conv3_1")  # conv_1 ... conv_5, counted by depth
@@ -145,6 +152,7 @@ PRESETS: dict[str, Preset] = {
         "style-transfer-pytorch by Katherine Crowson (2023): Wasserstein-2 at relu1_1 to relu5_1 weighted 256:64:16:4:1, "
         "relu4_2 at 0.015, nine-point total variation, scales by √2 from 128, Adam with averaged iterates.",
         {
+            "style_frame": "keep",
             "backbone": "vgg19",
             "pooling": "max",
             "padding": "replicate-first",
@@ -181,6 +189,7 @@ PRESETS: dict[str, Preset] = {
 TEXTURE = {"content_weight": 0.0, "start": "style-noise", "min_scale": 180, "first_steps": 100, "canvas_padding": 0}
 RECONSTRUCT = {
     **ONE_SCALE,
+    "style_frame": "keep",
     "style_weight": 0.0,
     "content_weight": 1.0,
     "content_power": 1.0,
@@ -212,6 +221,7 @@ TRAINING: dict[str, Preset] = {
         {
             "network": "transform",
             "from_scratch": True,
+            "style_frame": "keep",
             "steps": 10_000,  # twice its 20,000 photographs
             "photo_share": 0.0,
             "decay": 0.0,

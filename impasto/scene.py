@@ -13,9 +13,10 @@ from typing import Any, NamedTuple, TypeAlias
 import torch
 from torch import Tensor
 
-from impasto import colors, images, masks, recipe
+from impasto import colors, frames, images, masks, recipe
 from impasto.canvas import pad
 from impasto.errors import InputError, OptionError
+from impasto.frames import Frame
 from impasto.images import ImageSource
 from impasto.masks import Mask
 from impasto.options import SMALLEST, Options
@@ -181,15 +182,15 @@ def list_styles(style: Styles) -> tuple[Style, ...]:
 
 
 def load(
-    content: ImageSource, styles: Sequence[Style], protect: ImageSource | None, device: torch.device, size: int
+    content: ImageSource, styles: Sequence[Style], protect: ImageSource | None, device: torch.device, options: Options
 ) -> Scene:
-    """Read every picture and mask, to be seen at `size` pixels. Raises InputError or OptionError."""
-    photo = load_picture(content, device, size)
-    pictures = tuple(load_picture(style.source, device, size) for style in styles)
+    """Read every picture and mask, as they will be seen with these options. Raises InputError or OptionError."""
+    photo = load_picture(content, device, largest_seen(options))
+    pictures, found = load_styles([style.source for style in styles], device, options)
     places = tuple(None if style.mask is None else load_mask(style.mask, photo) for style in styles)
     protection = None if protect is None else load_mask(protect, photo)
     weights = tuple(float(style.weight) for style in styles)
-    inputs = fingerprints(sources(content, styles, protect), styles)
+    inputs = fingerprints(sources(content, styles, protect), styles, found)
     return Scene(photo, pictures, weights, places, protection, inputs)
 
 
@@ -211,12 +212,26 @@ def largest_seen(options: Options) -> int:
     return round(options.size * (1 if options.style_scale == "auto" else max(1, options.style_scale)))
 
 
-def load_texture(style: ImageSource, shape: tuple[int, int] | None, device: torch.device, size: int) -> Scene:
+def load_texture(style: ImageSource, shape: tuple[int, int] | None, device: torch.device, options: Options) -> Scene:
     """A scene without a photo: a gray template of (height, width), or of the style's, that no loss will read."""
-    picture = load_picture(style, device, size)
+    (picture,), found = load_styles([style], device, options)
     height, width = shape or picture.image.shape[2:]
     template = picture.image.new_full((1, 3, height, width), 0.5)
-    return Scene(Picture(template), (picture,), inputs=fingerprints({"style": style}))
+    return Scene(Picture(template), (picture,), inputs=fingerprints({"style": style}, frames_cut=found))
+
+
+def load_styles(
+    sources: Sequence[ImageSource], device: torch.device, options: Options
+) -> tuple[tuple[Picture, ...], tuple[Frame | None, ...]]:
+    """(styles, the frames that were cut off them). Raises InputError."""
+    read = [load_picture(source, device, largest_seen(options)) for source in sources]
+    found = tuple(frames.find(style.image) if options.style_frame == "cut" else None for style in read)
+    return tuple(style if frame is None else cut(style, frame) for style, frame in zip(read, found, strict=True)), found
+
+
+def cut(picture: Picture, frame: Frame) -> Picture:
+    """What of a picture is inside its frame."""
+    return Picture(frame.cut(picture.image), None if picture.opacity is None else frame.cut(picture.opacity))
 
 
 def load_picture(source: ImageSource, device: torch.device, size: int) -> Picture:
@@ -250,10 +265,15 @@ def fingerprint(role: str, source: ImageSource) -> dict[str, Any]:
     return {"shape": source} if words else recipe.fingerprint(source)
 
 
-def fingerprints(sources: Mapping[str, ImageSource], styles: Sequence[Style] = ()) -> dict[str, dict[str, Any]]:
-    """The sources as a recipe holds them: the weights of several styles among them."""
+def fingerprints(
+    sources: Mapping[str, ImageSource], styles: Sequence[Style] = (), frames_cut: Sequence[Frame | None] = ()
+) -> dict[str, dict[str, Any]]:
+    """The sources as a recipe holds them: the weights of several styles among them, and the frames that were cut off."""
     found = {role: fingerprint(role, source) for role, source in sources.items()}
-    weighed = [role for role in found if role.split("-")[0] == "style"] if len(styles) > 1 else []
-    for role, style in zip(weighed, styles, strict=False):
+    painted_in = [role for role in found if role.split("-")[0] == "style"]
+    for role, style in zip(painted_in if len(styles) > 1 else [], styles, strict=False):
         found[role]["weight"] = float(style.weight)
+    for role, frame in zip(painted_in, frames_cut, strict=False):
+        if frame is not None:
+            found[role]["frame"] = [round(share, 4) for share in frame]
     return found

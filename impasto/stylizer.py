@@ -128,7 +128,7 @@ class Stylizer(Presto):
 
         The recipe's seconds are those of the passes: reading, colors and writing are not counted.
         """
-        pictures = scene.load(content, scene.list_styles(style), protect, self.device, scene.largest_seen(self.options))
+        pictures = scene.load(content, scene.list_styles(style), protect, self.device, self.options)
         options = coverage.settled(self.options, pictures)
         view = pictures.view(options.size, 0, options)
         began = time.monotonic()

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from impasto import backbones, images, machine, networks, processes, recipe, transform
+from impasto import backbones, frames, images, machine, networks, processes, recipe, transform
 from impasto.backbones import BACKBONES, Backbone
 from impasto.checkpoint import FREE, State
 from impasto.criterion import Criterion, make_criterion
@@ -139,7 +139,9 @@ def begin(
 ) -> Lesson:
     """Read the styles and set everything up as it is before the first step."""
     inputs = [recipe.fingerprint(picture) for picture in pictures]
-    styles = [images.resize(images.load(picture, options.size), options.size).to(device) for picture in pictures]
+    read = [images.load(picture, options.size) for picture in pictures]
+    whole = options.style_frame == "keep"
+    styles = [images.resize(one if whole else frames.without(one), options.size).to(device) for one in read]
     if not styles:
         raise OptionError("The list of styles is empty. Give one or more pictures.")
     pooling = BACKBONES[options.backbone].pooling

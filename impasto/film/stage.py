@@ -66,7 +66,7 @@ def prepare(
     network = trained_among(styles)
     if network is not None:
         styles = ()
-    pictures = tuple(scene.load_picture(style.source, device, scene.largest_seen(options)) for style in styles)
+    pictures, _ = scene.load_styles([style.source for style in styles], device, options)
     places = tuple(None if style.mask is None else scene.load_mask(style.mask, photo) for style in styles)
     protection = None if protect is None else scene.load_mask(protect, photo)
     weights = tuple(float(style.weight) for style in styles)
