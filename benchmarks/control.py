@@ -22,8 +22,8 @@ from torch import Tensor
 
 import impasto
 from impasto import colors, evaluation, images
+from impasto.shipped import DEMO
 
-DEMO = Path(impasto.__file__).parent / "assets" / "demo"
 PICTURES = [DEMO / f"{name}.jpg" for name in ("valley", "swirl", "woodcut")]
 EDGE = 0.1  # of the width on both sides of the middle: what lies there belongs to no style alone
 

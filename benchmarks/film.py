@@ -25,13 +25,13 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 import clips
 
 import impasto
-from impasto.figures import DEMO
 from impasto.film import filming, reading
 from impasto.film import flow as flows
 from impasto.film.folder import Folder
 from impasto.film.methods import Fast
 from impasto.film.reel import Film
 from impasto.film.stage import Stage
+from impasto.shipped import DEMO
 from impasto.transform import PLANS, Trained, TransformNet
 
 # what is done -> the functions that do it

@@ -34,8 +34,8 @@ from PIL import Image
 
 import impasto
 from impasto import images
+from impasto.shipped import DEMO
 
-DEMO = Path(impasto.__file__).parent / "assets" / "demo"
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(impasto.__file__).parent.parent)}
 BATCH = "--size 48 --min-scale 48 --first-steps 12 --device cpu --workers 2 -o out"
 BAD = 10  # jobs of the 200 that cannot be painted

@@ -19,9 +19,9 @@ from pathlib import Path
 import torch
 
 from impasto import images
-from impasto.figures import DEMO
 from impasto.options import StylizeOptions
 from impasto.scene import Picture, View
+from impasto.shipped import DEMO
 from impasto.stylizer import Stylizer
 from impasto.trained import TrainedStylizer
 from impasto.transform import PLANS, Trained, TransformNet

@@ -18,8 +18,8 @@ from pathlib import Path
 import impasto
 from impasto.painting import last
 from impasto.repeat import judge, prepare, verification
+from impasto.shipped import DEMO
 
-DEMO = Path(impasto.__file__).parent / "assets" / "demo"
 ROOT = Path(impasto.__file__).parent.parent
 
 # what is typed, without -o; the pictures are those that come with impasto

@@ -12,8 +12,9 @@ from pathlib import Path
 from trials import save_small
 
 import impasto
-from impasto import choosing, figures, sheets
-from impasto.figures import DEMO
+from impasto import choosing, sheets
+from impasto.figures import making
+from impasto.shipped import DEMO
 
 HERE = Path(__file__).parent
 SIZE = 256
@@ -46,7 +47,7 @@ def dial() -> sheets.Sheet:
     laid = choosing.dial(DEMO / "valley.jpg", DEMO / "woodcut.jpg")
     laid = replace(laid, caption="impasto dial valley.jpg woodcut.jpg")
     with tempfile.TemporaryDirectory() as folder:
-        return figures.sheet(laid, list(figures.cells(laid, folder)))
+        return making.sheet(laid, list(making.cells(laid, folder)))
 
 
 SHEETS = {"losses": losses, "dial": dial}

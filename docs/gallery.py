@@ -14,7 +14,10 @@ from pathlib import Path
 
 from PIL import Image
 
-from impasto import comparison, curves, figures, sheets
+from impasto import comparison, curves, sheets
+from impasto.figures import making, table
+from impasto.figures.layout import Plan
+from impasto.shipped import DEMO
 
 ROOT = Path(__file__).parent.parent
 OUT = ROOT / "docs" / "images" / "figures"
@@ -23,9 +26,9 @@ COMPARED = ("default", "gatys2015", "ryanchankh", "assignment4", "blog", "crowso
 TIMED = ("basic-fast", "fast-comparison")
 
 
-def compared() -> figures.Plan:
+def compared() -> Plan:
     """What `impasto compare valley.jpg swirl.jpg --presets ... --backbone petit --size 192` lays out."""
-    pair = (figures.DEMO / f"{name}.jpg" for name in ("valley", "swirl"))
+    pair = (DEMO / f"{name}.jpg" for name in ("valley", "swirl"))
     laid = comparison.plan(*pair, presets=COMPARED, backbone="petit", size=192)
     caption = (
         "Under each: how much of the way to the style is left, the distance to the photo, and what the doctor found."
@@ -35,16 +38,16 @@ def compared() -> figures.Plan:
 
 def draw(name: str) -> None:
     """The figure's sheet, and its curves if it has any."""
-    laid = compared() if name == "presets" else figures.plan(name, size=SIZES.get(name, 128))
-    made = list(figures.cells(laid, ROOT / "runs" / "figures"))
+    laid = compared() if name == "presets" else table.plan(name, size=SIZES.get(name, 128))
+    made = list(making.cells(laid, ROOT / "runs" / "figures"))
     if name not in TIMED:
         made = [
             replace(one, recipe={key: said for key, said in one.recipe.items() if key != "seconds"}) for one in made
         ]
     with tempfile.TemporaryDirectory() as folder:
-        drawn = [(name, sheets.save(figures.sheet(laid, made), Path(folder, "sheet.png")))]
+        drawn = [(name, sheets.save(making.sheet(laid, made), Path(folder, "sheet.png")))]
         if laid.curves:
-            plot = curves.save_curves(figures.histories(laid, made), Path(folder, "curve.png"))
+            plot = curves.save_curves(making.histories(laid, made), Path(folder, "curve.png"))
             drawn.append((f"{name}-curve", plot))
         for stem, path in drawn:
             with Image.open(path) as picture:
@@ -53,6 +56,6 @@ def draw(name: str) -> None:
 
 if __name__ == "__main__":
     OUT.mkdir(parents=True, exist_ok=True)
-    for name in sys.argv[1:] or (*figures.FIGURES, "presets"):
+    for name in sys.argv[1:] or (*table.FIGURES, "presets"):
         draw(name)
         print(name)

@@ -61,7 +61,7 @@ def pictures(size: int, folder: Path) -> tuple[str, str]:
     """The shipped photo and a style as files of that size."""
     from PIL import Image
 
-    from impasto.figures import DEMO
+    from impasto.shipped import DEMO
 
     paths = []
     for name in ("valley", "swirl"):
@@ -104,10 +104,9 @@ def child(task: str) -> None:
     import torch
 
     import impasto
-    from impasto import figures, forecast, machine, painting, planning
+    from impasto import forecast, machine, painting, planning
     from impasto.presets import options_for
 
-    del figures
     what, (content, style), given = json.loads(task)
     machine.keep_freed_memory()
     torch.set_num_threads(1)

@@ -17,9 +17,9 @@ from PIL import Image
 from impasto import images, sheets
 from impasto.doctor import examine
 from impasto.sheets import Cell, Sheet
+from impasto.shipped import DEMO
 
 HERE = Path(__file__).parent
-DEMO = HERE.parent / "impasto" / "assets" / "demo"
 OUT = HERE / "images" / "report"
 
 PAINT = "impasto paint valley.jpg swirl.jpg --size 384 -o out.png"

@@ -29,9 +29,9 @@ from impasto import backbones, painting, sheets
 from impasto.backbones import BACKBONES, Architecture, Backbone
 from impasto.machine import has_bfloat16
 from impasto.painting import Painting
+from impasto.shipped import DEMO
 
 SHEET = Path(__file__).parent / "images" / "petit-rivals.jpg"
-DEMO = Path(painting.__file__).parent / "assets" / "demo"
 STYLES = ("swirl", "woodcut", "mosaic")
 PLAIN = {"start": "content", "min_scale": 192, "first_steps": 100}  # presto's picture would hide what a network lacks
 TEACHER = Architecture(

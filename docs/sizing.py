@@ -7,14 +7,13 @@ import argparse
 import statistics
 import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import impasto
 from impasto.batch import work_through
 from impasto.jobs import pairs
+from impasto.shipped import DEMO
 from impasto.workers import cores
 
-DEMO = Path(impasto.__file__).parent / "assets" / "demo"
 MILLION = 1_000_000
 
 

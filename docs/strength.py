@@ -20,9 +20,9 @@ from PIL import Image
 
 import impasto
 from impasto import backbones, images
+from impasto.shipped import DEMO
 from impasto.statistics import gram
 
-DEMO = Path(impasto.__file__).parent / "assets" / "demo"
 STRENGTHS = (10, 30, 50, 70, 90)
 LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 

@@ -21,7 +21,7 @@ from typing import Any
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
-from impasto.figures import DEMO
+from impasto.shipped import DEMO
 
 HERE = Path(__file__).parent / "images" / "studio"
 SIZE = {"width": 1320, "height": 820}

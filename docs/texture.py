@@ -11,8 +11,9 @@ from pathlib import Path
 
 from PIL import Image
 
+from impasto.shipped import DEMO
+
 HERE = Path(__file__).parent
-DEMO = HERE.parent / "impasto" / "assets" / "demo"
 OUT = HERE / "images" / "texture"
 
 # picture -> the picture it begins with, and the commands that paint the others

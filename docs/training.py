@@ -14,10 +14,9 @@ from pathlib import Path
 
 from PIL import Image
 
-import impasto
+from impasto.shipped import DEMO
 
 HERE = Path(__file__).parent
-DEMO = Path(impasto.__file__).parent / "assets" / "demo"
 EDGE = 384  # pixels: longer side of a picture on the sheet
 
 # name -> how it is trained, and what is painted

@@ -12,9 +12,9 @@ from PIL import Image
 
 import impasto
 from impasto import images, sheets
+from impasto.shipped import DEMO
 
 HERE = Path(__file__).parent
-DEMO = Path(impasto.__file__).parent / "assets" / "demo"
 SIZE = 384
 PAIRS = (("valley", "swirl"), ("valley", "mosaic"))
 

@@ -22,14 +22,13 @@ import numpy as np
 from PIL import Image
 from strength import load_judge
 
-import impasto
 from impasto.film import flicker, reading
+from impasto.shipped import DEMO
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 import clips
 
 HERE = Path(__file__).parent
-DEMO = Path(impasto.__file__).parent / "assets" / "demo"
 HEIGHT, WIDTH, FRAMES = 120, 160, 8
 SHOWN = 0, 2, 5, 7  # frames on the strip
 

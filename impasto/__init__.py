@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from impasto.errors import DivergenceError, ImpastoError, InputError, OptionError, OutputError, WeightsError
     from impasto.evaluation import Report, evaluate
     from impasto.exporting import export
-    from impasto.figures import figure
+    from impasto.figures.table import figure
     from impasto.film.filming import video
     from impasto.film.reel import Frame
     from impasto.images import read_recipe
@@ -87,7 +87,7 @@ _HOMES = {
     "errors": ("DivergenceError", "ImpastoError", "InputError", "OptionError", "OutputError", "WeightsError"),
     "evaluation": ("Report", "evaluate"),
     "exporting": ("export",),
-    "figures": ("figure",),
+    "figures.table": ("figure",),
     "film.filming": ("video",),
     "film.reel": ("Frame",),
     "images": ("read_recipe",),

@@ -21,7 +21,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-import impasto
 from impasto import images, machine, tiling, weights
 from impasto.backbones import BACKBONES, Architecture, Backbone
 from impasto.equipment import precision
@@ -33,10 +32,10 @@ from impasto.options import PaintOptions
 from impasto.presets import options_for
 from impasto.scene import Picture, View
 from impasto.shelf import Shelf
+from impasto.shipped import DEMO
 from impasto.textbook import Loop
 from impasto.threads import threads
 
-DEMO = Path(impasto.__file__).parent / "assets" / "demo"
 SIZES = 64, 2048
 LEAST_ROUNDS, MOST_ROUNDS = 2, 9
 PATIENCE, QUICK_PATIENCE, QUICK_SIZE = 20.0, 3.0, 256  # seconds in which rounds of a case begin; pixels

@@ -14,7 +14,7 @@ from impasto import backbones, images
 from impasto.backbones import Backbone
 from impasto.errors import OptionError
 from impasto.evaluation import evaluate
-from impasto.figures import Job, Made, Plan, folded
+from impasto.figures.layout import Job, Made, Plan, folded
 from impasto.options import BackboneName, EngineName, PaintOptions, StyleLoss, StylizeOptions
 from impasto.presets import options_for
 

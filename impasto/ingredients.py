@@ -12,16 +12,15 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import impasto
 from impasto import images, masks, recipe
 from impasto.errors import InputError, OptionError
 from impasto.images import ImageSource
 from impasto.painting import Painting
 from impasto.scene import PLACES
+from impasto.shipped import DEMO
 
 COPY_SIDE = 256  # pixels on the longer side of a stored copy
 COPY_BYTES = 36_000  # of all stored copies together, so that they fit into the 64 KiB that a JPEG can carry
-DEMO = Path(impasto.__file__).parent / "assets" / "demo"
 
 
 def embed(painting: Painting, sources: Mapping[str, ImageSource]) -> Painting:

@@ -11,7 +11,6 @@ and that its decoder can be trained for.
 """
 
 from collections.abc import Mapping, Sequence
-from importlib import resources
 from typing import NamedTuple
 
 import safetensors.torch
@@ -20,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from impasto.backbones import IMAGENET, Architecture, Backbone
+from impasto.shipped import ASSETS
 from impasto.statistics import Moments, moments
 from impasto.transport import optimal_map, root
 
@@ -222,7 +222,7 @@ def padded(image: Tensor) -> Tensor:
 
 def presto_bytes() -> bytes:
     """The shipped file."""
-    return (resources.files("impasto") / "assets" / "presto.safetensors").read_bytes()
+    return (ASSETS / "presto.safetensors").read_bytes()
 
 
 def presto(dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu") -> tuple[Backbone, Decoder]:

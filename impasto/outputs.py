@@ -17,11 +17,12 @@ from typing import Any, TypeAlias
 from rich.console import Console
 from rich.progress import track
 
-from impasto import backbones, cards, curves, doctor, evaluation, figures, images, machine, masks, runs, sets, sheets
+from impasto import backbones, cards, curves, doctor, evaluation, images, machine, masks, runs, sets, sheets
 from impasto.doctor import Finding
 from impasto.equipment import option_files
 from impasto.errors import ImpastoError, InputError, OptionError, OutputError
-from impasto.figures import Plan
+from impasto.figures import making
+from impasto.figures.layout import Plan
 from impasto.folders import Task
 from impasto.images import ImageSource
 from impasto.ingredients import embed
@@ -104,7 +105,11 @@ def carry_out(
 
 
 def tell(painting: Painting, console: Console, quiet: bool, name: str = "") -> None:
-    """What the doctor found, a line each; nothing where it found nothing."""
+    """Which frames were left out, if it is but one picture, and what the doctor found, a line each."""
+    framed = [source["name"] for source in painting.recipe["inputs"].values() if "frame" in source]
+    if framed and not quiet and not name:
+        said = f"{', '.join(framed)}: without the frame around it; --style-frame keep paints that too"
+        console.print(said, soft_wrap=True, markup=False)
     for finding in [] if quiet else findings(painting):
         console.print(f"{name}doctor: {finding}", soft_wrap=True, markup=False)
 
@@ -152,16 +157,16 @@ def draw(laid: Plan, targets: Sequence[Path], curve: Path | None, linear_curve: 
     made = []
     with FigureProgress(console, quiet, len(laid.cells)) as progress:
         try:
-            for one in figures.cells(laid, folder, on_step=progress.step):
+            for one in making.cells(laid, folder, on_step=progress.step):
                 made.append(one)
                 progress.finish()
         except KeyboardInterrupt:
             console.print(f"Stopped: {len(made)} of {len(laid.cells)} pictures are in {folder}.", soft_wrap=True)
             return STOPPED
     for target in targets:
-        sheets.save(figures.sheet(laid, made), target)
+        sheets.save(making.sheet(laid, made), target)
     if curve is not None:
-        curves.save_curves(figures.histories(laid, made), curve, logarithmic=not linear_curve)
+        curves.save_curves(making.histories(laid, made), curve, logarithmic=not linear_curve)
     written = ", ".join(map(str, [*targets, *([curve] if curve else [])]))
     console.print(f"{written}: {len(made)} pictures, each with its recipe in {folder}", soft_wrap=True, markup=False)
     return 0

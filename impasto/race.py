@@ -15,13 +15,14 @@ from torch import Tensor
 
 from impasto import images, machine
 from impasto.backbones import BACKBONES
-from impasto.benchmark import CLOCKS, DEMO, LOSSES, NETWORKS, ClockName, Way, check_size, evaluated, facts, ways
+from impasto.benchmark import CLOCKS, LOSSES, NETWORKS, ClockName, Way, check_size, evaluated, facts, ways
 from impasto.equipment import make_optimizer
 from impasto.optimize import Losses, optimize
 from impasto.options import PaintOptions
 from impasto.presets import options_for
 from impasto.scene import Picture, View
 from impasto.shelf import Shelf
+from impasto.shipped import DEMO
 from impasto.starts import start
 from impasto.textbook import Loop
 from impasto.threads import threads

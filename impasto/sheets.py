@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
-from importlib import resources
 from io import BytesIO
 from itertools import accumulate
 from pathlib import Path
@@ -28,6 +27,7 @@ from torch import Tensor
 from impasto import images
 from impasto.errors import OptionError, OutputError
 from impasto.images import FilePath
+from impasto.shipped import ASSETS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -373,7 +373,7 @@ def _html(sheet: Sheet) -> bytes:
     environment = jinja2.Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
-    source = (resources.files("impasto") / "assets" / "sheet.html").read_text(encoding="utf-8")
+    source = (ASSETS / "sheet.html").read_text(encoding="utf-8")
     rows = [[_html_cell(cell) for cell in row] for row in sheet.cells]
     page = environment.from_string(source).render(sheet=sheet, rows=rows)
     return str(page).encode(errors="replace")  # a file name may hold what is no character

@@ -12,7 +12,6 @@ itself, a mixture with it is a strength.
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import resources
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -28,6 +27,7 @@ from impasto.backbones import Backbone
 from impasto.errors import OptionError, OutputError, WeightsError
 from impasto.images import FilePath
 from impasto.networks import TAP_CHANNELS, TAPS, Tuned
+from impasto.shipped import ASSETS
 from impasto.statistics import moments
 
 SUFFIX = ".safetensors"
@@ -204,9 +204,8 @@ def read(encoder: Backbone, images: Tensor) -> Tensor:
 
 def base_parts() -> dict[str, dict[str, Tensor]]:
     """The shipped base: "network" and "reader", each a state dict in float32."""
-    asset = resources.files("impasto") / "assets" / "light.safetensors"
     parts: dict[str, dict[str, Tensor]] = {"network": {}, "reader": {}}
-    for key, tensor in safetensors.torch.load(asset.read_bytes()).items():
+    for key, tensor in safetensors.torch.load((ASSETS / "light.safetensors").read_bytes()).items():
         part, name = key.split(".", 1)
         parts[part][name] = tensor.float()
     return parts

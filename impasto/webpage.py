@@ -7,13 +7,13 @@ WebGL 2 computes: every feature map is one texture with four channels in a pixel
 import base64
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from importlib import resources
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from impasto.shipped import ASSETS
 from impasto.transform import Enlarge, TransformNet
 
 GROUP = 4  # channels in a pixel
@@ -106,7 +106,7 @@ def page(network: Sequence[Step], rows: Sequence[Tensor], title: str, strength: 
             torch.cat([part.flatten() for part in numbers]).numpy().astype("<f2").tobytes()
         ).decode(),
     }
-    template = (resources.files("impasto") / "assets" / "page.html").read_text(encoding="utf-8")
+    template = (ASSETS / "page.html").read_text(encoding="utf-8")
     return template.replace("/*NETWORK*/null", json.dumps(values).replace("<", "\\u003c"))
 
 

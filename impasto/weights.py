@@ -18,7 +18,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
-from importlib import resources
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
@@ -28,6 +27,7 @@ import torch
 from torch import Tensor
 
 from impasto.errors import WeightsError
+from impasto.shipped import ASSETS
 
 Shapes = Mapping[str, tuple[int, ...]]
 Progress = Callable[[int, int], None]
@@ -84,9 +84,8 @@ def cache_folder() -> Path:
 
 def shipped(name: str) -> dict[str, Tensor]:
     """The weights in `assets/NAME.safetensors`, which come with the package in half precision."""
-    asset = resources.files("impasto") / "assets" / f"{name}.safetensors"
     try:
-        state = safetensors.torch.load(asset.read_bytes())
+        state = safetensors.torch.load((ASSETS / f"{name}.safetensors").read_bytes())
     except (OSError, safetensors.SafetensorError) as error:
         raise WeightsError(f"The weights {name!r} of impasto itself cannot be read: install impasto again.") from error
     return {key: tensor.float() for key, tensor in state.items()}

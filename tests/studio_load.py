@@ -20,7 +20,8 @@ from typing import Any
 from gradio_client import Client, handle_file
 
 from impasto import images
-from impasto.figures import DEMO, STYLES
+from impasto.figures.table import STYLES
+from impasto.shipped import DEMO
 
 GROWTH = 1.1  # of memory, at most
 

@@ -4,12 +4,11 @@ from pathlib import Path
 
 import pytest
 
-import impasto
 from impasto import choosing, cli
 from impasto.errors import InputError, OptionError
-from impasto.figures import Job
+from impasto.figures.layout import Job
+from impasto.shipped import DEMO
 
-DEMO = Path(impasto.__file__).parent / "assets" / "demo"
 PHOTO, STYLE = DEMO / "valley.jpg", DEMO / "swirl.jpg"
 
 

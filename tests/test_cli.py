@@ -21,8 +21,10 @@ from PIL import Image
 from rich.console import Console
 
 import impasto
-from impasto import backbones, cli, figures, images, painting, terminal
+from impasto import backbones, cli, images, painting, terminal
 from impasto.cli import program
+from impasto.figures import making
+from impasto.figures.table import FIGURES
 from impasto.options import PaintOptions, alternatives
 from impasto.presets import PRESETS, options_for
 
@@ -501,7 +503,7 @@ FIGURE = ["--contents", "content.png", "--styles", "style.png", *FAST]
 def test_figures_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["figure"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == list(figures.FIGURES)
+    assert [line.split()[0] for line in lines] == list(FIGURES)
 
 
 def test_a_figure_is_written_in_every_form_asked_for(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -521,7 +523,7 @@ def test_optimisers_come_with_their_curves(folder: Path) -> None:
 
 
 def test_a_figure_that_ctrl_c_stops_keeps_what_is_finished(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    make, calls = figures.make, []
+    make, calls = making.make, []
 
     def stop_at_the_second(*arguments: Any) -> Any:
         calls.append(1)
@@ -529,7 +531,7 @@ def test_a_figure_that_ctrl_c_stops_keeps_what_is_finished(folder: Path, monkeyp
             raise KeyboardInterrupt
         return make(*arguments)
 
-    monkeypatch.setattr(figures, "make", stop_at_the_second)
+    monkeypatch.setattr(making, "make", stop_at_the_second)
     assert cli.run(["figure", "starts", *FIGURE]) == 130
     assert not Path("impasto-starts.png").exists()
     assert cli.run(["figure", "starts", *FIGURE]) == 0

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from impasto import comparison, figures
+from impasto import comparison
 from impasto.errors import OptionError
-from impasto.figures import DEMO
+from impasto.figures import making
 from impasto.options import PaintOptions, StylizeOptions
 from impasto.presets import options_for
+from impasto.shipped import DEMO
 
 PAIR = DEMO / "valley.jpg", DEMO / "swirl.jpg"
 TINY = {"size": 48, "min_scale": 48, "steps": 1, "first_steps": 1, "canvas_padding": 0}
@@ -43,7 +44,7 @@ def test_presets_of_different_sizes_are_refused() -> None:
 
 def test_under_each_picture_stand_its_figures_and_its_time(tmp_path: Path) -> None:
     laid = comparison.plan(*PAIR, losses=["gram"], engines=["torch"], **TINY)
-    sheet = figures.sheet(laid, list(figures.cells(laid, tmp_path)))
+    sheet = making.sheet(laid, list(making.cells(laid, tmp_path)))
     captions = [cell.caption for cell in sheet.cells[0]]
     assert captions[:2] == ["", ""]
     for caption in captions[2:]:

@@ -12,8 +12,8 @@ import impasto
 from impasto import cli, coverage, images
 from impasto.errors import InputError, OptionError
 from impasto.images import read_recipe
+from impasto.shipped import DEMO
 
-DEMO = Path(impasto.__file__).parent / "assets" / "demo"
 FAST: dict[str, Any] = {"size": 32, "min_scale": 32, "first_steps": 1, "device": "cpu", "precision": "float32"}
 
 

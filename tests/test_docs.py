@@ -22,9 +22,10 @@ from clips import pan, write
 from PIL import Image
 from safetensors.torch import save_file
 
-from impasto import choosing, engines, figures, forecast, transform
+from impasto import choosing, engines, forecast, transform
 from impasto.backbones import BACKBONES
 from impasto.cli import program
+from impasto.figures import table
 from impasto.presets import PRESETS, RECONSTRUCT, TRAINING, Preset
 
 ROOT = Path(__file__).parent.parent
@@ -201,7 +202,7 @@ def workplace(tmp_path: Path, supplies: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setitem(RECONSTRUCT, "steps", 2)
     for name, preset in TRAINING.items():
         monkeypatch.setitem(TRAINING, name, Preset("", {**preset.options, **BRIEF}))
-    monkeypatch.setitem(figures.SMALL, "size", 48)
+    monkeypatch.setitem(table.SMALL, "size", 48)
     monkeypatch.setattr(choosing, "SMALL", TINY)
     monkeypatch.setattr(forecast, "PROBES", (48, 64))
     monkeypatch.setattr(engines, "choose", lambda *_: "torch")  # which needs no compiling

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from impasto import doctor, images, options
 from impasto.doctor import FAULTS, Finding, examine, findings_of
-from impasto.figures import DEMO
+from impasto.shipped import DEMO
 from impasto.stylizer import Stylizer
 
 PLANTED = runpy.run_path(str(Path(__file__).parent.parent / "benchmarks" / "faults.py"))

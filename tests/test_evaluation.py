@@ -9,9 +9,9 @@ from torch import Tensor
 from impasto import backbones, evaluation, images, losses
 from impasto.errors import InputError
 from impasto.evaluation import CONTENT_LAYERS, MEASURES, STYLE_LAYERS, Report, evaluate
-from impasto.figures import DEMO
 from impasto.options import StylizeOptions
 from impasto.painting import Painting, paint
+from impasto.shipped import DEMO
 from impasto.stylizer import Stylizer
 from impasto.synthesis import texture
 

@@ -8,9 +8,9 @@ from torch import Tensor
 
 import impasto
 from impasto import networks, panes, transform
-from impasto.figures import DEMO
 from impasto.networks import padded
 from impasto.options import StylizeOptions
+from impasto.shipped import DEMO
 from impasto.trained import TrainedStylizer
 
 VALLEY, SWIRL = DEMO / "valley.jpg", DEMO / "swirl.jpg"

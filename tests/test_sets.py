@@ -8,8 +8,8 @@ import torch
 from impasto import images, sets
 from impasto.backbones import Backbone, load
 from impasto.errors import InputError
-from impasto.figures import DEMO
 from impasto.sets import Trio, judge_set, match
+from impasto.shipped import DEMO
 
 
 @pytest.fixture(scope="module")

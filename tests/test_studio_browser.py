@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from impasto import images, transform
-from impasto.figures import DEMO
+from impasto.shipped import DEMO
 
 CHROMIUM = os.environ.get("IMPASTO_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 ROOT = Path(__file__).parent.parent

@@ -16,8 +16,8 @@ import impasto
 from impasto import cli, colors, engines, images, panes, presto, transform
 from impasto import stylizer as stylizer_module
 from impasto.errors import InputError, OptionError
-from impasto.figures import DEMO
 from impasto.options import StylizeOptions
+from impasto.shipped import DEMO
 from impasto.stylizer import Stylizer
 
 VALLEY, SWIRL, WOODCUT = (DEMO / f"{name}.jpg" for name in ("valley", "swirl", "woodcut"))

@@ -21,9 +21,9 @@ import impasto
 from impasto import cli, doctor, images, networks, presto, training, transform
 from impasto.checkpoint import State
 from impasto.errors import InputError, OptionError, OutputError, WeightsError
-from impasto.figures import DEMO
 from impasto.options import TrainOptions
 from impasto.processes import Team
+from impasto.shipped import DEMO
 from impasto.terminal import TrainProgress
 from impasto.training import TrainStep, enough, learning_rate, train
 

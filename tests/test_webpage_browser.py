@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from impasto import cli, images, transform
-from impasto.figures import DEMO
+from impasto.shipped import DEMO
 
 CHROMIUM = os.environ.get("IMPASTO_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 SHOTS = Path(__file__).parent.parent / "runs" / "webpage"

@@ -412,10 +412,9 @@ def test_offline(way: str, served: Script, cache: Path, monkeypatch: pytest.Monk
 
 
 def test_shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "assets").mkdir()
     half = {key: tensor.half() for key, tensor in STATE.items()}
-    safetensors.torch.save_file(half, tmp_path / "assets" / "tiny.safetensors")
-    monkeypatch.setattr(weights.resources, "files", lambda package: tmp_path)
+    safetensors.torch.save_file(half, tmp_path / "tiny.safetensors")
+    monkeypatch.setattr(weights, "ASSETS", tmp_path)
     loaded = shipped("tiny")
     assert same({key: loaded[key] for key in half}, {key: tensor.float() for key, tensor in half.items()})
     with pytest.raises(WeightsError, match="install impasto again"):

@@ -45,14 +45,14 @@ def figure(
     curve
         Draw the losses of all pictures to this file: .png, .pdf, .svg or .csv.
     """
-    from impasto import figures
+    from impasto.figures.table import FIGURES, plan
     from impasto.outputs import draw
 
     if name is None:
-        for key, found in figures.FIGURES.items():
+        for key, found in FIGURES.items():
             print(f"{key:20} {found.shows}")
         return 0
-    laid = figures.plan(name, contents, styles, preset=preset, values=values, **given(options))
+    laid = plan(name, contents, styles, preset=preset, values=values, **given(options))
     return draw(laid, output or (Path(f"impasto-{name}.png"),), curve, linear_curve, quiet)
 
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-import impasto
 from impasto.cli.program import (
     Doctor,
     Flags,
@@ -28,6 +27,7 @@ from impasto.cli.program import (
 from impasto.errors import OptionError
 from impasto.options import StylizeOptions, reject_unknown
 from impasto.presets import options_for
+from impasto.shipped import DEMO
 
 if TYPE_CHECKING:
     from impasto.folders import Task
@@ -290,15 +290,10 @@ def demo(
     from impasto.outputs import carry_out
     from impasto.painting import paint_steps
 
-    content, painted = images_of_the_demo("valley"), images_of_the_demo(style)
+    content, painted = DEMO / "valley.jpg", DEMO / f"{style}.jpg"
     chosen = options_for(**given(options))
     steps = partial(paint_steps, content, painted, chosen, preset="default")
     return carry_out(steps, results.outputs(Path("impasto-demo.png")), {"content": content, "style": painted}, chosen)
-
-
-def images_of_the_demo(name: str) -> Path:
-    """A picture that comes with the package."""
-    return Path(impasto.__file__).parent / "assets" / "demo" / f"{name}.jpg"
 
 
 @app.command

@@ -9,9 +9,9 @@ import gradio as gr
 
 from impasto import choosing
 from impasto.errors import InputError
-from impasto.figures import DEMO
 from impasto.options import PaintOptions
 from impasto.presets import options_for
+from impasto.shipped import DEMO
 from impasto.studio import stage
 from impasto.studio.easel import Area, Verb, buttons, name_of
 from impasto.studio.fields import AT_ONCE

@@ -11,9 +11,9 @@ import gradio as gr
 
 from impasto import images
 from impasto.errors import ImpastoError
-from impasto.figures import DEMO
 from impasto.options import StylizeOptions
 from impasto.painting import Painting
+from impasto.shipped import DEMO
 from impasto.studio import stage
 from impasto.studio.easel import name_of
 from impasto.studio.fields import PRIVATE, Fields

@@ -11,10 +11,10 @@ from PIL import Image
 
 from impasto import images, recipe
 from impasto.errors import ImpastoError, InputError
-from impasto.figures import DEMO
 from impasto.forecast import fit_budget
 from impasto.options import PaintOptions
 from impasto.presets import options_for
+from impasto.shipped import DEMO
 from impasto.studio import stage
 from impasto.studio.easel import Area, Verb, name_of
 from impasto.studio.fields import AT_ONCE

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import gradio as gr
 
-from impasto.figures import DEMO, STYLES
+from impasto.figures.table import STYLES
+from impasto.shipped import DEMO
 from impasto.studio.limits import UPLOAD_BYTES
 
 # What is dropped on a picture and is none would clear its place without a word; Gradio's own words are of MIME types

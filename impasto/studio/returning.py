@@ -10,6 +10,7 @@ from impasto import images, ingredients, recipe
 from impasto.errors import ImpastoError, InputError
 from impasto.options import PaintOptions
 from impasto.presets import PRESETS
+from impasto.shipped import DEMO
 from impasto.studio.forms import bundle, controls
 from impasto.studio.limits import check_picture, plain_name
 
@@ -65,7 +66,7 @@ def returned(path: str, slots: int, here: Iterable[str | None], folder: Path) ->
     asked = controls(wanted.options)
     options: Any = bundle(PaintOptions, {option: getattr(wanted.options, option) for option in asked})
     back = Returned(options, wanted.preset if wanted.preset in PRESETS else "default", notes=list(wanted.notes))
-    places = [*(Path(one).parent for one in here if one), ingredients.DEMO]
+    places = [*(Path(one).parent for one in here if one), DEMO]
     back.photo = picture(back, wanted.inputs, "content", places, folder)
     styles = [role for role in wanted.inputs if role.split("-")[0] == "style"]
     for role in styles[:slots]:

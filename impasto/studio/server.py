@@ -13,7 +13,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from impasto import machine
 from impasto.errors import OptionError
-from impasto.figures import DEMO
+from impasto.shipped import DEMO
 from impasto.studio import look
 from impasto.studio.dialing import dial_tab
 from impasto.studio.instant import stylize_tab

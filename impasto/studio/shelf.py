@@ -6,7 +6,7 @@ from typing import Any
 import gradio as gr
 
 from impasto.errors import OptionError
-from impasto.figures import FIGURES, SMALL
+from impasto.figures.table import FIGURES, SMALL
 from impasto.options import PaintOptions
 from impasto.presets import options_for
 from impasto.studio.easel import Area, Verb, known

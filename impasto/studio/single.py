@@ -4,8 +4,8 @@ from pathlib import Path
 
 import gradio as gr
 
-from impasto.figures import DEMO
 from impasto.options import PaintOptions
+from impasto.shipped import DEMO
 from impasto.studio.easel import Area, Verb, name_of
 from impasto.studio.limits import check_picture, check_size
 from impasto.studio.messages import Order

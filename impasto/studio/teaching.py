@@ -8,9 +8,9 @@ from typing import Any
 import gradio as gr
 
 from impasto.errors import InputError
-from impasto.figures import DEMO
 from impasto.options import TrainOptions
 from impasto.presets import TRAINING, training_options
+from impasto.shipped import DEMO
 from impasto.studio.easel import Area, Verb, name_of
 from impasto.studio.fields import AT_ONCE
 from impasto.studio.limits import check_photos, check_picture, plain_name

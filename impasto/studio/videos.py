@@ -6,8 +6,8 @@ from typing import Any
 import gradio as gr
 
 from impasto.errors import InputError
-from impasto.figures import DEMO
 from impasto.options import VideoOptions
+from impasto.shipped import DEMO
 from impasto.studio.easel import Area, Verb, name_of
 from impasto.studio.fields import AT_ONCE
 from impasto.studio.forms import SLIDERS

@@ -19,15 +19,19 @@ from typing import Any
 
 from PIL import Image
 
-from impasto import choosing, figures, images, machine, runs, scene, sheets
+from impasto import choosing, images, machine, runs, scene, sheets
 from impasto.doctor import findings_of
 from impasto.errors import ImpastoError
+from impasto.figures import making
+from impasto.figures.layout import Job, Made
+from impasto.figures.table import plan
 from impasto.film.filming import video
 from impasto.ingredients import embed
 from impasto.options import PaintOptions
 from impasto.painting import Painting, PaintStep, State, paint_steps
 from impasto.repeat import to_branch_from
 from impasto.runs import KEPT_EVERY
+from impasto.shipped import DEMO
 from impasto.studio.limits import sentence
 from impasto.studio.messages import Fetching, Finished, Laid, Order, Painted, Ready, Report, Settled
 from impasto.stylizer import Stylizer
@@ -197,15 +201,15 @@ def stylize(order: Order, easel: Easel) -> None:
 
 def draw(order: Order, easel: Easel) -> None:
     """A figure: its cells one after the other, then the sheet as a picture and as a page."""
-    laid = figures.plan(*order.arguments, **order.keywords)
-    made: list[figures.Made] = []
+    laid = plan(*order.arguments, **order.keywords)
+    made: list[Made] = []
 
     def show(step: PaintStep) -> None:
         easel.report(step, len(made) + 1, len(laid.cells), "picture")
 
-    for one in figures.cells(laid, order.folder / "cells", on_step=show):
+    for one in making.cells(laid, order.folder / "cells", on_step=show):
         made.append(one)
-    sheet = figures.sheet(laid, made)
+    sheet = making.sheet(laid, made)
     files = [sheets.save(sheet, order.folder / f"{order.name}{suffix}") for suffix in (".png", ".html")]
     with Image.open(files[0]) as picture:
         preview = jpeg(picture.convert("RGB"), quality=92)
@@ -216,7 +220,7 @@ def draw(order: Order, easel: Easel) -> None:
 def dial(order: Order, easel: Easel) -> None:
     """A sheet over strength and style size. Cells that an earlier sheet had are there at once."""
     laid = choosing.dial(*order.arguments, **order.keywords)
-    began, made = time.monotonic(), list[figures.Made]()
+    began, made = time.monotonic(), list[Made]()
     jobs = laid.cells
     photo = images.load_picture(jobs[0].sources["content"])
     easel.send(Laid(*axes(jobs), photo.width / photo.height))
@@ -226,17 +230,17 @@ def dial(order: Order, easel: Easel) -> None:
         left = (time.monotonic() - began) * (1 - share) / share
         easel.report(step, len(made) + 1, len(jobs), "picture", left)
 
-    for one in figures.cells(laid, order.folder.parent / "cells", on_step=show):
+    for one in making.cells(laid, order.folder.parent / "cells", on_step=show):
         made.append(one)
         easel.send(Painted(jpeg(images.to_picture(one.image))))
         if easel.stopped.is_set():
             raise Stopped
-    sheet = figures.sheet(replace(laid, caption=UNDER), made)
+    sheet = making.sheet(replace(laid, caption=UNDER), made)
     easel.send(Finished((sheets.save(sheet, order.folder / f"{order.name}.png"),)))
     easel.ended.set()
 
 
-def axes(jobs: Sequence[figures.Job]) -> tuple[list[float], list[float]]:
+def axes(jobs: Sequence[Job]) -> tuple[list[float], list[float]]:
     """The strengths and the style sizes of a sheet."""
     values = [(job.options.strength, job.options.style_scale) for job in jobs]
     return [float(one or 0) for one in dict.fromkeys(strength for strength, _ in values)], [
@@ -355,7 +359,7 @@ def listen(pipe: Connection, orders: "queue.Queue[Easel | None]", send: Callable
 
 def warm_up() -> float:
     """Paint a little, so that the first order finds everything loaded; returns seconds for an evaluation of a pixel."""
-    content, style = (figures.DEMO / f"{name}.jpg" for name in ("valley", "swirl"))
+    content, style = (DEMO / f"{name}.jpg" for name in ("valley", "swirl"))
     options = PaintOptions(size=256, min_scale=256, first_steps=3)
     seconds = [step.seconds for step in paint_steps(content, style, options)]
     with Image.open(content) as picture:

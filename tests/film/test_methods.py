@@ -17,11 +17,11 @@ import impasto
 from impasto import images, transform
 from impasto.distances import normal, wasserstein
 from impasto.errors import OptionError
-from impasto.figures import DEMO
 from impasto.film import flicker, flow, methods
 from impasto.networks import TAPS
 from impasto.options import StylizeOptions
 from impasto.scene import Scene
+from impasto.shipped import DEMO
 from impasto.stylizer import Stylizer
 
 

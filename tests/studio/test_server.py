@@ -63,7 +63,7 @@ from pathlib import Path
 import pytest
 from gradio_client import Client, handle_file
 from impasto import recipe
-from impasto.figures import DEMO
+from impasto.shipped import DEMO
 from studio_load import opened
 process, address, _ = opened(Path(sys.argv[1]) / "log.txt")
 try:
