@@ -18,7 +18,7 @@ import torch
 from faults import FAULTS, SEVERITIES, plant
 from torch import Tensor
 
-from impasto import images
+from impasto import images, saving
 from impasto.doctor import examine
 from impasto.folders import SUFFIXES
 from impasto.recipe import fingerprint
@@ -37,7 +37,7 @@ def pairs(painted: Path, sources: list[Path]) -> list[list[tuple[Tensor, Tensor,
     known = {fingerprint(path)["sha256"]: path for folder in sources for path in pictures(folder)}
     found: dict[tuple[str, str], list[tuple[Tensor, Tensor, Tensor]]] = {}
     for path in pictures(painted):
-        inputs = (images.read_recipe(path) or {}).get("inputs", {})
+        inputs = (saving.read_recipe(path) or {}).get("inputs", {})
         hashes = tuple(inputs.get(role, {}).get("sha256", "") for role in ("content", "style"))
         if not all(one in known for one in hashes):
             continue

@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from impasto.figures.table import figure
     from impasto.film.filming import video
     from impasto.film.reel import Frame
-    from impasto.images import read_recipe
     from impasto.ingredients import embed
     from impasto.options import PaintOptions, StylizeOptions, TrainOptions, VideoOptions
     from impasto.painting import Painting, PaintStep, paint, paint_steps
     from impasto.presets import options_for
     from impasto.repeat import Comparison, Repeat, Verdict, diff, prepare, rerun, verify
+    from impasto.saving import read_recipe
     from impasto.scene import Style
     from impasto.stylizer import Stylizer, stylize
     from impasto.synthesis import reconstruct, reconstruct_steps, texture, texture_steps
@@ -90,12 +90,12 @@ _HOMES = {
     "figures.table": ("figure",),
     "film.filming": ("video",),
     "film.reel": ("Frame",),
-    "images": ("read_recipe",),
     "ingredients": ("embed",),
     "options": ("PaintOptions", "StylizeOptions", "TrainOptions", "VideoOptions"),
     "painting": ("PaintStep", "Painting", "paint", "paint_steps"),
     "presets": ("options_for",),
     "repeat": ("Comparison", "Repeat", "Verdict", "diff", "prepare", "rerun", "verify"),
+    "saving": ("read_recipe",),
     "scene": ("Style",),
     "stylizer": ("Stylizer", "stylize"),
     "synthesis": ("reconstruct", "reconstruct_steps", "texture", "texture_steps"),

@@ -17,8 +17,8 @@ from typing import Any, Literal, TypeAlias
 from impasto import storage
 from impasto.cluster import on_ray
 from impasto.errors import OptionError
-from impasto.images import FilePath
 from impasto.jobs import Job, Outcome
+from impasto.opening import FilePath
 from impasto.storage import Place
 from impasto.workers import alone, together
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from impasto import images
+from impasto import images, saving
 from impasto.curves import COLORS, FAINT
 from impasto.errors import OutputError
 from impasto.evaluation import MEASURES, Report
-from impasto.images import FilePath
+from impasto.opening import FilePath
 from impasto.sheets import GRAY, INK, library, plotting
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def check_output(path: FilePath) -> None:
             f"A card cannot be written with the suffix {Path(path).suffix!r}: use one of {', '.join(SUFFIXES)}."
         )
     library("matplotlib", "Cards")
-    images.check_writable(path)
+    saving.check_writable(path)
 
 
 def save(report: Report, path: FilePath, name: str = "picture") -> Path:
@@ -80,7 +80,7 @@ def save(report: Report, path: FilePath, name: str = "picture") -> Path:
         suffix = Path(path).suffix.lower()[1:]
         metadata = {"Software": None} if suffix == "png" else {"Creator": "impasto"}
         _figure(report, name).savefig(buffer, format=suffix, dpi=DENSITY, metadata=metadata)
-    images.write(buffer.getvalue(), path)
+    saving.write(buffer.getvalue(), path)
     return Path(path)
 
 

@@ -11,10 +11,10 @@ from typing import Any
 import safetensors.torch
 import torch
 
-from impasto import images, transform
+from impasto import saving, transform
 from impasto.errors import OptionError, WeightsError
-from impasto.images import FilePath
 from impasto.networks import Tuned
+from impasto.opening import FilePath
 from impasto.transform import TransformNet
 
 FORMAT = "impasto training, 1"
@@ -47,7 +47,7 @@ class State:
         tensors["history"] = torch.tensor(rows, dtype=torch.float64)
         tensors = {key: value.cpu().contiguous() for key, value in tensors.items()}
         notes = {"format": FORMAT, "facts": json.dumps(self.facts), "columns": json.dumps(columns)}
-        images.write(safetensors.torch.save(tensors, notes), path)
+        saving.write(safetensors.torch.save(tensors, notes), path)
 
     def load(self, path: FilePath) -> None:
         """Take up a checkpoint. Raises WeightsError where it is damaged, OptionError where it is of another training."""

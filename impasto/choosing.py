@@ -11,7 +11,7 @@ from typing import Any
 from impasto import coverage, images
 from impasto.coverage import Found
 from impasto.figures.layout import Job, Plan
-from impasto.images import FilePath
+from impasto.opening import FilePath
 from impasto.presets import options_for
 from impasto.sheets import Cell, Sheet
 

@@ -18,7 +18,8 @@ from torch import Tensor
 from impasto import backbones, frames, images, samples
 from impasto.backbones import Backbone
 from impasto.errors import InputError
-from impasto.images import FilePath, ImageSource
+from impasto.images import ImageSource
+from impasto.opening import FilePath
 from impasto.options import Options
 from impasto.scene import Scene
 

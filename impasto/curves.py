@@ -13,9 +13,9 @@ from itertools import cycle, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from impasto import images
+from impasto import saving
 from impasto.errors import OptionError, OutputError
-from impasto.images import FilePath
+from impasto.opening import FilePath
 from impasto.sheets import GRAY, INK, library, plotting
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def check_output(path: FilePath) -> None:
     """Raise OutputError if a curve could not be written to `path`, libraries included: ask before painting."""
     if _suffix(path) in _DRAWN:
         library("matplotlib", "Curves")
-    images.check_writable(path)
+    saving.check_writable(path)
 
 
 # ----------------------------------------------------------------------------------------------------- what is shown
@@ -134,7 +134,7 @@ def _save(
     if not rows:
         raise OptionError("A curve needs at least one step, and there is none: paint first.")
     data = _csv(rows) if suffix == ".csv" else _drawing(suffix, curves, scales, logarithmic, labels)
-    images.write(data, path)
+    saving.write(data, path)
     return Path(path)
 
 

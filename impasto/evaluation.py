@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from impasto import backbones, doctor, frames, images, measures, scene
+from impasto import backbones, doctor, frames, images, measures, saving, scene
 from impasto.backbones import Backbone
 from impasto.distances import extent, moment_error, normal, squared_error, wasserstein
 from impasto.doctor import Finding
@@ -120,7 +120,7 @@ def evaluate(
     shape = (image.shape[2], image.shape[3])
     photo = images.resize_to(images.load(content), shape)
     listed = scene.list_styles(style)
-    made = images.read_recipe(picture) if isinstance(picture, str | os.PathLike | bytes) else None
+    made = saving.read_recipe(picture) if isinstance(picture, str | os.PathLike | bytes) else None
     whole = made is not None and made.get("options", {}).get("style_frame") == "keep"
     read = [images.load(one.source) for one in listed]
     paintings = [images.resize(one if whole else frames.without(one), max(shape)) for one in read]

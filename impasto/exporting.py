@@ -19,9 +19,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from impasto import engines, images, transform, webpage
+from impasto import engines, saving, transform, webpage
 from impasto.errors import OptionError, OutputError
-from impasto.images import FilePath
+from impasto.opening import FilePath
 from impasto.options import FORMATS
 from impasto.transform import TransformNet
 
@@ -73,7 +73,7 @@ def export(
                 "other versions of the exporting packages."
             )
         for written in sorted(Path(folder).iterdir(), key=lambda one: one.suffix == Path(path).suffix):
-            images.write(written.read_bytes(), Path(path).with_name(written.name))  # the named file last
+            saving.write(written.read_bytes(), Path(path).with_name(written.name))  # the named file last
     return apart
 
 
@@ -101,7 +101,7 @@ def writer(path: FilePath) -> Callable[[nn.Module, Path], Runs]:
     suffix = Path(path).suffix.lower()
     if suffix not in WRITERS:
         raise OutputError(f"A network cannot be exported as {path}: choose a name that ends in {', '.join(WRITERS)}.")
-    images.check_writable(path)
+    saving.check_writable(path)
     return WRITERS[suffix]
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from impasto import folders, recipe, scales, storage
 from impasto.doctor import findings_of
 from impasto.errors import ImpastoError, InputError, OptionError, OutputError
-from impasto.images import FilePath
+from impasto.opening import FilePath
 from impasto.options import PaintOptions, from_text
 from impasto.painting import last, paint_steps
 from impasto.presets import options_for

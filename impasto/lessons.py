@@ -12,7 +12,7 @@ from typing import Any
 
 from rich.console import Console
 
-from impasto import curves, images, machine, processes, transform
+from impasto import curves, machine, processes, saving, transform
 from impasto.errors import OptionError, OutputError
 from impasto.options import TrainOptions
 from impasto.outputs import STOPPED, check_source, check_text, make_folder
@@ -89,7 +89,7 @@ def write(step: TrainStep, results: Results, board: Any) -> None:
         return
     step.save(results.target)
     sheet = step.sheet()
-    images.save(sheet, results.sheet, quality=90)
+    saving.save(sheet, results.sheet, quality=90)
     if board is not None:
         board.add_image("samples", sheet[0], step.index)
     if results.curve is not None:
@@ -104,8 +104,8 @@ def check(styles: Sequence[Path], results: Results) -> None:
         check_source(path)
     transform.check_suffix(results.target)
     for path in (results.target, results.checkpoint):
-        images.check_writable(path)
-    images.check_output(results.sheet, styles)
+        saving.check_writable(path)
+    saving.check_output(results.sheet, styles)
     if results.curve is not None:
         curves.check_output(results.curve)
         check_text("--curve", results.curve, [*styles, results.target])

@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 from rich.console import Console
 from rich.progress import track
 
-from impasto import backbones, cards, curves, doctor, evaluation, images, machine, masks, runs, sets, sheets
+from impasto import backbones, cards, curves, doctor, evaluation, images, machine, masks, runs, saving, sets, sheets
 from impasto.doctor import Finding
 from impasto.equipment import option_files
 from impasto.errors import ImpastoError, InputError, OptionError, OutputError
@@ -244,7 +244,7 @@ def check_tasks(tasks: Sequence[Task]) -> None:
         make_folder(tasks[0].target.parent)
     for task in tasks:
         if str(task.target) != "-":
-            images.check_output(task.target, sources)
+            saving.check_output(task.target, sources)
 
 
 def make_folder(folder: Path) -> None:
@@ -297,7 +297,7 @@ def check(outputs: Outputs, inputs: Sequence[Path]) -> None:
             "--embed-inputs stores copies in the recipe, and --no-recipe leaves it out. Choose one of them."
         )
     if not outputs.streams:
-        images.check_output(outputs.target, inputs)
+        saving.check_output(outputs.target, inputs)
     for path in inputs:
         if every > 0 and path.parent.resolve() == outputs.target.parent.resolve() and is_numbered(path, outputs.target):
             raise OutputError(f"--save-every could replace {path}: choose another name for -o.")
@@ -338,7 +338,7 @@ def write_picture(painting: Painting, target: Path, with_recipe: bool = True) ->
     """To a file, or as a PNG to standard output for "-"."""
     if str(target) == "-":
         recipe = painting.recipe if with_recipe else None
-        sys.stdout.buffer.write(images.encode(painting.image, ".png", recipe=recipe, opacity=painting.opacity))
+        sys.stdout.buffer.write(saving.encode(painting.image, ".png", recipe=recipe, opacity=painting.opacity))
     else:
         painting.save(target, with_recipe=with_recipe)
 
@@ -480,7 +480,7 @@ def check_source(path: Path) -> None:
 
 def check_text(flag: str, path: Path, others: Sequence[Path]) -> None:
     """Find out before painting whether a text can be written, and that it replaces none of `others`. Raises OutputError."""
-    images.check_output(f"{path}.png")  # a trial in the same folder
+    saving.check_output(f"{path}.png")  # a trial in the same folder
     if path.is_dir():
         raise OutputError(f"{path} is a folder: name a file inside it.")
     for other in others:

@@ -26,6 +26,7 @@ from impasto import (
     images,
     machine,
     recipe,
+    saving,
     scales,
     scene,
 )
@@ -93,14 +94,14 @@ class Painting:
         quality: 1 to 100, of the formats that lose something; the recipe then says it.
         """
         path = Path(path)
-        images.write(self.encode(path.suffix, quality=quality, with_recipe=with_recipe), path)
+        saving.write(self.encode(path.suffix, quality=quality, with_recipe=with_recipe), path)
         return path
 
     def encode(self, suffix: str, *, quality: int = 95, with_recipe: bool = True) -> bytes:
         """The file that `save` writes under a name with this suffix. Raises OutputError."""
-        notes = {**self.recipe, "quality": quality} if images.is_lossy(suffix) else self.recipe
+        notes = {**self.recipe, "quality": quality} if saving.is_lossy(suffix) else self.recipe
         recipe = notes if with_recipe else None
-        return images.encode(self.image, suffix, recipe=recipe, quality=quality, opacity=self.opacity)
+        return saving.encode(self.image, suffix, recipe=recipe, quality=quality, opacity=self.opacity)
 
     def report(self, backbone: BackboneName = "petit") -> Report:
         """The report card: see `impasto.evaluate`. backbone: the network that judges. Raises InputError, WeightsError."""
@@ -128,7 +129,7 @@ class Painting:
 
     def _repr_png_(self) -> bytes:
         """Notebooks show a painting as what it is."""
-        return images.encode(self.image, ".png", opacity=self.opacity)
+        return saving.encode(self.image, ".png", opacity=self.opacity)
 
 
 @dataclass(frozen=True)

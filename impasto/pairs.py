@@ -17,7 +17,8 @@ from torch import Tensor
 
 from impasto import images, recipe
 from impasto.errors import InputError, OutputError
-from impasto.images import FilePath, ImageSource
+from impasto.images import ImageSource
+from impasto.opening import FilePath
 from impasto.options import PaintOptions, TrainOptions
 from impasto.painting import paint
 from impasto.photos import Photos, Place

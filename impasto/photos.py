@@ -19,7 +19,7 @@ from torch import Tensor
 from impasto import images
 from impasto.errors import InputError
 from impasto.folders import SUFFIXES
-from impasto.images import FilePath
+from impasto.opening import FilePath
 
 ZOOM = 1.25  # a photo's longer side lies between size / ZOOM and size * ZOOM
 KEPT = 1 << 30  # bytes of pictures that stay in memory

@@ -20,8 +20,9 @@ import torch
 from PIL import Image
 
 import impasto
-from impasto import images
+from impasto import saving
 from impasto.errors import InputError, OptionError
+from impasto.opening import FilePath
 from impasto.options import Bundle, Options, PaintOptions, StylizeOptions
 
 SCHEMA = 1  # raised when a reader of the old form would misread the new one
@@ -133,7 +134,7 @@ def settings(options: Bundle) -> dict[str, Any]:
 
 
 def read(
-    picture: images.FilePath | bytes, reader: Callable[[Any], dict[str, Any] | None] = images.read_recipe
+    picture: FilePath | bytes, reader: Callable[[Any], dict[str, Any] | None] = saving.read_recipe
 ) -> dict[str, Any]:
     """The recipe inside a picture, or of a file that another `reader` reads. Raises InputError where there is none."""
     found = reader(picture)

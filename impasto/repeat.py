@@ -14,9 +14,10 @@ from typing import Any
 
 from torch import Tensor
 
-from impasto import images, ingredients, recipe, scales, scene
+from impasto import images, ingredients, recipe, saving, scales, scene
 from impasto.errors import InputError, OptionError, WeightsError
-from impasto.images import FilePath, ImageSource
+from impasto.images import ImageSource
+from impasto.opening import FilePath
 from impasto.options import STARTS, Options, PaintOptions, StylizeOptions
 from impasto.painting import Painting, PaintStep, State, last, run
 from impasto.recipe import Instructions
@@ -238,7 +239,7 @@ def judge(picture: FilePath, painting: Painting) -> Verdict:
     quality = found.get("quality")
     quality = quality if isinstance(quality, int) and 1 <= quality <= 100 else 95
     there = images.load(picture)
-    again = images.load(images.encode(painting.image, images.suffix_of(picture), quality=quality))
+    again = images.load(saving.encode(painting.image, saving.suffix_of(picture), quality=quality))
     if there.shape != again.shape:
         raise InputError(
             f"{picture} is {there.shape[3]} x {there.shape[2]} pixels, but its recipe makes {again.shape[3]} x "
@@ -249,7 +250,7 @@ def judge(picture: FilePath, painting: Painting) -> Verdict:
 
 def diff(one: FilePath, other: FilePath) -> Comparison:
     """Compare two pictures, their recipes and their pixels. Raises InputError where one cannot be read."""
-    recipes = [images.read_recipe(picture) for picture in (one, other)]
+    recipes = [saving.read_recipe(picture) for picture in (one, other)]
     lines = [
         f"{picture} carries no recipe." for picture, found in zip((one, other), recipes, strict=True) if found is None
     ]

@@ -21,9 +21,10 @@ from typing import Any
 import safetensors
 import safetensors.torch
 
-from impasto import images, recipe
+from impasto import recipe, saving
 from impasto.errors import InputError, OutputError
-from impasto.images import FilePath, ImageSource
+from impasto.images import ImageSource
+from impasto.opening import FilePath
 from impasto.painting import PaintStep, State
 from impasto.repeat import Repeat, prepare_from, to_branch_from
 from impasto.threads import threads
@@ -117,7 +118,7 @@ def check_new(folder: FilePath) -> None:
         raise OutputError(
             f"{folder} is not empty: go on with what is there by `impasto resume {folder}`, or choose a new folder."
         )
-    images.check_writable(folder / DESCRIPTION if folder.is_dir() else folder)
+    saving.check_writable(folder / DESCRIPTION if folder.is_dir() else folder)
 
 
 def is_left_over(path: Path) -> bool:
@@ -141,10 +142,10 @@ def begin(folder: Path, step: PaintStep, sources: Mapping[str, ImageSource], tar
             raise InputError(f"The {role} {wanted['name']} has changed since it was read: begin again.")
         place = folder / INPUTS / role
         place.mkdir(parents=True, exist_ok=True)
-        images.write(data, place / wanted["name"])
+        saving.write(data, place / wanted["name"])
     where = None if target is None or str(target) == "-" else os.path.abspath(target)  # noqa: PTH100  (links stay)
     description = {"recipe": notes, "target": where}
-    images.write(json.dumps(description, indent=1).encode(), folder / DESCRIPTION)
+    saving.write(json.dumps(description, indent=1).encode(), folder / DESCRIPTION)
 
 
 def saved(steps: Iterator[PaintStep], folder: Path) -> Iterator[PaintStep]:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from impasto import images
+from impasto import images, saving
 from impasto.backbones import Backbone
 from impasto.distances import normal, wasserstein
 from impasto.errors import InputError
@@ -83,7 +83,7 @@ def match(pictures: Sequence[Path], contents: Sequence[Path], styles: Sequence[P
               for role, paths in (("content", contents), ("style", styles))}  # fmt: skip
     trios = []
     for picture in pictures:
-        inputs = (images.read_recipe(picture) or {}).get("inputs", {})
+        inputs = (saving.read_recipe(picture) or {}).get("inputs", {})
         found = [prints[role].get(inputs.get(role, {}).get("sha256", "")) for role in prints]
         named = ((content, style) for content in contents for style in styles
                  if picture.stem == f"{content.stem}-{style.stem}")  # fmt: skip

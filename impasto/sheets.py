@@ -24,9 +24,9 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from impasto import images
+from impasto import images, saving
 from impasto.errors import OptionError, OutputError
-from impasto.images import FilePath
+from impasto.opening import FilePath
 from impasto.shipped import ASSETS
 
 if TYPE_CHECKING:
@@ -88,14 +88,14 @@ class Sheet:
 
 def save(sheet: Sheet, path: FilePath) -> Path:
     """Write a .png, .pdf or .html, whole or not at all; returns its path. Raises OutputError."""
-    images.write(_encoder(path)(sheet), path)
+    saving.write(_encoder(path)(sheet), path)
     return Path(path)
 
 
 def check_output(path: FilePath) -> None:
     """Raise OutputError if `save` could not write `path`, libraries included: ask before painting."""
     _encoder(path)
-    images.check_writable(path)
+    saving.check_writable(path)
     library("jinja2" if Path(path).suffix.lower() == ".html" else "matplotlib", "Sheets")
 
 
@@ -383,7 +383,7 @@ def _html_cell(cell: Cell) -> dict[str, Any] | None:
     """What the template shows of a cell, or None for a blank."""
     if cell.image is None:
         return None
-    data = b64encode(images.encode(cell.image, ".jpg", quality=90)).decode("ascii")
+    data = b64encode(saving.encode(cell.image, ".jpg", quality=90)).decode("ascii")
     height, width = cell.image.shape[2:]
     return {
         "source": f"data:image/jpeg;base64,{data}",

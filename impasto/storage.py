@@ -16,9 +16,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from impasto import images
+from impasto import images, saving
 from impasto.errors import OptionError, OutputError
-from impasto.images import FilePath
+from impasto.opening import FilePath
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem  # type: ignore[import-untyped]
@@ -80,16 +80,16 @@ def place(name: FilePath | Remote) -> Place:
 def check(target: Place, inputs: Iterable[FilePath]) -> None:
     """Raise OutputError if a picture could not be written there; a store itself is tried once a batch, by `prepare`."""
     if isinstance(target, Remote):
-        images.is_lossy(target.suffix)  # whether the format is one that is written
+        saving.is_lossy(target.suffix)  # whether the format is one that is written
         return
     target.parent.mkdir(parents=True, exist_ok=True)
-    images.check_output(target, inputs)
+    saving.check_output(target, inputs)
 
 
 def write(data: bytes, target: Place) -> None:
     """Write a file or an object, whole or not at all. Raises OutputError."""
     if isinstance(target, Path):
-        images.write(data, target)
+        saving.write(data, target)
         return
     with refusals(target, "written") as (store, path):
         try:

@@ -15,8 +15,9 @@ from torch import Tensor
 
 from impasto import coverage, engines, machine, recipe, scene, transform
 from impasto.errors import OptionError
-from impasto.images import FilePath, ImageSource
+from impasto.images import ImageSource
 from impasto.networks import Tuned, style_in
+from impasto.opening import FilePath
 from impasto.options import EngineName, StylizeOptions
 from impasto.painting import Origins, Painting, PaintStep, State
 from impasto.presto import Presto

@@ -14,7 +14,7 @@ from rich.live import Live
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 from rich.text import Text
 
-from impasto import images
+from impasto import images, saving
 from impasto.film.reel import Frame
 from impasto.painting import PaintStep
 from impasto.training import RECENT, TrainStep, enough
@@ -104,7 +104,7 @@ class FilmProgress:
         self.painted += not frame.found
         if self.preview is not None and frame.image is not None and now >= self.next_preview:
             self.next_preview = now + PREVIEW
-            images.save(frame.image, self.preview, opacity=frame.opacity)
+            saving.save(frame.image, self.preview, opacity=frame.opacity)
         if self.shown and now >= self.next_thumbnail:
             self.next_thumbnail = now + REFRESH
             rate = self.painted / frame.seconds if self.painted else 0.0

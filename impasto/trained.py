@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from impasto import engines, machine, panes, recipe, scene, transform
 from impasto.engines import Program
 from impasto.errors import OptionError
-from impasto.images import FilePath, ImageSource
+from impasto.images import ImageSource
+from impasto.opening import FilePath
 from impasto.options import StylizeOptions
 from impasto.painting import Origins, Painting
 from impasto.scene import Scene, View

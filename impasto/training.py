@@ -25,8 +25,9 @@ from impasto.backbones import BACKBONES, Backbone
 from impasto.checkpoint import FREE, State
 from impasto.criterion import Criterion, make_criterion
 from impasto.errors import DivergenceError, OptionError
-from impasto.images import FilePath, ImageSource
+from impasto.images import ImageSource
 from impasto.networks import Tuned
+from impasto.opening import FilePath
 from impasto.options import TrainOptions
 from impasto.pairs import Pairs, make_pairs
 from impasto.photos import Photos

@@ -22,11 +22,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from impasto import images, networks
+from impasto import networks, saving
 from impasto.backbones import Backbone
 from impasto.errors import OptionError, OutputError, WeightsError
-from impasto.images import FilePath
 from impasto.networks import TAP_CHANNELS, TAPS, Tuned
+from impasto.opening import FilePath
 from impasto.shipped import ASSETS
 from impasto.statistics import moments
 
@@ -269,7 +269,7 @@ class Trained:
             "styles": json.dumps(self.styles),
             "recipe": json.dumps(self.recipe),
         }
-        images.write(safetensors.torch.save(tensors, metadata=notes), path)
+        saving.write(safetensors.torch.save(tensors, metadata=notes), path)
         return Path(path)
 
 
@@ -319,7 +319,7 @@ def read_file(path: FilePath) -> tuple[dict[str, str], dict[str, Tensor]]:
 
 def read_recipe(path: FilePath) -> dict[str, Any] | None:
     """The recipe of a network's training, None where the file has none. Raises WeightsError."""
-    return images.parse_recipe(read_file(path)[0].get("recipe"))
+    return saving.parse_recipe(read_file(path)[0].get("recipe"))
 
 
 def finite(tensor: Tensor) -> bool:

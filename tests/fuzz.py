@@ -11,7 +11,7 @@ from contextlib import suppress
 import atheris
 
 with atheris.instrument_imports(include=["impasto"]):
-    from impasto import images, recipe
+    from impasto import images, recipe, saving
     from impasto.errors import ImpastoError
 
 
@@ -21,7 +21,7 @@ def fuzz(data: bytes) -> None:
     with suppress(ImpastoError):
         if kind < b"\x80":
             images.load(rest)
-            images.read_recipe(rest)
+            saving.read_recipe(rest)
         else:
             with suppress(ValueError, RecursionError):  # no JSON
                 found = json.loads(rest)

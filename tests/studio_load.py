@@ -19,7 +19,7 @@ from typing import Any
 
 from gradio_client import Client, handle_file
 
-from impasto import images
+from impasto import saving
 from impasto.figures.table import STYLES
 from impasto.shipped import DEMO
 
@@ -87,7 +87,7 @@ def main(clients: int = 30, jobs: int = 100) -> int:
         endpoint, sent, good = job(number, bad)
         try:
             picture = connected[number % clients].predict(*sent, api_name=endpoint)
-            recipe = images.read_recipe(picture) or {}
+            recipe = saving.read_recipe(picture) or {}
             own = recipe.get("options", {}).get("seed") == number and good
             with lock:
                 told["own picture" if own else "somebody else's"] += 1

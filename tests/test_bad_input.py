@@ -22,7 +22,7 @@ from PIL import ExifTags, Image
 from PIL.PngImagePlugin import PngInfo
 
 import impasto
-from impasto import cli, images, repeat
+from impasto import cli, images, repeat, saving
 from impasto.errors import ImpastoError
 
 QUICK = ["--size", "32", "--min-scale", "32", "--first-steps", "1"]
@@ -43,7 +43,7 @@ def good_recipe() -> dict[str, Any]:
 
 def good(suffix: str) -> bytes:
     """A sound picture with its recipe inside."""
-    return images.encode(images.load(picture()), suffix, recipe=good_recipe())
+    return saving.encode(images.load(picture()), suffix, recipe=good_recipe())
 
 
 def encoded(image: Image.Image, format: str = "PNG", **options: Any) -> bytes:
@@ -258,7 +258,7 @@ def test_a_small_file_may_be_cut_at_every_byte(format: str, capfd: pytest.Captur
     whole = images.load(data)
     for length in range(len(data)):
         with suppress(ImpastoError):
-            images.read_recipe(data[:length])
+            saving.read_recipe(data[:length])
         with suppress(ImpastoError):
             assert images.load(data[:length]).shape == whole.shape
     assert capfd.readouterr() == ("", "")

@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 
 import impasto
-from impasto import backbones, cli, images, jobs, tiling, workers
+from impasto import backbones, cli, images, jobs, saving, tiling, workers
 from impasto.batch import work_through
 from impasto.errors import ImpastoError, InputError, OptionError, OutputError
 from impasto.jobs import Job, Outcome, pairs, table
@@ -134,7 +134,7 @@ def test_a_batch_paints_what_paint_paints_and_makes_common_things_once(monkeypat
     assert (made.count("backbone"), made.count("style")) == (1, 2)
     for outcome in outcomes:
         alone = impasto.paint(outcome.job.content, outcome.job.style, **QUICK)
-        assert torch.equal(images.load(outcome.job.output), images.load(images.encode(alone.image, ".png")))
+        assert torch.equal(images.load(outcome.job.output), images.load(saving.encode(alone.image, ".png")))
 
 
 def test_a_finished_picture_that_the_journal_missed_is_not_painted_again(folder: Path) -> None:
@@ -224,7 +224,7 @@ def test_pictures_with_findings_are_counted_at_the_end(capsys: pytest.CaptureFix
     assert cli.run(["batch", "contents", "x", "styles/s0.jpg", "-o", "out", *faint]) == 2
     said = capsys.readouterr().err.splitlines()
     assert said[-1] == "The doctor found something in 2: `impasto recipe PICTURE` says what."
-    assert all(images.read_recipe(path)["doctor"]["findings"] for path in Path("out").glob("*.png"))  # type: ignore[index]
+    assert all(saving.read_recipe(path)["doctor"]["findings"] for path in Path("out").glob("*.png"))  # type: ignore[index]
 
 
 def test_the_verb(capsys: pytest.CaptureFixture[str]) -> None:
@@ -238,7 +238,7 @@ def test_the_verb(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err == "out: 0 painted, 4 painted earlier.\n"
     Path("jobs.csv").write_text("content,style\ncontents/c0.png,styles/s0.jpg\n")
     assert cli.run(["batch", "jobs.csv", "-o", "bare", "--no-recipe", "--suffix", ".jpg", "-q", *FLAGS]) == 0
-    assert images.read_recipe("bare/c0-s0.jpg") is None
+    assert saving.read_recipe("bare/c0-s0.jpg") is None
     assert capsys.readouterr() == ("", "")
 
 

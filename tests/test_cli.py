@@ -21,7 +21,7 @@ from PIL import Image
 from rich.console import Console
 
 import impasto
-from impasto import backbones, cli, images, painting, terminal
+from impasto import backbones, cli, images, painting, saving, terminal
 from impasto.cli import program
 from impasto.figures import making
 from impasto.figures.table import FIGURES
@@ -63,7 +63,7 @@ def contents(folder: Path) -> dict[str, bytes | None]:
 
 
 def recipe_of(source: str | Path | bytes) -> dict[str, Any]:
-    found = images.read_recipe(source)
+    found = saving.read_recipe(source)
     assert found is not None
     return found
 
@@ -358,7 +358,7 @@ def test_ctrl_c_elsewhere_ends_without_a_trace(
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(images, "read_recipe", interrupt)
+    monkeypatch.setattr(saving, "read_recipe", interrupt)
     assert cli.run(["recipe", "content.png"]) == 130
     assert "Traceback" not in capsys.readouterr().err
 

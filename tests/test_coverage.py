@@ -11,7 +11,7 @@ from torch import Tensor
 import impasto
 from impasto import cli, coverage, images
 from impasto.errors import InputError, OptionError
-from impasto.images import read_recipe
+from impasto.saving import read_recipe
 from impasto.shipped import DEMO
 
 FAST: dict[str, Any] = {"size": 32, "min_scale": 32, "first_steps": 1, "device": "cpu", "precision": "float32"}

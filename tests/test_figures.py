@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from impasto import images, sheets
+from impasto import saving, sheets
 from impasto.errors import InputError, OptionError
 from impasto.figures import making
 from impasto.figures.layout import Made, Plan
@@ -87,7 +87,7 @@ def test_a_figure_that_was_stopped_continues(pictures: list[Path], tmp_path: Pat
 def test_a_picture_without_its_losses_counts_as_finished_never(pictures: list[Path], tmp_path: Path) -> None:
     """The losses are written first: wherever a run is killed, a picture that is there has them."""
     laid = plan("blend", pictures[:1], pictures[1:2], values=[0], **TINY)
-    images.write(b"[]", tmp_path / f"{making.key(laid.cells[0])}.json")
+    saving.write(b"[]", tmp_path / f"{making.key(laid.cells[0])}.json")
     made, painted = made_of(laid, tmp_path)
     assert painted == 1
     assert len(made[0].history) == 2
@@ -125,7 +125,7 @@ def test_another_network_makes_another_cell(tmp_path: Path, monkeypatch: pytest.
 def test_every_cell_carries_its_recipe(pictures: list[Path], tmp_path: Path) -> None:
     laid = plan("blend", pictures[:1], pictures[1:2], values=[0, 0.5], **TINY)
     made, _ = made_of(laid, tmp_path / "cells")
-    found = [images.read_recipe(path) for path in sorted((tmp_path / "cells").glob("*.png"))]
+    found = [saving.read_recipe(path) for path in sorted((tmp_path / "cells").glob("*.png"))]
     assert sorted(one["options"]["start_noise"] for one in found if one) == [0, 0.5]
     assert [cell.settings["options"]["start_noise"] for cell in making.sheet(laid, made).cells[0]] == [0, 0.5]
 

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 import impasto
-from impasto import cli, frames, images
+from impasto import cli, frames, images, saving
 from impasto.frames import Frame
 from impasto.presets import PRESETS
 from impasto.shipped import DEMO
@@ -99,8 +99,8 @@ def test_a_texture_has_the_shape_of_what_is_inside(swirl: Tensor) -> None:
 
 def test_a_stylized_picture_and_its_report_leave_it_out(swirl: Tensor, tmp_path: Path) -> None:
     style = framed(swirl, 9, 9, 9, 9)
-    images.write(images.encode(style, ".png"), tmp_path / "framed.png")
-    images.write(images.encode(frames.without(style), ".png"), tmp_path / "inside.png")
+    saving.write(saving.encode(style, ".png"), tmp_path / "framed.png")
+    saving.write(saving.encode(frames.without(style), ".png"), tmp_path / "inside.png")
     painted, expected = (
         impasto.stylize(DEMO / "valley.jpg", tmp_path / f"{name}.png", size=48, engine="torch")
         for name in ("framed", "inside")
@@ -115,7 +115,7 @@ def test_the_command_says_so(
     swirl: Tensor, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    images.write(images.encode(framed(swirl, 9, 9, 9, 9), ".png"), tmp_path / "framed.png")
+    saving.write(saving.encode(framed(swirl, 9, 9, 9, 9), ".png"), tmp_path / "framed.png")
     brief = ["--size", "48", "--min-scale", "48", "--steps", "1"]
     for flags, says in (([], True), (["--style-frame", "keep"], False), (["--quiet"], False)):
         assert cli.run(["paint", str(DEMO / "valley.jpg"), "framed.png", "-o", "out.png", *brief, *flags]) == 0

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from impasto import images, masks
+from impasto import masks, saving
 from impasto.errors import InputError, OptionError
 
 PHOTO = torch.zeros(1, 3, 60, 80)
@@ -98,8 +98,8 @@ def test_the_photo_s_own_opacity_is_a_mask() -> None:
 
 def test_a_file_with_a_shape_s_name_needs_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    images.save(torch.ones(1, 3, 60, 80), "ellipse:a.png")
-    images.save(torch.ones(1, 3, 60, 80), "box.png")
+    saving.save(torch.ones(1, 3, 60, 80), "ellipse:a.png")
+    saving.save(torch.ones(1, 3, 60, 80), "box.png")
     assert float(draw("box.png").mean()) == 1
     assert float(draw("./ellipse:a.png").mean()) == 1
 

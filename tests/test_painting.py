@@ -15,12 +15,12 @@ from PIL import Image
 from torch import Tensor
 
 from impasto import canvas as canvas_module
-from impasto import images, machine, painting, starts
+from impasto import images, machine, painting, saving, starts
 from impasto.errors import DivergenceError, InputError, OptionError, WeightsError
-from impasto.images import read_recipe
 from impasto.options import STARTS, PaintOptions
 from impasto.painting import Painting, PaintStep, paint, paint_steps
 from impasto.presets import PRESETS
+from impasto.saving import read_recipe
 from impasto.scene import Picture, Scene, View
 from impasto.shelf import Shelf
 from impasto.stylizer import stylize
@@ -49,7 +49,7 @@ def files(tmp_path: Path) -> dict[str, Path]:
     folder.mkdir()
     paths = {"content": folder / "content.png", "style": folder / "style.jpg", "start": folder / "start.png"}
     for path, image in zip(paths.values(), (CONTENT, STYLE, random_image(20, 60, seed=2)), strict=True):
-        images.save(image, path)
+        saving.save(image, path)
     return paths
 
 
@@ -451,7 +451,7 @@ def result() -> Painting:
 def test_the_recipe_is_in_the_file(result: Painting, suffix: str, tmp_path: Path) -> None:
     path = result.save(tmp_path / f"out{suffix}")
     assert path == tmp_path / f"out{suffix}"
-    quality = {"quality": 95} if images.is_lossy(suffix) else {}
+    quality = {"quality": 95} if saving.is_lossy(suffix) else {}
     assert read_recipe(path) == {**result.recipe, **quality}
     with Image.open(path) as written:
         assert written.size == (32, 24)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import impasto
-from impasto import images, recipe
+from impasto import images, recipe, saving
 from impasto.errors import ImpastoError, InputError
 from impasto.recipe import differences, understand
 
@@ -23,7 +23,7 @@ def noise(seed: int = 0) -> torch.Tensor:
 def found() -> dict[str, Any]:
     """The recipe of a painting, as it comes out of its file."""
     painting = impasto.paint(noise(), noise(1), **QUICK)
-    found = images.read_recipe(images.encode(painting.image, ".png", recipe=painting.recipe))
+    found = saving.read_recipe(saving.encode(painting.image, ".png", recipe=painting.recipe))
     assert found is not None
     return found
 

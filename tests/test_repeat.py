@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 import impasto
-from impasto import cli, images, ingredients, scene
+from impasto import cli, images, ingredients, saving, scene
 from impasto.errors import InputError, OptionError, WeightsError
 from impasto.threads import threads
 
@@ -40,9 +40,9 @@ def painted(path: str = "out.png", **options: Any) -> Path:
 
 def rewritten(path: Path, change: dict[str, Any]) -> Path:
     """The picture with another recipe in it, as anybody might write one."""
-    found = images.read_recipe(path)
+    found = saving.read_recipe(path)
     assert found is not None
-    images.save(images.load(path), path, recipe={**found, **change})
+    saving.save(images.load(path), path, recipe={**found, **change})
     return path
 
 
@@ -92,10 +92,10 @@ def test_a_picture_on_the_way_is_verified_as_far_as_it_came() -> None:
 
 def test_a_picture_that_was_changed_fails_and_one_a_little_off_passes() -> None:
     image = images.load(painted())
-    found = images.read_recipe("out.png")
-    images.save((image + 1 / 255).clamp(0, 1), "near.png", recipe=found)
-    images.save(1 - image, "far.png", recipe=found)
-    images.save(image[:, :, :30], "cut.png", recipe=found)
+    found = saving.read_recipe("out.png")
+    saving.save((image + 1 / 255).clamp(0, 1), "near.png", recipe=found)
+    saving.save(1 - image, "far.png", recipe=found)
+    saving.save(image[:, :, :30], "cut.png", recipe=found)
     near, far = impasto.verify("near.png"), impasto.verify("far.png")
     assert (near.identical, near.passed) == (False, True)
     assert near.psnr == pytest.approx(20 * math.log10(255), abs=0.5)
@@ -131,7 +131,7 @@ def test_several_styles_with_masks_are_verified_and_taken_up_again() -> None:
     assert (again.sources["mask-2"], again.sources["protect"]) == ("left", "ellipse:0.5,0.5,0.2,0.2")
     other = impasto.rerun("out.png", sources={"mask": "right"})
     assert other.recipe["inputs"]["mask"] == {"shape": "right"}
-    assert not torch.equal(images.load("out.png"), images.load(images.encode(other.image, ".png")))
+    assert not torch.equal(images.load("out.png"), images.load(saving.encode(other.image, ".png")))
 
 
 def test_a_stylized_picture_is_verified_and_stylized_again() -> None:
@@ -248,7 +248,7 @@ def test_a_known_network_with_other_weights_is_said() -> None:
 
 
 def test_a_recipe_opens_no_file_that_it_names(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = images.read_recipe(painted())
+    found = saving.read_recipe(painted())
     assert found is not None
     opened: list[str] = []
     real = images.load
@@ -263,7 +263,7 @@ def test_a_recipe_opens_no_file_that_it_names(folder: Path, monkeypatch: pytest.
 
 @pytest.mark.parametrize("shape", ["start.png", "box:a,b", 7, None, ["left"]])
 def test_a_mask_in_words_is_nothing_but_words(shape: Any) -> None:
-    found = images.read_recipe(painted())
+    found = saving.read_recipe(painted())
     assert found is not None
     for role in ("mask", "protect", "style"):
         rewritten(Path("out.png"), {"inputs": {**found["inputs"], role: {"shape": shape}}})
@@ -307,7 +307,7 @@ FLAGS = ["--size", "32", "--min-scale", "32", "--first-steps", "2"]
 
 def test_the_verbs_of_repeating(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["paint", "content.png", "style.jpg", "-o", "out.jpg", *FLAGS, "--embed-inputs"]) == 0
-    assert "copy" in json.dumps(images.read_recipe("out.jpg"))
+    assert "copy" in json.dumps(saving.read_recipe("out.jpg"))
     assert cli.run(["verify", "out.jpg"]) == 0
     assert capsys.readouterr().out == "out.jpg: painted again, every pixel is the same.\n"
     assert cli.run(["rerun", "out.jpg", "--seed", "1", "--start", "noise", "-q"]) == 0
@@ -329,14 +329,14 @@ def test_a_stylized_picture_is_repeated_by_command(capsys: pytest.CaptureFixture
 
 
 def test_a_picture_that_does_not_verify_is_status_1(capsys: pytest.CaptureFixture[str]) -> None:
-    rewritten(painted(), {"options": {**(images.read_recipe("out.png") or {})["options"], "start": "noise"}})
+    rewritten(painted(), {"options": {**(saving.read_recipe("out.png") or {})["options"], "start": "noise"}})
     assert cli.run(["verify", "out.png"]) == 1
     assert "another picture: 40 dB would pass" in capsys.readouterr().out
 
 
 def test_no_recipe_is_none_and_stands_against_copies(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["paint", "content.png", "style.jpg", "-o", "out.png", *FLAGS, "--no-recipe", "-q"]) == 0
-    assert images.read_recipe("out.png") is None
+    assert saving.read_recipe("out.png") is None
     for arguments in (["verify", "out.png"], ["rerun", "out.png"]):
         assert cli.run(arguments) == 2
         assert "carries no recipe" in capsys.readouterr().err

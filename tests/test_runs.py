@@ -19,7 +19,7 @@ import torch
 from PIL import Image
 
 import impasto
-from impasto import cli, images, optimize, runs
+from impasto import cli, images, optimize, runs, saving
 from impasto.errors import ImpastoError, InputError, OptionError, OutputError
 from impasto.painting import PaintStep, paint_steps
 from impasto.runs import branch, keep, load
@@ -198,7 +198,7 @@ def test_a_branch_that_was_killed_before_its_first_state_goes_on_from_its_root()
 )
 def test_a_branch_that_cannot_be_followed_is_refused_in_a_sentence(said: str, changes: dict[str, Any]) -> None:
     found = impasto.paint("content.png", "style.png", **QUICK).recipe
-    images.save(images.load("content.png"), "out.png", recipe={**found, **changes})
+    saving.save(images.load("content.png"), "out.png", recipe={**found, **changes})
     with pytest.raises(ImpastoError, match=said):
         list(impasto.prepare("out.png").steps())
 
@@ -299,7 +299,7 @@ def test_what_was_good_is_written_before_an_error_is_said(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(optimize, "evaluate", evaluate)
     assert cli.run(["paint", "content.png", "style.png", *FLAGS, "-o", "out.png"]) == 2
-    assert (images.read_recipe("out.png") or {})["steps"] == 3
+    assert (saving.read_recipe("out.png") or {})["steps"] == 3
 
 
 def program(*arguments: str) -> subprocess.Popen[bytes]:

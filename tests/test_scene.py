@@ -10,14 +10,14 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from impasto import backbones, images, losses, scene
+from impasto import backbones, images, losses, saving, scene
 from impasto.canvas import crop
 from impasto.errors import InputError, OptionError
-from impasto.images import read_recipe
 from impasto.objective import make_objective, make_terms
 from impasto.options import PaintOptions
 from impasto.painting import Painting, paint
 from impasto.regions import on_grid
+from impasto.saving import read_recipe
 from impasto.scene import Style, list_styles
 from impasto.shelf import Shelf
 from impasto.shipped import DEMO
@@ -268,8 +268,8 @@ def test_colors_are_matched_to_what_is_seen(way: str) -> None:
 
 
 def test_the_recipe_holds_styles_weights_and_masks(tmp_path: Path) -> None:
-    images.save(torch.ones(1, 3, 30, 40), tmp_path / "mask.png")
-    images.save(STYLE, tmp_path / "style.png")
+    saving.save(torch.ones(1, 3, 30, 40), tmp_path / "mask.png")
+    saving.save(STYLE, tmp_path / "style.png")
     styles = [(tmp_path / "style.png", 0.7, "left"), (OTHER, 0.3, str(tmp_path / "mask.png")), STYLE]
     result = paint(CONTENT, styles, protect="ellipse:0.5,0.5,0.1,0.1", **{**FAST, "first_steps": 1})
     inputs = result.recipe["inputs"]

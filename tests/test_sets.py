@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from impasto import images, sets
+from impasto import images, saving, sets
 from impasto.backbones import Backbone, load
 from impasto.errors import InputError
 from impasto.sets import Trio, judge_set, match
@@ -22,7 +22,7 @@ def pictures(tmp_path: Path) -> dict[str, Path]:
     paths = {}
     for name in ("valley", "swirl", "mosaic", "fauve"):
         paths[name] = tmp_path / f"{name}.png"
-        images.save(images.resize(images.load(DEMO / f"{name}.jpg"), 64), paths[name])
+        saving.save(images.resize(images.load(DEMO / f"{name}.jpg"), 64), paths[name])
     return paths
 
 
@@ -55,8 +55,8 @@ def test_the_distance_of_means_alone_is_the_shift() -> None:
 def test_an_output_is_known_by_its_recipe_or_by_its_name(pictures: dict[str, Path], tmp_path: Path) -> None:
     image = images.load(pictures["valley"])
     prints = {role: sets.fingerprint(pictures[name]) for role, name in (("content", "valley"), ("style", "swirl"))}
-    images.save(image, tmp_path / "anything.png", recipe={"inputs": prints})
-    images.save(image, tmp_path / "fauve-mosaic.png")
+    saving.save(image, tmp_path / "anything.png", recipe={"inputs": prints})
+    saving.save(image, tmp_path / "fauve-mosaic.png")
     paths = list(pictures.values())
     found = match([tmp_path / "anything.png", tmp_path / "fauve-mosaic.png"], paths, paths)
     assert [(trio.content.stem, trio.style.stem) for trio in found] == [("valley", "swirl"), ("fauve", "mosaic")]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 import impasto
-from impasto import cli, images
+from impasto import cli, images, saving
 from impasto.backbones import Backbone
 from impasto.distances import squared_error
 from impasto.errors import OptionError
@@ -154,8 +154,8 @@ def test_what_cannot_go_with_a_strength_is_refused(make: Any) -> None:
 
 
 def test_the_command_says_the_weights_it_found(capsys: pytest.CaptureFixture[str], tmp_path: Any) -> None:
-    images.save(PHOTO, tmp_path / "photo.png")
-    images.save(STYLE, tmp_path / "style.png")
+    saving.save(PHOTO, tmp_path / "photo.png")
+    saving.save(STYLE, tmp_path / "style.png")
     flags = ["--size", "32", "--min-scale", "32", "--first-steps", "2", "--strength", "50"]
     assert cli.run(["paint", str(tmp_path / "photo.png"), str(tmp_path / "style.png"), *flags]) == 0
     assert "strength 50: content weight " in capsys.readouterr().err

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from impasto import images, transform
+from impasto import images, saving, transform
 from impasto.shipped import DEMO
 
 CHROMIUM = os.environ.get("IMPASTO_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
@@ -162,7 +162,7 @@ def test_paint_watch_stop_compare_download_and_have_the_settings_back(open_page:
         page.locator(".download").locator("visible=true").first.click()
     file = tmp_path / download.value.suggested_filename
     download.value.save_as(file)
-    recipe = images.read_recipe(file)
+    recipe = saving.read_recipe(file)
     assert recipe is not None
     assert (file.name, recipe["verb"], recipe["options"]["size"]) == ("fauve-woodcut.png", "paint", 704)
 
@@ -215,7 +215,7 @@ def test_a_mask_is_drawn_with_the_mouse(open_page: Any, tmp_path: Path) -> None:
     with page.expect_download() as download:
         page.locator(".download").locator("visible=true").first.click()
     download.value.save_as(tmp_path / "masked.png")
-    recipe = images.read_recipe(tmp_path / "masked.png")
+    recipe = saving.read_recipe(tmp_path / "masked.png")
     assert recipe is not None
     assert "mask" in recipe["inputs"]
     painted = images.load(tmp_path / "masked.png")
@@ -317,7 +317,7 @@ def test_stylize_answers_as_the_slider_moves(open_page: Any) -> None:
     note("from a slider to the new picture", *seconds)
     with page.expect_download() as download:
         page.locator("button.download").locator("visible=true").first.click()
-    assert images.read_recipe(download.value.path())["options"]["strength"] == pytest.approx(95)  # type: ignore[index]
+    assert saving.read_recipe(download.value.path())["options"]["strength"] == pytest.approx(95)  # type: ignore[index]
 
 
 def test_the_dial_looks_closer_and_a_choice_is_painted_large(open_page: Any) -> None:
@@ -412,7 +412,7 @@ def test_the_page_s_example_client_runs(address: str) -> None:
     assert len(example.strip().splitlines()) <= 10
     program = example.replace("http://127.0.0.1:7860", address)
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
-    recipe = images.read_recipe(done.stdout.strip().splitlines()[-1])
+    recipe = saving.read_recipe(done.stdout.strip().splitlines()[-1])
     assert recipe is not None
     assert (recipe["options"]["size"], recipe["options"]["colors"]) == (256, "keep")
 

@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 import impasto
-from impasto import cli, colors, engines, images, panes, presto, transform
+from impasto import cli, colors, engines, images, panes, presto, saving, transform
 from impasto import stylizer as stylizer_module
 from impasto.errors import InputError, OptionError
 from impasto.options import StylizeOptions
@@ -370,7 +370,7 @@ def test_a_mixture_paints_every_photo_once(folder: Path) -> None:
 def test_masks_put_two_styles_into_one_picture(folder: Path) -> None:
     flags = ["--style", "wave.png", "scream.png", "--mask", "left", "--protect", "ellipse:0.5,0.5,0.1,0.1"]
     assert cli.run(["stylize", "photos/a.png", *flags, "-o", "out.png", *QUICK]) == 0
-    recipe = images.read_recipe("out.png")
+    recipe = saving.read_recipe("out.png")
     assert recipe is not None
     assert recipe["inputs"]["mask"] == {"shape": "left"}
 
@@ -391,7 +391,7 @@ def test_a_broken_photo_costs_no_other(folder: Path, capsys: pytest.CaptureFixtu
 
 def test_a_picture_streams_to_standard_output(folder: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     assert cli.run(["stylize", "photos/a.png", "wave.png", "-o", "-", "-q", *QUICK]) == 0
-    assert images.read_recipe(capfdbinary.readouterr().out) is not None
+    assert saving.read_recipe(capfdbinary.readouterr().out) is not None
 
 
 def test_a_photo_comes_from_standard_input_and_goes_to_standard_output(

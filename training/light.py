@@ -21,7 +21,7 @@ from resume import learning_rate, load_checkpoint, save_checkpoint
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from impasto import backbones, images, losses, networks, variations
+from impasto import backbones, images, losses, networks, saving, variations
 from impasto.backbones import Backbone
 from impasto.distances import Normal
 from impasto.transform import PLANS, Reader, TransformNet, read
@@ -105,7 +105,7 @@ def sheet(base: Base, photos: Tensor, paintings: Tensor, styles: list[Known], pa
         count = len(styles)
         painted = base(photo.expand(count, -1, -1, -1), gather(styles).numbers, torch.zeros(count))
         rows.append(torch.cat((photo[None], painted)))
-    images.save(torch.cat([torch.cat(list(row), 2) for row in rows], 1)[None].clamp(0, 1), path)
+    saving.save(torch.cat([torch.cat(list(row), 2) for row in rows], 1)[None].clamp(0, 1), path)
 
 
 def train(args: argparse.Namespace, backbone: Backbone) -> Base:

@@ -25,7 +25,7 @@ from resume import learning_rate, load_checkpoint, save_checkpoint
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from impasto import backbones, images, losses, networks, variations
+from impasto import backbones, losses, networks, saving, variations
 from impasto.backbones import Backbone
 from impasto.networks import TAPS, Decoder, carry, style_of
 from impasto.options import StylizeOptions
@@ -161,7 +161,7 @@ def sheet(decoder: Decoder, encoder: Backbone, data: Data, path: Path) -> None:
     columns = [painted(decoder, seen, known_style(encoder, one, len(photos))).clamp(0, 1) for one in paintings]
     rows = [torch.cat((torch.ones_like(paintings[:1]), paintings))]
     rows += [torch.stack([photo, *(column[i] for column in columns)]) for i, photo in enumerate(photos)]
-    images.save(torch.cat([torch.cat(list(row), 2) for row in rows], 1)[None], path)
+    saving.save(torch.cat([torch.cat(list(row), 2) for row in rows], 1)[None], path)
 
 
 @torch.no_grad()

@@ -62,12 +62,12 @@ def recipe(picture: Path, /) -> int:
     picture
         A file that impasto wrote.
     """
-    from impasto import images, transform
+    from impasto import saving, transform
     from impasto.film import reading, writing
     from impasto.recipe import read
 
     readers = {transform.SUFFIX: transform.read_recipe, **dict.fromkeys(writing.CONTAINERS, reading.read_recipe)}
-    print(json.dumps(read(picture, readers.get(picture.suffix.lower(), images.read_recipe)), indent=1))
+    print(json.dumps(read(picture, readers.get(picture.suffix.lower(), saving.read_recipe)), indent=1))
     return 0
 
 

@@ -59,14 +59,14 @@ def video(
     preview
         A picture file that shows the frame that was finished last.
     """
-    from impasto import images, machine
+    from impasto import machine, saving
     from impasto.film.filming import video as frames
     from impasto.film.times import split_moment
 
     if str(output) == "-":
         raise OutputError("A video does not go to standard output. Name a file or a folder with -o.")
     if preview is not None:
-        images.check_writable(preview)
+        saving.check_writable(preview)
     machine.keep_freed_memory()
     timed = [split_moment(text) for text in (style, *styles)]
     weighed = [weighed_style(name) for name, _ in timed]

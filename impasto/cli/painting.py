@@ -333,11 +333,11 @@ def batch(
     preset
         A recipe to start from.
     """
-    from impasto import images, jobs
+    from impasto import jobs, saving
     from impasto.batch import work_through
     from impasto.outputs import carry_out_batch
 
-    images.is_lossy(suffix)
+    saving.is_lossy(suffix)
     settings = given(options)
     options_for(preset, **settings)
     if len(sources) == 1:

@@ -154,12 +154,12 @@ def diff(
     output
         Where to draw the pixels' difference, enlarged until its largest value is white.
     """
-    from impasto import images
+    from impasto import saving
     from impasto.errors import InputError
     from impasto.repeat import diff as compare
 
     if output is not None:
-        images.check_output(output, [one, other])
+        saving.check_output(output, [one, other])
     found = compare(one, other)
     for line in found.lines:
         print(line)
@@ -167,5 +167,5 @@ def diff(
     if output is not None:
         if found.difference is None:
             raise InputError("Pictures of different sizes have no difference in pixels to draw. Leave -o out.")
-        images.save(found.difference, output)
+        saving.save(found.difference, output)
     return 0

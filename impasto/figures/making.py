@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import impasto
-from impasto import images, recipe
+from impasto import images, recipe, saving
 from impasto.backbones import BACKBONES
 from impasto.figures.layout import Job, Made, Plan
-from impasto.images import FilePath
+from impasto.opening import FilePath
 from impasto.options import PaintOptions, StylizeOptions
 from impasto.painting import Painting, PaintStep, last, paint_steps
 from impasto.sheets import Cell, Sheet
@@ -34,9 +34,9 @@ def cells(laid: Plan, folder: FilePath, *, on_step: Callable[[PaintStep], object
         picture, losses = folder / f"{key(job)}.png", folder / f"{key(job)}.json"
         if not picture.exists():
             painting = make(job, on_step)
-            images.write(json.dumps(painting.history).encode(), losses)  # first: where the picture is, all is
+            saving.write(json.dumps(painting.history).encode(), losses)  # first: where the picture is, all is
             painting.save(picture)
-        yield Made(job, images.load(picture), images.read_recipe(picture) or {}, json.loads(losses.read_bytes()))
+        yield Made(job, images.load(picture), saving.read_recipe(picture) or {}, json.loads(losses.read_bytes()))
 
 
 def key(job: Job) -> str:

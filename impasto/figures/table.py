@@ -26,7 +26,7 @@ from impasto.figures.plans import (
     textures,
     weights,
 )
-from impasto.images import FilePath
+from impasto.opening import FilePath
 from impasto.painting import PaintStep
 from impasto.sheets import Sheet
 from impasto.shipped import DEMO

@@ -20,7 +20,8 @@ from impasto.film.folder import LENGTH, Folder, read_description
 from impasto.film.reading import Clip, Picture
 from impasto.film.reel import ENCORE, Film, Frame
 from impasto.film.sinks import Sink
-from impasto.images import FilePath, ImageSource
+from impasto.images import ImageSource
+from impasto.opening import FilePath
 from impasto.options import Options, PaintOptions, StylizeOptions, VideoOptions, flag
 from impasto.presets import options_for
 from impasto.scene import Style, Styles

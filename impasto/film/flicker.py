@@ -20,7 +20,8 @@ from impasto.film import flow as flows
 from impasto.film import reading
 from impasto.film.reading import Clip
 from impasto.film.stage import photo_of
-from impasto.images import FilePath, ImageSource
+from impasto.images import ImageSource
+from impasto.opening import FilePath
 from impasto.options import PaintOptions
 from impasto.shelf import Shelf
 

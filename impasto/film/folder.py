@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from filelock import BaseFileLock, FileLock, Timeout
 
-from impasto import images
+from impasto import saving
 from impasto.errors import InputError, OutputError
 from impasto.film.reading import Picture
 
@@ -125,7 +125,7 @@ def take_up(path: Path, description: Mapping[str, Any]) -> int:
             raise OutputError(f"{path} is not empty and holds no video: remove that folder, or choose another -o.")
         if known is None:
             known = {**description, "threads": torch.get_num_threads()}
-            images.write(json.dumps(known, indent=1).encode(), path / DESCRIPTION)
+            saving.write(json.dumps(known, indent=1).encode(), path / DESCRIPTION)
         for name in (
             "frames",
             "segments",

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from impasto import images
+from impasto import saving
 from impasto.errors import InputError
 from impasto.film.extra import library
-from impasto.images import MAX_PIXELS, MIN_PAINTED_SIDE, FilePath
+from impasto.images import MIN_PAINTED_SIDE
+from impasto.opening import MAX_PIXELS, FilePath
 
 if TYPE_CHECKING:
     import av
@@ -192,7 +193,7 @@ def read_recipe(path: FilePath) -> dict[str, Any] | None:
     """The recipe that `video` wrote as a comment, None where there is none. Raises InputError."""
     with opened(Path(path)) as container:
         comments = [text for key, text in container.metadata.items() if key.lower() == "comment"]
-    return next((images.parse_recipe(text.removeprefix("impasto ")) for text in comments), None)
+    return next((saving.parse_recipe(text.removeprefix("impasto ")) for text in comments), None)
 
 
 @contextmanager

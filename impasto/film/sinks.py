@@ -10,12 +10,12 @@ from typing import Any
 
 from PIL import Image
 
-from impasto import images
+from impasto import saving
 from impasto.errors import OutputError
 from impasto.film.extra import library
 from impasto.film.reading import Clip, Picture, opened
 from impasto.film.writing import CODECS, Codec, codec_for, join, write_segment, writing
-from impasto.images import FilePath
+from impasto.opening import FilePath
 from impasto.options import VideoOptions
 
 # pictures, number of the first, segment -> None: encode a segment
@@ -59,7 +59,7 @@ def losses(sink: Sink, clip: Clip) -> list[str]:
 def check(target: Path, source: FilePath) -> None:
     """Raise OutputError where the target cannot be written or is the source."""
     if target.suffix and not target.is_dir():
-        images.check_writable(target)
+        saving.check_writable(target)
         if target.exists() and target.samefile(source):
             raise OutputError(f"{target} is also the input, which would be lost: choose another name.")
         return
@@ -93,8 +93,8 @@ def write_pictures(target: Path, pictures: Sequence[Picture], first: int, path: 
     for number, picture in enumerate(pictures, first + 1):
         buffer = BytesIO()
         Image.fromarray(picture).save(buffer, "PNG", compress_level=4)
-        images.write(buffer.getvalue(), target / f"frame-{number:06d}.png")
-    images.write(b"", path)
+        saving.write(buffer.getvalue(), target / f"frame-{number:06d}.png")
+    saving.write(b"", path)
 
 
 def note_times(
@@ -107,7 +107,7 @@ def note_times(
 ) -> list[str]:
     """Write times.csv beside the pictures: when each is shown, in seconds."""
     rows = [f"frame-{number:06d}.png,{float(time - clip.shift):.6f}" for number, time in enumerate(times, 1)]
-    images.write(("picture,seconds\n" + "\n".join(rows) + "\n").encode(), target / "times.csv")
+    saving.write(("picture,seconds\n" + "\n".join(rows) + "\n").encode(), target / "times.csv")
     return ["A folder of pictures holds no sound."] if has_sound(clip) else []
 
 

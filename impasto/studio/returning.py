@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from impasto import images, ingredients, recipe
+from impasto import ingredients, recipe, saving
 from impasto.errors import ImpastoError, InputError
 from impasto.options import PaintOptions
 from impasto.presets import PRESETS
@@ -42,7 +42,7 @@ class Returned:
 def is_painting(path: str | None) -> bool:
     """Whether a picture says how it was painted."""
     try:
-        found = images.read_recipe(check_picture(path, "picture"))
+        found = saving.read_recipe(check_picture(path, "picture"))
     except ImpastoError:
         return False
     return found is not None and found.get("verb") == "paint"
@@ -55,7 +55,7 @@ def returned(path: str, slots: int, here: Iterable[str | None], folder: Path) ->
     come with the package; of others the small copies are taken that the recipe may hold, and written below `folder`.
     """
     name = Path(path).name
-    found = images.read_recipe(check_picture(path, "picture"))
+    found = saving.read_recipe(check_picture(path, "picture"))
     if found is None:
         raise InputError(f"{name} carries no settings: impasto did not paint it, or an editor removed them.")
     wanted = recipe.understand(found)

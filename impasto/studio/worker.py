@@ -19,7 +19,7 @@ from typing import Any
 
 from PIL import Image
 
-from impasto import choosing, images, machine, runs, scene, sheets
+from impasto import choosing, images, machine, runs, saving, scene, sheets
 from impasto.doctor import findings_of
 from impasto.errors import ImpastoError
 from impasto.figures import making
@@ -270,7 +270,7 @@ def teach(order: Order, easel: Easel) -> None:
         (folder / f"{number:06d}{photo.suffix}").hardlink_to(photo)
     network, checkpoint = (order.folder / f"{order.name}{part}.safetensors" for part in ("", "-checkpoint"))
     if order.earlier is not None:
-        images.write(order.earlier.read_bytes(), checkpoint)
+        saving.write(order.earlier.read_bytes(), checkpoint)
     easel.files = network, checkpoint
     due, step = 0.0, None
 

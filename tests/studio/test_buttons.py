@@ -12,7 +12,7 @@ from orders import TINY, paint, wait, within_a_loop
 from PIL import Image
 
 import impasto
-from impasto import images, recipe
+from impasto import images, recipe, saving
 from impasto.errors import ImpastoError, InputError, OptionError
 from impasto.options import PaintOptions
 from impasto.presets import options_for
@@ -123,7 +123,7 @@ def test_settings_return_from_a_picture(area: Area, picture: Path) -> None:
     chosen = TINY.replace(colors="keep", style_layer_weights=(1.0, 0.5, 0.25, 0.2, 0.1), seed=7)
     inputs = {"content": {"name": "<b>a.jpg", "sha256": "0"}, "style": recipe.fingerprint(painting.DEMO / "swirl.jpg")}
     made = {"schema": 1, "verb": "paint", "options": chosen.as_dict(), "preset": "default", "inputs": inputs}
-    images.save(images.load(picture), picture, recipe=made)
+    saving.save(images.load(picture), picture, recipe=made)
     back = returns(area, picture)
     assert "painted from &lt;b&gt;a.jpg and swirl.jpg" in back["stage"]
     assert "photo &lt;b&gt;a.jpg is not here: drop it again" in back["stage"]
@@ -177,7 +177,7 @@ def test_small_copies_stand_in_for_pictures_that_are_not_here(workshop: Workshop
 )  # fmt: skip
 def test_a_strange_recipe_is_a_sentence(area: Area, picture: Path, made: Any) -> None:
     made = {"schema": 1, "verb": "paint", "options": {}, **made} if made else made
-    images.save(images.load(picture), picture, recipe=made)
+    saving.save(images.load(picture), picture, recipe=made)
     back = returns(area, picture)
     assert 'role="alert"' in back["stage"]
     assert "secret" not in back["stage"]
@@ -198,7 +198,7 @@ def test_a_strange_recipe_is_a_sentence(area: Area, picture: Path, made: Any) ->
 def test_what_a_recipe_holds_besides_options_may_be_anything(
     area: Area, picture: Path, made: dict[str, Any], said: str
 ) -> None:
-    images.save(images.load(picture), picture, recipe={"schema": 1, "verb": "paint", "options": {}, **made})
+    saving.save(images.load(picture), picture, recipe={"schema": 1, "verb": "paint", "options": {}, **made})
     back = returns(area, picture)
     assert "Settings returned" in back["stage"]
     assert said.replace("content", "photo") in back["stage"]

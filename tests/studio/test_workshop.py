@@ -10,7 +10,7 @@ import pytest
 from orders import ENDLESS, TINY, paint, wait, within_a_loop
 from PIL import Image
 
-from impasto import images
+from impasto import saving
 from impasto.errors import ImpastoError, InputError
 from impasto.options import StylizeOptions, TrainOptions
 from impasto.presets import training_options
@@ -67,7 +67,7 @@ def test_everyone_gets_their_own_picture_and_a_bad_one_costs_no_other(workshop: 
     assert "secret" not in str(jobs[1].error)
     for index in (0, 2, 3):
         (file,) = jobs[index].files
-        found = images.read_recipe(file)
+        found = saving.read_recipe(file)
         assert found is not None
         assert (file.name, found["options"]["seed"], found["steps"]) == (f"name-{index}.png", index, 3)
     rate = workshop.rates[pace(TINY)]
@@ -88,7 +88,7 @@ def test_stopping_keeps_what_was_reached(workshop: Workshop, picture: Path) -> N
     workshop.stop(job)
     wait(job)
     assert (job.state, job.error) == ("stopped", None)
-    found = images.read_recipe(job.files[0])
+    found = saving.read_recipe(job.files[0])
     assert found is not None
     assert 1 <= found["steps"] < 100_000
 
@@ -96,7 +96,7 @@ def test_stopping_keeps_what_was_reached(workshop: Workshop, picture: Path) -> N
 def test_one_goes_on_from_the_step_at_which_one_stopped(workshop: Workshop, picture: Path) -> None:
     first = wait(workshop.submit(paint(picture, ENDLESS)), "first report")
     workshop.stop(first)
-    found = images.read_recipe(wait(first).files[0])
+    found = saving.read_recipe(wait(first).files[0])
     assert found is not None
     reached = found["steps"]
     assert max(first.kept) == reached
@@ -128,7 +128,7 @@ def test_one_can_go_back_to_a_kept_step_and_paint_on_otherwise(workshop: Worksho
     order = Order("branch", Path(), "result", (first.order.folder / RUN, 50, changes), planned=wanted)
     second = wait(workshop.submit(order))
     assert (second.state, second.error) == ("done", None)
-    found = images.read_recipe(second.files[0])
+    found = saving.read_recipe(second.files[0])
     assert found is not None
     assert (found["steps"], found["options"]["colors"]) == (70, "keep")
     assert max(second.kept) == 70
