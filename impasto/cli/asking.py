@@ -101,7 +101,7 @@ def evaluate(
     """
     from impasto.cli.painting import weighed_style
     from impasto.folders import gather
-    from impasto.outputs import evaluate_folder, evaluate_picture
+    from impasto.outputs.reports import evaluate_folder, evaluate_picture
 
     weighed = [weighed_style(text) for text in style]
     if not picture.is_dir():

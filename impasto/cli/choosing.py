@@ -37,7 +37,8 @@ def dial(
         Where the sheet goes: .png, .pdf or .html. Beside the content if left out.
     """
     from impasto import choosing
-    from impasto.outputs import beside, draw
+    from impasto.outputs.drawing import draw
+    from impasto.outputs.places import beside
 
     laid = choosing.dial(content, style, preset=preset, **given(options))
     status = draw(laid, [output or beside(content, f"{style.stem}-dial")], None, False, quiet)

@@ -46,7 +46,7 @@ def figure(
         Draw the losses of all pictures to this file: .png, .pdf, .svg or .csv.
     """
     from impasto.figures.table import FIGURES, plan
-    from impasto.outputs import draw
+    from impasto.outputs.drawing import draw
 
     if name is None:
         for key, found in FIGURES.items():
@@ -97,7 +97,7 @@ def compare(
         Draw the losses of all pictures to this file: .png, .pdf, .svg or .csv.
     """
     from impasto import comparison
-    from impasto.outputs import draw
+    from impasto.outputs.drawing import draw
 
     laid = comparison.plan(
         content, style, presets=presets, backbones=backbones, losses=losses, engines=engines, **given(options)

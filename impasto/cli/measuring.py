@@ -51,7 +51,7 @@ def benchmark(
     from impasto import machine
     from impasto import race as racing
     from impasto.benchmark import QUICK_SIZE, run
-    from impasto.outputs import check_text, write_text
+    from impasto.outputs.places import check_text, write_text
 
     if json_file is not None and str(json_file) != "-":
         check_text("--json", json_file, [])

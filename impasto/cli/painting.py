@@ -71,7 +71,8 @@ def paint(
         A recipe to start from; `impasto presets` says what each reproduces.
     """
     from impasto import scene
-    from impasto.outputs import beside, carry_out
+    from impasto.outputs.pictures import carry_out
+    from impasto.outputs.places import beside
     from impasto.painting import last, paint_steps
 
     chosen = options_for(preset, **given(options))
@@ -147,7 +148,7 @@ def stylize(
         Beside the photo, on standard output where that was standard input, or in the folder impasto-stylize, if left out.
     """
     from impasto.folders import standard_input
-    from impasto.outputs import stylize_files
+    from impasto.outputs.photos import stylize_files
 
     reject_unknown((name.strip("-") for name in pictures if re.match("-.", name)), StylizeOptions)  # "-" is a picture
     if camera:
@@ -190,7 +191,7 @@ def stylize_tasks(
     """What is to be painted, and where it goes. Raises InputError, OptionError or OutputError."""
     from impasto.errors import OutputError
     from impasto.folders import Task, gather, tasks
-    from impasto.outputs import beside
+    from impasto.outputs.places import beside
 
     styles = [(path, weight) for text, weight in paintings for path in gather([str(text)], "style")]
     work = tasks(
@@ -234,7 +235,8 @@ def texture(
     preset
         A recipe to start from; its content is left out.
     """
-    from impasto.outputs import beside, carry_out
+    from impasto.outputs.pictures import carry_out
+    from impasto.outputs.places import beside
     from impasto.synthesis import texture_options, texture_steps
 
     chosen = texture_options(preset, width, height, **given(options))
@@ -264,7 +266,8 @@ def reconstruct(
     preset
         A recipe to start from.
     """
-    from impasto.outputs import beside, carry_out
+    from impasto.outputs.pictures import carry_out
+    from impasto.outputs.places import beside
     from impasto.synthesis import reconstruct_options, reconstruct_steps
 
     chosen = reconstruct_options(preset, layer, **given(options))
@@ -287,7 +290,7 @@ def demo(
     style
         Which of the shipped styles.
     """
-    from impasto.outputs import carry_out
+    from impasto.outputs.pictures import carry_out
     from impasto.painting import paint_steps
 
     content, painted = DEMO / "valley.jpg", DEMO / f"{style}.jpg"
@@ -335,7 +338,7 @@ def batch(
     """
     from impasto import jobs, saving
     from impasto.batch import work_through
-    from impasto.outputs import carry_out_batch
+    from impasto.outputs.batches import carry_out_batch
 
     saving.is_lossy(suffix)
     settings = given(options)

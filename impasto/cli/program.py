@@ -17,7 +17,7 @@ from impasto.options import PaintOptions, StylizeOptions, TrainOptions, VideoOpt
 from impasto.presets import PRESETS, TRAINING
 
 if TYPE_CHECKING:
-    from impasto.outputs import Outputs
+    from impasto.outputs.places import Outputs
 
 app = App(
     name="impasto",
@@ -133,7 +133,7 @@ class Results:
 
     def outputs(self, otherwise: Path, run: Path | None = None) -> "Outputs":
         """What is to be written, with `otherwise` as the picture's place where none was named; see `Outputs`."""
-        from impasto.outputs import Outputs
+        from impasto.outputs.places import Outputs
 
         return Outputs(
             self.output or otherwise,

@@ -35,7 +35,8 @@ def rerun(
     inputs
         A folder to look in first.
     """
-    from impasto.outputs import beside, carry_out, remark
+    from impasto.outputs.pictures import carry_out, remark
+    from impasto.outputs.places import beside
     from impasto.repeat import prepare
 
     named = sources_given(content, style)
@@ -76,7 +77,7 @@ def verify(
     inputs
         A folder to look in first.
     """
-    from impasto.outputs import paint_unsaved, remark
+    from impasto.outputs.pictures import paint_unsaved, remark
     from impasto.repeat import judge, prepare, verification
 
     repeat = prepare(picture, folders=[inputs] if inputs else [], sources=sources_given(content, style))
@@ -98,7 +99,7 @@ def resume(folder: Path, /, *, results: Results = Results()) -> int:
     folder
         What was named with --run.
     """
-    from impasto.outputs import carry_out, remark
+    from impasto.outputs.pictures import carry_out, remark
     from impasto.runs import load
 
     run = load(folder)
@@ -126,7 +127,8 @@ def branch(
     at
         The step to branch from: every 25th is kept, and the last.
     """
-    from impasto.outputs import beside, carry_out, remark
+    from impasto.outputs.pictures import carry_out, remark
+    from impasto.outputs.places import beside
     from impasto.runs import branch as branched
 
     repeat, state = branched(folder, at, **given(options))
