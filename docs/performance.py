@@ -46,7 +46,7 @@ SETTINGS: tuple[dict[str, Any], ...] = (
     {"size": 800, "backbone": "vgg19", "steps": 2, "tile": 320, "optimizer": "adam"},
 )
 LARGE: tuple[dict[str, Any], ...] = tuple(
-    {"size": 4096, "steps": 1, "start": "content", "optimizer": "adam", **options}
+    {"size": 4096, "steps": 2, "start": "content", "optimizer": "adam", **options}
     for options in (
         {"memory": "3G"},
         {"memory": "3G", "backbone": "vgg19", "pooling": "average"},
