@@ -27,7 +27,7 @@ WEIGHTS = 2  # copies of the network's weights: packed for the way there and for
 PICTURES = {"adam": 8, "lbfgs": 9}  # copies of the picture held at the peak, beside L-BFGS' pairs
 KEPT = 4  # more of them where they are so small that the C library keeps what is freed
 POSITIONS = 1.25  # times as much with max pooling, which keeps where the largest numbers were
-WORKSPACES = 1.2  # of a tile where not all have one shape: what one leaves, another cannot always use
+WORKSPACES = 1.3  # of a tile where not all have one shape: what one leaves, another cannot always use
 SAFE = 1.1  # what --memory allows is not to be exceeded, and forecasts have been 9 % too low
 FLOAT = 4
 SKETCHED = 350  # numbers that presto holds for every pixel it paints at once
@@ -111,9 +111,14 @@ def held_bytes(pictures: tuple[Tensor, Tensor], options: PaintOptions, itemsize:
 def sketch_bytes(pictures: tuple[Tensor, Tensor], options: PaintOptions, itemsize: int) -> float:
     """Bytes that presto takes for the first scale's picture."""
     shape = shape_at(pictures[0], scales.plan(options)[0].size)
-    tile = panes.edge(*shape, options.tile) + 2 * panes.MARGIN
-    at_once = math.prod(min(edge, tile) for edge in shape) * (WORKSPACES if tile < max(shape) else 1)
+    areas = panes_read(shape, options)
+    at_once = max(areas) * (WORKSPACES if min(areas) < max(areas) else 1)
     return FIXED + math.prod(shape) * 3 * FLOAT * PICTURES["adam"] + at_once * SKETCHED * itemsize
+
+
+def panes_read(shape: tuple[int, int], options: PaintOptions) -> list[int]:
+    """Pixels that are read for every tile that presto paints of (height, width)."""
+    return [area(tile) for tile in panes.cut(torch.empty(1, 3, *shape, device="meta"), options.tile)]
 
 
 def content_bytes(architecture: Architecture, options: PaintOptions, itemsize: int) -> float:
@@ -207,16 +212,14 @@ def probe(
 def estimate(pictures: tuple[Tensor, Tensor], options: PaintOptions, cost: Cost, itemsize: int) -> Forecast:
     """The forecast. pictures, itemsize: as of `memory`; cost: as `probe` gives it."""
     plan = scales.plan(options)
-    first, last = (math.prod(shape_at(pictures[0], scale.size)) for scale in (plan[0], plan[-1]))
-    tile = panes.edge(*shape_at(pictures[0], plan[0].size), options.tile)
-    margins = (1 + 2 * panes.MARGIN / tile) ** 2 if tile**2 < first else 1.0
-    seconds = READING + cost.start * first * margins
+    first, last = (shape_at(pictures[0], scale.size) for scale in (plan[0], plan[-1]))
+    seconds = READING + cost.start * sum(panes_read(first, options))
     for scale in plan:
         height, width = (edge + 2 * options.canvas_padding for edge in shape_at(pictures[0], scale.size))
         read = pixels_read((height, width), options)
         tiled = AGAIN if read > height * width else 1.0
         seconds += scale.steps * cost.of(read * tiled) + TARGETS * cost.of(read)
-    seconds += JUDGING * cost.of(last)
+    seconds += JUDGING * cost.of(math.prod(last))
     return Forecast(options, seconds, memory(pictures, options, itemsize))
 
 
