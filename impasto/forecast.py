@@ -27,10 +27,11 @@ WEIGHTS = 2  # copies of the network's weights: packed for the way there and for
 PICTURES = {"adam": 8, "lbfgs": 9}  # copies of the picture held at the peak, beside L-BFGS' pairs
 KEPT = 4  # more of them where they are so small that the C library keeps what is freed
 POSITIONS = 1.25  # times as much with max pooling, which keeps where the largest numbers were
-WORKSPACES = 1.3  # of a tile where not all have one shape: what one leaves, another cannot always use
+WORKSPACES = 1.2  # of a tile where not all have one shape: what one leaves, another cannot always use
 SAFE = 1.1  # what --memory allows is not to be exceeded, and forecasts have been 9 % too low
 FLOAT = 4
 SKETCHED = 350  # numbers that presto holds for every pixel it paints at once
+SKETCHES = 1.45  # of its tiles, as `WORKSPACES`
 PROBES = (192, 384)  # pixels a side
 TARGETS = 1.0  # evaluations that a scale's targets cost, in one piece
 AGAIN = 1.55  # what tiles cost for each pixel that is read: a second forward pass, and pieces that are smaller
@@ -112,7 +113,7 @@ def sketch_bytes(pictures: tuple[Tensor, Tensor], options: PaintOptions, itemsiz
     """Bytes that presto takes for the first scale's picture."""
     shape = shape_at(pictures[0], scales.plan(options)[0].size)
     areas = panes_read(shape, options)
-    at_once = max(areas) * (WORKSPACES if min(areas) < max(areas) else 1)
+    at_once = max(areas) * (SKETCHES if min(areas) < max(areas) else 1)
     return FIXED + math.prod(shape) * 3 * FLOAT * PICTURES["adam"] + at_once * SKETCHED * itemsize
 
 
