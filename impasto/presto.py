@@ -99,7 +99,13 @@ class Presto:
         """A picture (1, 3, H, W) as the network has it."""
         whole = padded(picture)
         tiles = panes.cut(whole, self.tile)
-        encode = lru_cache(maxsize=1)(lambda tile: self.encode(tile.read(whole)))  # with one tile, it is kept
+
+        @lru_cache(maxsize=1)  # with one tile, it is kept
+        def encode(tile: Tile) -> list[Tensor]:
+            if self.tile:
+                machine.hand_back_freed_memory()  # who asks for small tiles has little, and what they leave adds up
+            return self.encode(tile.read(whole))
+
         return Seen(picture, tiles, encode)
 
     def aim(self, photo: Seen, styles: Sequence[Style], shares: Sequence[float]) -> Style:
