@@ -101,7 +101,7 @@ class Presto:
         tiles = panes.cut(whole, self.tile)
 
         @lru_cache(maxsize=1)  # with one tile, it is kept
-        def encode(tile: Tile) -> list[Tensor]:
+        def encode(tile: Tile) -> Sequence[Tensor]:
             if self.tile:
                 machine.hand_back_freed_memory()  # who asks for small tiles has little, and what they leave adds up
             return self.encode(tile.read(whole))
