@@ -157,7 +157,7 @@ class PaintOptions(Options):
     tv: Variation = option("squared", "Which total variation.")
     range_weight: float = option(10.0, "Weight of keeping pixels in range (L-BFGS cannot clamp).", least=0)
 
-    optimizer: OptimizerName = option("adam", "Optimiser.")
+    optimizer: OptimizerName = option("lbfgs", "Optimiser.")
     parametrization: Parametrization = option(
         "pixels", "What the optimiser moves: pixels, or the bands of the picture's Laplacian pyramid."
     )
