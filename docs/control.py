@@ -25,8 +25,8 @@ COMMANDS = {
     "blend": "impasto paint valley.jpg swirl.jpg:0.6 woodcut.jpg:0.4",
     "gradient": "impasto paint valley.jpg swirl.jpg woodcut.jpg --mask gradient:left",
     "halves": "impasto paint valley.jpg swirl.jpg mosaic.jpg --mask left",
-    "frame-cut": "impasto paint valley.jpg mosaic.jpg",
-    "frame-kept": "impasto paint valley.jpg mosaic.jpg --style-frame keep",
+    "unframed": "impasto paint valley.jpg mosaic.jpg",
+    "framed": "impasto paint valley.jpg mosaic.jpg --style-frame keep",
     "protect": "impasto paint valley.jpg mosaic.jpg --protect ellipse:0.77,0.64,0.15,0.14",
 }
 SIZE = ["--size", "448", "--min-scale", "224", "--quiet"]
