@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import torch
+from drawn import assert_refused, bytes_of, noise, smooth
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pictures import assert_refused, bytes_of, noise, smooth
 from PIL import Image
 
 from impasto import images

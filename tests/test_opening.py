@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from drawn import assert_refused, bytes_of, chunk, encoded, noise, pixel, png, smooth
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pictures import assert_refused, bytes_of, chunk, encoded, noise, pixel, png, smooth
 from PIL import ExifTags, Image, ImageCms, ImageFile
 from torch.nn import functional
 

@@ -8,10 +8,10 @@ import os
 import numpy as np
 import pytest
 import torch
+from drawn import RECIPE, SUFFIXES, assert_refused, bytes_of, encoded, names, noise, smooth
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from pictures import RECIPE, SUFFIXES, assert_refused, bytes_of, encoded, names, noise, smooth
 from PIL import ExifTags, Image, ImageCms
 
 from impasto import images, saving
