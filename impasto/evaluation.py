@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from impasto import backbones, doctor, frames, images, measures, saving, scene
+from impasto import backbones, doctor, frames, images, measures, recipe, saving, scene
 from impasto.backbones import Backbone
 from impasto.distances import extent, moment_error, normal, squared_error, wasserstein
 from impasto.doctor import Finding
@@ -111,9 +111,9 @@ def evaluate(
 ) -> Report:
     """The report card of a picture that was painted from a photo in a style, or in several by weight (masks are not read).
 
-    The photo is brought to the picture's shape, a style to its longer side, without its frame where the picture's recipe
-    does not say that it was painted with it. backbone: the network that judges, by name or
-    loaded. Raises InputError or WeightsError.
+    The photo is brought to the picture's shape, a style to its longer side, without its frame unless the picture's recipe
+    says that it was painted with it. backbone: the network that judges, by name or loaded. Raises InputError or
+    WeightsError.
     """
     judge = backbones.load(backbone, offline=offline) if isinstance(backbone, str) else backbone
     image = images.load(picture)
@@ -121,9 +121,9 @@ def evaluate(
     photo = images.resize_to(images.load(content), shape)
     listed = scene.list_styles(style)
     made = saving.read_recipe(picture) if isinstance(picture, str | os.PathLike | bytes) else None
-    whole = made is not None and made.get("options", {}).get("style_frame") == "keep"
-    read = [images.load(one.source) for one in listed]
-    paintings = [images.resize(one if whole else frames.without(one), max(shape)) for one in read]
+    kept = recipe.part(made or {}, "options").get("style_frame") == "keep"
+    inside = [frames.without(images.load(one.source), "keep" if kept else "cut") for one in listed]
+    paintings = [images.resize(one, max(shape)) for one in inside]
     return judged(image, photo, paintings, [one.weight for one in listed], judge, made)
 
 

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from impasto import images
+from impasto.options import StyleFrame
 
 LOOKED_AT = 512  # pixels of the longer side at which a frame is looked for
 DEEPEST = 0.08  # of a side: what is deeper in is a part of the picture
@@ -53,7 +54,7 @@ def depth(picture: Tensor) -> int:
     return int(edges.max()) + 3 if len(edges) else 0
 
 
-def without(image: Tensor) -> Tensor:
-    """(1, 3, H, W) without its frame: the whole of it where it has none."""
-    found = find(image)
+def without(image: Tensor, style_frame: StyleFrame = "cut") -> Tensor:
+    """(1, 3, H, W) without its frame: the whole of it where it has none, or where that is kept."""
+    found = find(image) if style_frame == "cut" else None
     return image if found is None else found.cut(image)

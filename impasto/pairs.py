@@ -24,7 +24,8 @@ from impasto.painting import paint
 from impasto.photos import Photos, Place
 from impasto.processes import Team
 
-SHARED = ("size", "backbone", "weights", "offline", "precision", "device", "seed")  # options that painting takes over
+# options that painting takes over
+SHARED = ("size", "backbone", "weights", "offline", "precision", "device", "seed", "style_frame")
 
 
 @dataclass(frozen=True)

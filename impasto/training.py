@@ -140,9 +140,8 @@ def begin(
 ) -> Lesson:
     """Read the styles and set everything up as it is before the first step."""
     inputs = [recipe.fingerprint(picture) for picture in pictures]
-    read = [images.load(picture, options.size) for picture in pictures]
-    whole = options.style_frame == "keep"
-    styles = [images.resize(one if whole else frames.without(one), options.size).to(device) for one in read]
+    inside = [frames.without(images.load(picture, options.size), options.style_frame) for picture in pictures]
+    styles = [images.resize(one, options.size).to(device) for one in inside]
     if not styles:
         raise OptionError("The list of styles is empty. Give one or more pictures.")
     pooling = BACKBONES[options.backbone].pooling

@@ -9,6 +9,7 @@ from torch import Tensor
 
 import impasto
 from impasto import cli, frames, images, saving
+from impasto.errors import InputError
 from impasto.frames import Frame
 from impasto.presets import PRESETS
 from impasto.shipped import DEMO
@@ -109,6 +110,21 @@ def test_a_stylized_picture_and_its_report_leave_it_out(swirl: Tensor, tmp_path:
     photo = images.resize(images.load(DEMO / "valley.jpg"), 48)
     cards = [impasto.evaluate(photo, photo, tmp_path / f"{name}.png").values for name in ("framed", "inside")]
     assert cards[0] == cards[1]
+
+
+@pytest.mark.parametrize("way", ["cut", "keep"])
+def test_a_report_goes_by_what_the_picture_s_recipe_says(swirl: Tensor, tmp_path: Path, way: str) -> None:
+    style, painted = framed(swirl, 9, 9, 9, 9), tmp_path / "out.png"
+    impasto.paint(DEMO / "valley.jpg", style, **TINY, style_frame=way).save(painted)
+    shown = impasto.evaluate(painted, DEMO / "valley.jpg", style).pictures["style"]
+    expected = style if way == "keep" else frames.without(style)
+    assert torch.equal(shown, images.resize(expected, 48))
+
+
+def test_a_recipe_whose_options_are_none_is_refused_in_a_sentence(swirl: Tensor, tmp_path: Path) -> None:
+    saving.save(images.resize(swirl, 48), tmp_path / "odd.png", recipe={"options": "all"})
+    with pytest.raises(InputError, match="'options' holds no names and values"):
+        impasto.evaluate(tmp_path / "odd.png", DEMO / "valley.jpg", DEMO / "swirl.jpg")
 
 
 def test_the_command_says_so(

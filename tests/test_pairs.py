@@ -82,6 +82,14 @@ def test_what_is_there_is_not_painted_again(folder: Path, style: Image.Image, ca
     assert len(calls) == 9
 
 
+def test_paintings_with_and_without_the_style_s_frame_are_others(
+    folder: Path, style: Image.Image, calls: list[int]
+) -> None:
+    for way in ("cut", "keep", "keep"):
+        made(folder, style, style_frame=way)
+    assert len(calls) == 8  # two photos in two styles, twice
+
+
 def test_several_processes_paint_each_a_part(folder: Path, style: Image.Image, calls: list[int]) -> None:
     class Alone(Team):
         def wait(self) -> None:
