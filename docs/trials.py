@@ -55,6 +55,14 @@ TRIALS = {
             "from the photo, from half the size on": {"start": "content", "min_scale": SIZE // 2, "first_steps": 100},
         },
     ),
+    "optimiser": (
+        "How the picture is moved, by as many evaluations",
+        {
+            "L-BFGS": {"optimizer": "lbfgs"},
+            "Adam as published": {"damping": 0.0},
+            "damped Adam (default)": {},
+        },
+    ),
     "variation": (
         "Total variation against grain",
         {f"weight {weight:g}": {"tv_weight": weight} for weight in (0.0, 0.05, 1.0)},

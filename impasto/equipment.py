@@ -55,7 +55,13 @@ def make_optimizer(options: PaintOptions) -> Optimizer:
     pixels = options.parametrization == "pixels"
     limits = (0.0, 1.0) if pixels else (-math.inf, math.inf)
     optimizer: Optimizer = (
-        Adam(options.learning_rate, options.averaging, betas=(0.9, options.beta2), limits=limits)
+        Adam(
+            options.learning_rate,
+            options.averaging,
+            betas=(0.9, options.beta2),
+            damping=options.damping if pixels else 0.0,  # bands differ in size by nature
+            limits=limits,
+        )
         if options.optimizer == "adam"
         else LBFGS(options.history, options.learning_rate / (1 if pixels else GENTLER), limits=limits)
     )

@@ -157,12 +157,18 @@ class PaintOptions(Options):
     tv: Variation = option("squared", "Which total variation.")
     range_weight: float = option(10.0, "Weight of keeping pixels in range (L-BFGS cannot clamp).", least=0)
 
-    optimizer: OptimizerName = option("lbfgs", "Optimiser.")
+    optimizer: OptimizerName = option("adam", "Optimiser.")
     parametrization: Parametrization = option(
         "pixels", "What the optimiser moves: pixels, or the bands of the picture's Laplacian pyramid."
     )
     learning_rate: float = option(0.02, "Adam's step, or L-BFGS' first step, in units of the pixel range.", least=0)
     beta2: float = option(0.9, "Decay of Adam's average of squared gradients.", least=0, most=0.99999)
+    damping: float = option(
+        1.0,
+        "How much less Adam moves pixels that matter little to the loss; 0: as far as all others, as published.",
+        least=0,
+        most=100,
+    )
     history: int = option(10, "Steps that L-BFGS remembers.", least=1, most=1000)
     averaging: float = option(0.0, "Decay of the running average of Adam's iterates; 0: none.", least=0, most=0.9999)
     tile: int = option(

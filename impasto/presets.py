@@ -17,6 +17,8 @@ ONE_SCALE = {"min_scale": 16384, "first_steps": 0}  # documents A to E paint at 
 PLAIN = {
     **ONE_SCALE,
     "start": "content",
+    "optimizer": "lbfgs",
+    "damping": 0.0,
     "style_frame": "keep",
     "tv_weight": 0.0,
     "range_weight": 0.0,
@@ -71,7 +73,7 @@ GATYS = {
 
 PRESETS: dict[str, Preset] = {
     "default": Preset(
-        "impasto's own recipe: presto's picture, painted on with petit, Wasserstein-2, coarse to fine, L-BFGS.", {}
+        "impasto's own recipe: presto's picture, painted on with petit, Wasserstein-2, coarse to fine, Adam.", {}
     ),
     "gatys2015": Preset(
         "System A, after Gatys et al., 'A Neural Algorithm of Artistic Style' (2015): torchvision's VGG-19 with average "
@@ -174,6 +176,7 @@ PRESETS: dict[str, Preset] = {
             "steps": 500,
             "optimizer": "adam",
             "learning_rate": 0.02,
+            "damping": 0.0,
             "beta2": 0.99,
             "averaging": 0.99,
             "start": "content",
@@ -186,9 +189,17 @@ PRESETS: dict[str, Preset] = {
 
 # What the verbs for one picture alone start from; a preset of a document is laid over it when one is asked for
 # No margin for a texture: what is cut off would take its share of the statistics along.
-TEXTURE = {"content_weight": 0.0, "start": "style-noise", "min_scale": 180, "first_steps": 100, "canvas_padding": 0}
+TEXTURE = {
+    "content_weight": 0.0,
+    "start": "style-noise",
+    "optimizer": "lbfgs",
+    "min_scale": 180,
+    "first_steps": 100,
+    "canvas_padding": 0,
+}
 RECONSTRUCT = {
     **ONE_SCALE,
+    "optimizer": "lbfgs",
     "style_frame": "keep",
     "style_weight": 0.0,
     "content_weight": 1.0,

@@ -31,6 +31,7 @@ SLACK = 0.005  # of the rival's loss: so much higher counts as reached
 MOST = 100  # evaluations that L-BFGS may take, the rival's and impasto's
 ADAM_STEPS = 500
 NETWORK = "petit"
+OURS = ("optimizer", "learning_rate", "beta2", "damping", "start")  # what impasto runs with whatever the rival does
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ def blog(photo: Tensor, style: Tensor) -> Rival:
     given = {"backbone": NETWORK, "pooling": "average"}
     theirs = options_for("blog", **given)
     default = PaintOptions()
-    ours = theirs.replace(precision="auto", optimizer="lbfgs", learning_rate=default.learning_rate, start=default.start)
+    ours = theirs.replace(precision="auto", **{name: getattr(default, name) for name in OURS})
     numbers = {key: value.to(photo.device) for key, value in NETWORKS[NETWORK][1]().items()}
     loop = Loop(BACKBONES[NETWORK], numbers, "gram", theirs.content_layers, theirs.style_layers)
     seen = loop.features(photo)  # the loop's matrices are divided by d·h·w already, so their squares once too often

@@ -48,7 +48,7 @@ def test_what_fits_in_one_piece_stays_as_it_is() -> None:
     ("backbone", "rooms"), [("petit", (20000, 3000, 2400, 2000)), ("vgg19", (20000, 4000, 3000, 2600))]
 )
 def test_less_memory_means_tiles_then_a_shorter_history(backbone: BackboneName, rooms: tuple[int, ...]) -> None:
-    options = PaintOptions(size=2048, backbone=backbone)
+    options = PaintOptions(size=2048, backbone=backbone, optimizer="lbfgs")
     plans = [forecast.fit_memory(PICTURES, options.replace(memory=f"{room}M"), CPU) for room in rooms]
     assert (plans[0].tile, plans[0].history) == (0, 10)
     assert plans[1].tile > plans[2].tile > 0 or plans[2].history < plans[1].history
@@ -128,7 +128,7 @@ def test_a_forecast_of_tiles_is_dearer_than_of_one_piece() -> None:
 
 
 def test_no_more_pairs_are_remembered_than_there_are_steps() -> None:
-    plain = PaintOptions(size=512, history=8, start="content")
+    plain = PaintOptions(size=512, history=8, start="content", optimizer="lbfgs")
     few, many = (forecast.memory(PICTURES, plain.replace(steps=steps), 4) for steps in (3, 300))
     assert many - few == 2 * (8 - 2) * 12 * (512 + 32) * (384 + 32)
 

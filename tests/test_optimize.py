@@ -259,6 +259,25 @@ def test_adam_clamps(goal: float, bound: float) -> None:
     assert (step.image == bound).all()
 
 
+def test_damped_adam_moves_a_pixel_by_its_gradient_against_the_mean_of_all() -> None:
+    slopes = torch.full(SHAPE, 1e-3, dtype=torch.float64)
+    slopes[..., 0, 0] = 1.0
+    damped, plain = (
+        finish(optimize(gray(), lambda image: {"loss": (image * slopes).sum()}, steps=2, optimizer=Adam(0.02, damping=d)))
+        for d in (1.0, 0.0)
+    )
+    moved = (gray() - damped.image) / (gray() - plain.image)
+    torch.testing.assert_close(moved, slopes / (slopes + slopes.mean()), rtol=1e-4, atol=0)
+
+
+def test_damping_does_not_depend_on_the_loss_s_scale() -> None:
+    one, thousand = (
+        finish(optimize(gray(), Counted(quadratic(factor=factor)), steps=20, optimizer=Adam(0.02, damping=1.0)))
+        for factor in (1.0, 1000.0)
+    )
+    torch.testing.assert_close(one.image, thousand.image)
+
+
 def test_adam_averages_with_bias_correction() -> None:
     counted, decay = Counted(quadratic()), 0.8
     steps = list(optimize(gray(), counted, steps=7, optimizer=Adam(0.02, averaging=decay)))

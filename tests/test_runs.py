@@ -152,13 +152,13 @@ def test_a_branch_begins_at_a_kept_picture_with_other_options() -> None:
 
 def test_a_branched_picture_says_where_it_began_and_is_verified() -> None:
     begun(8)
-    repeat, state = branch("run", 6, content_weight=0.5, colors="keep", optimizer="adam", start="noise")
+    repeat, state = branch("run", 6, content_weight=0.5, colors="keep", optimizer="lbfgs", start="noise")
     for _ in islice(keep(repeat.steps(state=state), "once", SOURCES), 3):
         pass
     picture = last(load("once").steps()).painting
     picture.save("once.png")
     assert picture.recipe["branch"] == [
-        {"at": 6, "options": {"colors": "style", "content_weight": picture_weight(), "optimizer": "lbfgs"}}
+        {"at": 6, "options": {"colors": "style", "content_weight": picture_weight(), "optimizer": "adam"}}
     ]
     verdict = impasto.verify("once.png")
     assert verdict.identical

@@ -36,6 +36,7 @@ LABELS = {
     "range_weight": "Keep colors in range",
     "canvas_padding": "Margin painted and cut off",
     "beta2": "Adam's second decay",
+    "damping": "Adam's damping",
     "budget": "Time to paint in",
     "memory": "Memory to paint in",
 }
@@ -73,7 +74,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
         "style_layers", "style_layer_weights", "style_loss", "gram_normalization", "style_reduction", "style_weight"
     ),
     "Finish": ("tv_weight", "tv", "range_weight", "canvas_padding"),
-    "Optimizer": ("optimizer", "learning_rate", "beta2", "history", "averaging"),
+    "Optimizer": ("optimizer", "learning_rate", "beta2", "damping", "history", "averaging"),
 }  # fmt: skip
 FURTHER = "Further"
 
