@@ -106,10 +106,12 @@ class Adam:
     """Adam with clamping to `limits` and a bias-corrected running average of the iterates, which is what one sees.
 
     Source: Kingma and Ba 2015; averaging of iterates and moments carried across scales after style-transfer-pytorch.
-    `averaging` is the decay of that average, 0 for none. `damping` is ours: that share of the denominators' mean over the
-    picture is added to each, so that where the loss has little to say a pixel moves little. Adam alone moves all equally
-    far, and scribbles over quiet places.
+    `averaging` is the decay of that average, 0 for none. `damping` is ours: at first that share of the denominators' mean
+    over the picture is added to each, so that where the loss has little to say a pixel moves little; with every step it is
+    less. Adam alone moves all equally far from the first step on, and scribbles over quiet places.
     """
+
+    FADING = 0.95  # of the damping is left after each step
 
     def __init__(
         self,
@@ -138,7 +140,7 @@ class Adam:
         self.second.lerp_(gradient.square(), 1 - two)
         del gradient  # large pictures: no copy lives longer than it must
         size = (self.second / (1 - two**self.count)).sqrt_()
-        size.add_(self.epsilon + self.damping * size.mean())
+        size.add_(self.epsilon + self.damping * self.FADING ** (self.count - 1) * size.mean())
         change = (self.learning_rate / (1 - one**self.count) * self.first).div_(size)
         del size
         image = (image - change).clamp_(*self.limits)
