@@ -30,23 +30,23 @@ CURVES: dict[str, tuple[tuple[int, ...], dict[str, Any]]] = {
     "in one piece": ((256, 512, 768, 1024, 1536, 2048), {}),
     "in tiles of 512": ((768, 1024, 2048, 3072, 4096), {"tile": 512}),
 }
-GROWTH = {"optimizer": "adam", "steps": 3, "start": "content"}  # what evaluations cost, without presto's picture
+GROWTH = {"steps": 3, "start": "content"}  # what evaluations cost, without presto's picture
 SETTINGS: tuple[dict[str, Any], ...] = (
-    {"size": 256, "steps": 30},
+    {"size": 256, "steps": 30, "optimizer": "lbfgs"},
     {"size": 384, "steps": 12, "style_loss": "gram"},
     {"size": 512, "first_steps": 10, "min_scale": 256, "steps": 8},
-    {"size": 640, "optimizer": "adam", "steps": 8},
-    {"size": 768, "precision": "float32"},
-    {"size": 960, "style_loss": "gram", "optimizer": "adam"},
+    {"size": 640, "steps": 8},
+    {"size": 768, "precision": "float32", "optimizer": "lbfgs"},
+    {"size": 960, "style_loss": "gram"},
     {"size": 1100, "tile": 400},
-    {"size": 1344, "history": 4, "tile": 640},
-    {"size": 1664, "memory": "1.4G"},
-    {"size": 1920, "optimizer": "adam", "memory": "1300M"},
+    {"size": 1344, "optimizer": "lbfgs", "history": 4, "tile": 640},
+    {"size": 1664, "optimizer": "lbfgs", "memory": "1.4G"},
+    {"size": 1920, "memory": "1300M"},
     {"size": 480, "backbone": "vgg19", "pooling": "average"},
-    {"size": 800, "backbone": "vgg19", "steps": 2, "tile": 320, "optimizer": "adam"},
+    {"size": 800, "backbone": "vgg19", "steps": 2, "tile": 320},
 )
 LARGE: tuple[dict[str, Any], ...] = tuple(
-    {"size": 4096, "steps": 2, "start": "content", "optimizer": "adam", **options}
+    {"size": 4096, "steps": 2, "start": "content", **options}
     for options in (
         {"memory": "3G"},
         {"memory": "3G", "backbone": "vgg19", "pooling": "average"},

@@ -1,7 +1,7 @@
 """Paint the shipped pictures with petit, with the teacher that it learnt its deep layers from, and with random filters.
 
     python docs/rivals.py --data DATA [--judge FILE.py]        writes docs/images/petit-rivals.jpg
-    python docs/rivals.py --data DATA --judge FILE.py --contents PHOTO... --styles PAINTING... [--networks ...]
+    python docs/rivals.py --data DATA --judge FILE.py --contents PHOTO... --styles PAINTING... [--networks ...] [...]
 
 DATA is as for training/petit.py. The rest of the recipe is the default's; nothing is trained. The judge is a file with a
 class `Judge` whose `score(content, style, picture)` of three PIL pictures gives the distances "style" and "content"; a line
@@ -93,12 +93,12 @@ def sheet(networks: Mapping[str, Callable[[], Backbone]], judge: Any, size: int)
 
 
 def medians(
-    load: Callable[[], Backbone], judge: Any, pairs: list[tuple[Path, Path]], size: int, weight: float
+    load: Callable[[], Backbone], judge: Any, pairs: list[tuple[Path, Path]], **options: Any
 ) -> tuple[float, float]:
     """(style, content): the medians over the pairs of the judge's distances."""
     scores = []
     for content, style in pairs:
-        picture = painted(load, content, style, size=size, content_weight=weight).picture
+        picture = painted(load, content, style, **options).picture
         scores.append(judge.score(*(Image.open(path).convert("RGB") for path in (content, style)), picture))
         print(f"  {content.stem} in {style.stem}: {scores[-1]['style']:.3f}, {scores[-1]['content']:.3f}", flush=True)
     return median(one["style"] for one in scores), median(one["content"] for one in scores)
@@ -118,6 +118,7 @@ def main() -> None:
     parser.add_argument("--styles", nargs="+", type=Path, default=[])
     parser.add_argument("--content-weight", nargs=2, type=float, default=[0.01, 0.012])
     parser.add_argument("--at", type=float, default=0.75)
+    parser.add_argument("--optimizer", choices=["adam", "lbfgs"], default="adam", help="of pairs")
     parser.add_argument("--networks", nargs="+", choices=["petit", "its teacher", "random filters"])
     args = parser.parse_args()
     file = args.data / "teacher" / "vgg19_distilled_16x_to_conv5_1.safetensors"
@@ -134,7 +135,8 @@ def main() -> None:
         save_small(sheet(networks, judge, args.size or 384), SHEET)
         return
     for name, load in networks.items():
-        found = [medians(load, judge, pairs, args.size or 512, weight) for weight in args.content_weight]
+        given = {"size": args.size or 512, "optimizer": args.optimizer}
+        found = [medians(load, judge, pairs, content_weight=weight, **given) for weight in args.content_weight]
         for weight, (style, content) in zip(args.content_weight, found, strict=True):
             print(f"{name}, content weight {weight:g}: style {style:.3f}, content {content:.3f}", flush=True)
         print(f"{name}: style {between(*found, args.at):.3f} at content {args.at:g}", flush=True)

@@ -264,7 +264,9 @@ def test_damped_adam_moves_a_pixel_by_its_gradient_against_the_mean_of_all_and_l
     slopes[..., 0, 0] = 1.0
 
     def moves(damping: float) -> Tensor:
-        steps = optimize(gray(), lambda image: {"loss": (image * slopes).sum()}, steps=3, optimizer=Adam(damping=damping))
+        steps = optimize(
+            gray(), lambda image: {"loss": (image * slopes).sum()}, steps=3, optimizer=Adam(damping=damping)
+        )
         return torch.stack([gray(), *(step.image for step in steps)]).diff(dim=0)
 
     left = torch.tensor([1, Adam.FADING, Adam.FADING**2]).view(-1, 1, 1, 1, 1)
