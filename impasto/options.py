@@ -165,7 +165,7 @@ class PaintOptions(Options):
     beta2: float = option(0.9, "Decay of Adam's average of squared gradients.", least=0, most=0.99999)
     damping: float = option(
         1.0,
-        "How much less Adam at first moves pixels that matter little to the loss; 0: as far as all others, as published.",
+        "How much less Adam at first moves pixels that matter little to the loss (bands not); 0: as far as all others.",
         least=0,
         most=100,
     )
