@@ -66,7 +66,11 @@ def last(steps: Iterator[PaintStep]) -> PaintStep:
 @pytest.mark.parametrize("ended", range(1, 9))
 @pytest.mark.parametrize(
     "options",
-    [{}, {"optimizer": "adam", "averaging": 0.9}, {"learning_rate": 0.5, "start": "noise", "history": 2}],
+    [
+        {"optimizer": "lbfgs"},
+        {"averaging": 0.9},
+        {"optimizer": "lbfgs", "learning_rate": 0.5, "start": "noise", "history": 2},
+    ],
     ids=["lbfgs", "adam", "retreats"],
 )
 def test_a_run_goes_on_to_the_same_picture_from_every_step(ended: int, options: dict[str, Any]) -> None:
