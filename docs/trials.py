@@ -18,7 +18,7 @@ HERE = Path(__file__).parent
 SIZE = 384
 PAIRS = (("valley", "swirl"), ("valley", "mosaic"))
 WHOLE = (SIZE, PAIRS, ...)
-# trial -> its size, its pairs, and the rows and columns that it shows
+# trial -> its size, its pairs, and what it shows of them, where these are others
 CLOSER = {"optimiser": (720, PAIRS[:1], (..., slice(40, 190), slice(20, 220)))}
 
 # trial -> (what it compares, {column head: options})
