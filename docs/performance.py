@@ -41,6 +41,7 @@ SETTINGS: tuple[dict[str, Any], ...] = (
     {"size": 1100, "tile": 400},
     {"size": 1344, "optimizer": "lbfgs", "history": 4, "tile": 640},
     {"size": 1664, "optimizer": "lbfgs", "memory": "1.4G"},
+    {"size": 1920, "memory": "1300M"},
     {"size": 1920, "memory": "1400M"},
     {"size": 480, "backbone": "vgg19", "pooling": "average"},
     {"size": 800, "backbone": "vgg19", "steps": 2, "tile": 320},
