@@ -18,7 +18,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from impasto import measures
-from impasto.options import PaintOptions, flag
+from impasto.bundle import flag
+from impasto.options import PaintOptions
 
 # ------------------------------------------------------------------------------------------------------ what it says
 

@@ -16,8 +16,9 @@ from torch import Tensor
 
 from impasto import machine, panes, scales
 from impasto.backbones import BACKBONES, Architecture
+from impasto.bundle import count_of
 from impasto.errors import InputError
-from impasto.options import SMALLEST, PaintOptions, count_of
+from impasto.options import SMALLEST, PaintOptions
 from impasto.tiling import Tile, cover, stride
 
 TILES = (2048, 1536, 1024, 768, 512, 384, 256, 192, 128)  # pixels a side, the quickest first

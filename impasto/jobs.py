@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from impasto import folders, recipe, scales, storage
+from impasto.bundle import from_text
 from impasto.doctor import findings_of
 from impasto.errors import ImpastoError, InputError, OptionError, OutputError
 from impasto.opening import FilePath
-from impasto.options import PaintOptions, from_text
+from impasto.options import PaintOptions
 from impasto.painting import last, paint_steps
 from impasto.presets import options_for
 from impasto.shelf import Shelf
@@ -43,7 +44,10 @@ class Job:
 
     def options(self) -> PaintOptions:
         """All options, checked. Raises OptionError."""
-        typed = {key: from_text(key, value) if isinstance(value, str) else value for key, value in self.given.items()}
+        typed = {
+            key: from_text(PaintOptions, key, value) if isinstance(value, str) else value
+            for key, value in self.given.items()
+        }
         return options_for(self.preset, **typed)
 
 

@@ -21,9 +21,10 @@ from PIL import Image
 
 import impasto
 from impasto import saving
+from impasto.bundle import Bundle
 from impasto.errors import InputError, OptionError
 from impasto.opening import FilePath
-from impasto.options import Bundle, Options, PaintOptions, StylizeOptions
+from impasto.options import Options, PaintOptions, StylizeOptions
 
 SCHEMA = 1  # raised when a reader of the old form would misread the new one
 OPTIONS: dict[str, type[Options]] = {  # of the verbs that can be repeated

@@ -22,10 +22,11 @@ from rich.console import Console
 
 import impasto
 from impasto import backbones, cli, images, painting, saving, terminal
+from impasto.bundle import alternatives
 from impasto.cli import program
 from impasto.figures import making
 from impasto.figures.table import FIGURES
-from impasto.options import PaintOptions, alternatives
+from impasto.options import PaintOptions
 from impasto.presets import PRESETS, options_for
 
 ROOT = Path(impasto.__file__).parent.parent

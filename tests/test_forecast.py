@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from impasto import forecast, machine, planning
+from impasto.bundle import count_of
 from impasto.errors import InputError, OptionError
-from impasto.options import BackboneName, PaintOptions, count_of
+from impasto.options import BackboneName, PaintOptions
 from impasto.presets import options_for
 
 CPU = torch.device("cpu")

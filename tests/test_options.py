@@ -12,8 +12,9 @@ import pytest
 
 from impasto import distances, losses, options, statistics, variations
 from impasto.backbones import BACKBONES, POOLINGS
+from impasto.bundle import alternatives, flag, from_text
 from impasto.errors import OptionError
-from impasto.options import STARTS, PaintOptions, alternatives, flag, from_text
+from impasto.options import STARTS, PaintOptions
 from impasto.presets import PRESETS, options_for
 
 FIELDS = {declared.name: declared for declared in fields(PaintOptions)}
@@ -293,10 +294,10 @@ def test_the_starts_are_named_in_the_help() -> None:
     ],
 )
 def test_a_text_becomes_the_value_that_it_stands_for(name: str, text: str, value: object) -> None:
-    assert from_text(name, text) == value
-    assert type(from_text(name, text)) is type(value)
+    assert from_text(PaintOptions, name, text) == value
+    assert type(from_text(PaintOptions, name, text)) is type(value)
 
 
 def test_a_text_for_no_option_is_refused() -> None:
     with pytest.raises(OptionError, match="Did you mean 'size'"):
-        from_text("sizes", "3")
+        from_text(PaintOptions, "sizes", "3")

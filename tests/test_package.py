@@ -22,6 +22,7 @@ ORDER = [
     "threads",
     "eigen",
     "shipped",
+    "bundle",
     "options",
     "presets",
     "scales",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from impasto.bundle import reject_unknown
 from impasto.cli.program import (
     Doctor,
     Flags,
@@ -25,7 +26,7 @@ from impasto.cli.program import (
     given,
 )
 from impasto.errors import OptionError
-from impasto.options import StylizeOptions, reject_unknown
+from impasto.options import StylizeOptions
 from impasto.presets import options_for
 from impasto.shipped import DEMO
 

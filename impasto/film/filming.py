@@ -13,6 +13,7 @@ import numpy as np
 
 import impasto
 from impasto import machine, recipe, scene
+from impasto.bundle import flag
 from impasto.errors import ImpastoError, InputError, OptionError
 from impasto.film import flow as flows
 from impasto.film import methods, reading, sinks, stage, times
@@ -22,7 +23,7 @@ from impasto.film.reel import ENCORE, Film, Frame
 from impasto.film.sinks import Sink
 from impasto.images import ImageSource
 from impasto.opening import FilePath
-from impasto.options import Options, PaintOptions, StylizeOptions, VideoOptions, flag
+from impasto.options import Options, PaintOptions, StylizeOptions, VideoOptions
 from impasto.presets import options_for
 from impasto.scene import Style, Styles
 from impasto.threads import threads

@@ -13,8 +13,8 @@ import gradio as gr
 from gradio.components import Component
 
 from impasto import images
+from impasto.bundle import Bundle
 from impasto.errors import ImpastoError
-from impasto.options import Bundle
 from impasto.presets import PRESETS, Preset
 from impasto.studio import stage
 from impasto.studio.fields import AT_ONCE, PRIVATE, Fields

@@ -6,7 +6,7 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from impasto.options import Bundle
+from impasto.bundle import Bundle
 from impasto.studio.forms import Control, answer, controls, entered, sections
 
 PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}  # of an event of the page

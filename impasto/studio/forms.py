@@ -12,8 +12,9 @@ from dataclasses import Field, dataclass, fields
 from typing import Any, Literal, TypeAlias
 
 from impasto.backbones import BACKBONES
+from impasto.bundle import Bundle, alternatives
 from impasto.errors import OptionError
-from impasto.options import STARTS, Bundle, TrainOptions, alternatives
+from impasto.options import STARTS, TrainOptions
 from impasto.studio.limits import undashed
 
 Kind: TypeAlias = Literal["choice", "flag", "whole", "number", "names", "numbers", "text"]

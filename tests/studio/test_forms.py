@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from orders import within_a_loop
 
+from impasto.bundle import option
 from impasto.errors import OptionError
-from impasto.options import PaintOptions, StylizeOptions, TrainOptions, option
+from impasto.options import PaintOptions, StylizeOptions, TrainOptions
 from impasto.presets import PRESETS, options_for
 from impasto.studio import (
     forms,
