@@ -17,7 +17,7 @@ from impasto.figures import making
 from impasto.shipped import DEMO
 
 HERE = Path(__file__).parent
-SIZE = 256
+SIZE = 384
 LOSSES = ("wasserstein", "moments", "gram", "sliced", "histogram", "earth-mover", "nearest")
 
 
@@ -32,13 +32,12 @@ def losses() -> sheets.Sheet:
             DEMO / "valley.jpg",
             DEMO / "swirl.jpg",
             size=SIZE,
-            content_weight=0.1,
             precision="float32",
             **given,
         )
         cells.append(sheets.Cell(painting.image, f"{time.process_time() - began:.0f} s of a processor"))
     cells = [sheets.Cell(cell.image, f"{name} · {cell.caption}") for name, cell in zip(ways, cells, strict=True)]
-    caption = f"{SIZE} pixels, content weight 0.1; python docs/choose.py losses"
+    caption = f"{SIZE} pixels; python docs/choose.py losses"
     return sheets.Sheet("What is matched", caption, ["", ""], [""] * 4, [cells[:4], cells[4:]])
 
 

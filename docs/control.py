@@ -29,7 +29,7 @@ COMMANDS = {
     "framed": "impasto paint valley.jpg mosaic.jpg --style-frame keep",
     "protect": "impasto paint valley.jpg mosaic.jpg --protect ellipse:0.77,0.64,0.15,0.14",
 }
-SIZE = ["--size", "448", "--min-scale", "224", "--quiet"]
+SIZE = ["--size", "640", "--quiet"]
 
 
 def paint(name: str) -> Image.Image:

@@ -2,8 +2,8 @@
 
     python docs/gallery.py [NAME ...]
 
-Each is what `impasto figure NAME --size 128` draws from the shipped pictures, as a JPEG in docs/images/figures; those of
-`SIZES` are larger. Finished cells stay in runs/figures, so a run that was stopped continues. Seconds are left out where
+Each is what `impasto figure NAME` draws from the shipped pictures, as a JPEG in docs/images/figures; those of `SIZES` are
+larger. Finished cells stay in runs/figures, so a run that was stopped continues. Seconds are left out where
 nothing is said about them: other work on the machine changes them. `presets` is the comparison of docs/peers.md.
 """
 
@@ -14,22 +14,22 @@ from pathlib import Path
 
 from PIL import Image
 
-from impasto import comparison, curves, sheets
+from impasto import comparison, curves, images, sheets
 from impasto.figures import making, table
 from impasto.figures.layout import Plan
 from impasto.shipped import DEMO
 
 ROOT = Path(__file__).parent.parent
 OUT = ROOT / "docs" / "images" / "figures"
-SIZES = {"any-style": 320, "gatys2015-styles": 256, "blog-example": 256}
+SIZES = {"gallery": 384, "any-style": 384}
 COMPARED = ("default", "gatys2015", "ryanchankh", "assignment4", "blog", "crowson")
 TIMED = ("basic-fast", "fast-comparison")
 
 
 def compared() -> Plan:
-    """What `impasto compare valley.jpg swirl.jpg --presets ... --backbone petit --size 192` lays out."""
+    """What `impasto compare valley.jpg swirl.jpg --presets ... --backbone petit --size 256` lays out."""
     pair = (DEMO / f"{name}.jpg" for name in ("valley", "swirl"))
-    laid = comparison.plan(*pair, presets=COMPARED, backbone="petit", size=192)
+    laid = comparison.plan(*pair, presets=COMPARED, backbone="petit", size=256)
     caption = (
         "Under each: how much of the way to the style is left, the distance to the photo, and what the doctor found."
     )
@@ -38,7 +38,7 @@ def compared() -> Plan:
 
 def draw(name: str) -> None:
     """The figure's sheet, and its curves if it has any."""
-    laid = compared() if name == "presets" else table.plan(name, size=SIZES.get(name, 128))
+    laid = compared() if name == "presets" else table.plan(name, **({"size": SIZES[name]} if name in SIZES else {}))
     made = list(making.cells(laid, ROOT / "runs" / "figures"))
     if name not in TIMED:
         made = [
@@ -50,8 +50,9 @@ def draw(name: str) -> None:
             plot = curves.save_curves(making.histories(laid, made), Path(folder, "curve.png"))
             drawn.append((f"{name}-curve", plot))
         for stem, path in drawn:
-            with Image.open(path) as picture:
-                picture.convert("RGB").save(OUT / f"{stem}.jpg", quality=88, optimize=True)
+            picture = images.load_picture(path)
+            picture.thumbnail((1600, 1600), Image.Resampling.LANCZOS)
+            picture.save(OUT / f"{stem}.jpg", quality=88, optimize=True)
 
 
 if __name__ == "__main__":

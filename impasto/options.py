@@ -65,7 +65,9 @@ class Options(Bundle):
 class PaintOptions(Options):
     """How a picture is painted."""
 
-    steps: int = option(64, "Evaluations at every scale.", least=1, most=100_000)
+    steps: int = option(
+        64, "Evaluations at every scale; from noise or a plain canvas Adam's default is 160.", least=1, most=100_000
+    )
     first_steps: int = option(
         0, "Evaluations at the first, coarsest scale; 0: as many as --steps.", least=0, most=100_000
     )
@@ -103,7 +105,11 @@ class PaintOptions(Options):
         least=1,
         most=4,
     )
-    content_weight: float = option(0.03, "Weight of the content loss: α; --strength finds its own.", least=0)
+    content_weight: float = option(
+        0.1,
+        "Weight of the content loss: α. This is the default at 512 pixels; smaller pictures have more, larger ones less.",
+        least=0,
+    )
     style_layers: tuple[str, ...] = option(
         ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"), "Layers that hold the style."
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from impasto.errors import OptionError
-from impasto.options import PaintOptions, TrainOptions
+from impasto.options import STARTS, PaintOptions, TrainOptions
 
 IMAGENET_DEVIATION = 0.226  # of RGB in [0, 1], mean over the channels: converts steps of normalised pixels
 ONE_SCALE = {"min_scale": 16384, "first_steps": 0}  # documents A to E paint at the final size from the start
@@ -187,6 +187,9 @@ PRESETS: dict[str, Preset] = {
 }
 
 
+LARGE = 1024  # pixels on the longer side, from which on the default recipe's content weight is the same
+NEAR = ("presto", "content")  # starts that show the photo's shapes already
+
 # What the verbs for one picture alone start from; a preset of a document is laid over it when one is asked for
 # No margin for a texture: what is cut off would take its share of the statistics along.
 TEXTURE = {
@@ -216,7 +219,21 @@ def options_for(preset: str = "default", **given: Any) -> PaintOptions:
         raise OptionError(f"There is no preset {preset!r}. Choose among {', '.join(PRESETS)}.")
     if given.get("strength") is not None and given.get("content_weight") is not None:
         raise OptionError("--strength finds the content weight, and --content-weight fixes it. Give one of them.")
-    return PaintOptions.make(**{**PRESETS[preset].options, **given})
+    chosen = PaintOptions.make(**{**PRESETS[preset].options, **given})
+    if preset != "default":
+        return chosen
+    return chosen.replace(**{name: value for name, value in suited(chosen).items() if name not in given})
+
+
+def suited(options: PaintOptions) -> dict[str, Any]:
+    """What the default recipe takes for a size and a start where nothing else is given.
+
+    The smaller a picture, the more of the scene a layer sees at once, and lets it dissolve: the content weighs as many
+    times as much as the pixels are fewer. Adam's steps are short, and from noise or a plain canvas it is far.
+    """
+    weight = 0.03 / min(1.0, options.size / LARGE) ** 2
+    far = options.optimizer == "adam" and options.start in STARTS and options.start not in NEAR
+    return {"content_weight": float(f"{weight:.1g}"), "steps": 160 if far else options.steps}
 
 
 # What `impasto train` can reproduce. System D gives no loss weights; its style loss is a sum, its content loss a mean.

@@ -28,7 +28,8 @@ from impasto.textbook import Loop
 from impasto.threads import threads
 
 SLACK = 0.005  # of the rival's loss: so much higher counts as reached
-MOST = 100  # evaluations that L-BFGS may take, the rival's and impasto's
+MOST = 100  # evaluations of the rival that is L-BFGS
+PATIENCE = 200  # evaluations after which impasto has lost
 ADAM_STEPS = 500
 NETWORK = "petit"
 OURS = ("optimizer", "learning_rate", "beta2", "damping", "start")  # what impasto runs with whatever the rival does
@@ -139,7 +140,7 @@ def raced(rival: Rival, photo: Tensor, clock: Callable[[], float]) -> Race:
     at_first = float(first.detach())
     spent, lowest, reached = 0.0, at_first, None
     began = clock()
-    steps = optimize(begun(rival.style), rival.ours.objective, steps=MOST, optimizer=make_optimizer(rival.options))
+    steps = optimize(begun(rival.style), rival.ours.objective, steps=PATIENCE, optimizer=make_optimizer(rival.options))
     for step in steps:
         spent += clock() - began
         with torch.no_grad():

@@ -241,6 +241,22 @@ def test_what_is_given_wins_over_a_preset(preset: str) -> None:
     assert given == options_for(preset).replace(size=333, content_weight=0.125, optimizer="adam")
 
 
+@pytest.mark.parametrize("size", [64, 256, 384, 512, 1024, 3000])
+def test_the_default_recipe_holds_on_to_a_small_scene(size: int) -> None:
+    pixels = (min(size, 1024) / 1024) ** 2
+    assert options_for(size=size).content_weight * pixels == pytest.approx(0.03, rel=0.34)  # one digit of it
+    assert options_for(size=size, content_weight=0.7).content_weight == 0.7
+    assert options_for("crowson", size=size) == options_for("crowson").replace(size=size)
+    assert options_for() == PaintOptions()
+
+
+def test_the_default_recipe_takes_more_steps_from_noise() -> None:
+    assert options_for(start="noise").steps == options_for(start="gray").steps > options_for().steps
+    assert options_for(start="noise", steps=5).steps == 5
+    for near in ({"start": "content"}, {"start": "a.png"}, {"start": "noise", "optimizer": "lbfgs"}):
+        assert options_for(**near).steps == options_for().steps
+
+
 @pytest.mark.parametrize("preset", PRESETS)
 def test_the_layers_of_a_preset_are_in_its_backbone(preset: str) -> None:
     given = options_for(preset)

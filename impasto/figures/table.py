@@ -35,8 +35,6 @@ CONTENTS, STYLES = ("valley", "fauve"), ("swirl", "woodcut", "mosaic", "points",
 
 # A figure compares; where nothing else is asked for it does so in small and with the network that is there
 SMALL = {"size": 256, "backbone": "petit", "pooling": "auto", "precision": "auto"}
-# in a small picture a network sees more of the scene at once, and the default's content would dissolve
-SMALL_DEFAULT = {"content_weight": 0.5}
 
 
 @dataclass(frozen=True)
@@ -137,12 +135,11 @@ def plan(
         raise OptionError(f"The figure {name} varies no number. Leave --values out.")
     for path in (*contents, *styles):
         images.load_picture(path)  # what cannot be read is found before anything is painted
-    chosen = preset or figure.preset
     brief = Brief(
         [Path(path) for path in contents] or [DEMO / f"{one}.jpg" for one in CONTENTS[: figure.contents]],
         [Path(path) for path in styles] or [DEMO / f"{one}.jpg" for one in STYLES[: figure.styles]],
-        chosen,
-        {**SMALL, **(SMALL_DEFAULT if chosen == "default" and given.get("strength") is None else {}), **given},
+        preset or figure.preset,
+        {**SMALL, **given},
         values,
     )
     return folded(figure.plan(brief))
