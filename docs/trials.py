@@ -19,7 +19,10 @@ SIZE = 384
 PAIRS = (("valley", "swirl"), ("valley", "mosaic"))
 WHOLE = (SIZE, PAIRS, ...)
 # trial -> its size, its pairs, and what it shows of them, where these are others
-CLOSER = {"optimiser": (720, PAIRS[:1], (..., slice(40, 190), slice(20, 220)))}
+CLOSER = {
+    "optimiser": (720, PAIRS[:1], (..., slice(40, 190), slice(20, 220))),
+    "small": (256, (("valley", "swirl"), ("valley", "woodcut")), ...),
+}
 
 # trial -> (what it compares, {column head: options})
 RATIO = {"preset": "gatys2015", "backbone": "petit", "min_scale": 16384, "steps": 200}
@@ -45,9 +48,17 @@ TRIALS = {
     "content": (
         "How the pull of the content grows: as the squared difference, or as its square",
         {
-            "power 1, weight 0.01": {"content_power": 1.0, "content_weight": 0.01},
             "power 1, weight 0.03": {"content_power": 1.0, "content_weight": 0.03},
+            "power 1, weight 0.1": {"content_power": 1.0, "content_weight": 0.1},
             "power 2 (default)": {},
+        },
+    ),
+    "small": (
+        "The content's weight in a small picture",
+        {
+            "0.03, as in a large one": {"content_weight": 0.03},
+            "0.1, as at 512 pixels": {"content_weight": 0.1},
+            "0.5 (default)": {},
         },
     ),
     "start": (

@@ -139,7 +139,11 @@ def gallery(brief: Brief, *, fast: bool = False) -> Plan:
 def starts(brief: Brief) -> Plan:
     """Noise start against content start."""
     caption = "The same losses and steps, begun from noise and from the content."
-    columns = {"from noise": {"start": "noise"}, "from the content": {"start": "content"}}
+    steps = brief.paint(start="noise").steps
+    columns = {
+        "from noise": {"start": "noise", "steps": steps},
+        "from the content": {"start": "content", "steps": steps},
+    }
     return sweep(brief, "Where one starts", caption, columns, final_loss)
 
 
