@@ -30,8 +30,6 @@ from impasto.threads import threads
 
 Moment: TypeAlias = str | float | Fraction  # 12.5, "12.5", "01:12.5"
 
-OWN_SIZE = 16384  # pixels, the largest --size: stands for the video's own
-
 
 def video(
     source: FilePath,
@@ -61,10 +59,12 @@ def video(
     Size is that of the video unless given. Raises InputError, OptionError, OutputError or WeightsError; where the video is
     damaged, after writing what was finished before.
     """
-    settings, painting = options_of(options, painting, preset, given)
+    names = {declared.name for declared in fields(VideoOptions)}
+    mine = {name: value for name, value in given.items() if name in names}
+    rest = {name: value for name, value in given.items() if name not in names}
+    settings = VideoOptions.make(**mine) if options is None else options.replace(**mine)
     clip = reading.read(source).part(moment(begin, "--from"), moment(end, "--to"), settings.every)
-    if painting.size == OWN_SIZE:
-        painting = painting.replace(size=max(clip.height, clip.width))
+    painting = painting_of(settings, painting, preset, rest, max(clip.height, clip.width))
     styles = scene.list_styles(style)
     changes = times.check_moments([moment(each, "The time of a style") for each in moments], len(styles))
     prepared = stage.prepare(
@@ -174,21 +174,18 @@ def led_into(folder: Folder, index: int, loop: int) -> Picture:
 # ------------------------------------------------------------------------------------------------------- settings
 
 
-def options_of(
-    options: VideoOptions | None,
+def painting_of(
+    settings: VideoOptions,
     painting: PaintOptions | StylizeOptions | None,
     preset: str | None,
     given: Mapping[str, Any],
-) -> tuple[VideoOptions, PaintOptions | StylizeOptions]:
-    """The options of the video, and those of the method it names. Raises OptionError for one of another method."""
-    names = {declared.name for declared in fields(VideoOptions)}
-    mine = {name: value for name, value in given.items() if name in names}
-    rest = {name: value for name, value in given.items() if name not in names}
-    settings = VideoOptions.make(**mine) if options is None else options.replace(**mine)
+    size: int,
+) -> PaintOptions | StylizeOptions:
+    """The options of the method that is named. size: what is taken if none is given. Raises OptionError for another's."""
     fast = settings.method == "fast"
     kind, other = (StylizeOptions, PaintOptions) if fast else (PaintOptions, StylizeOptions)
     known, foreign = ({declared.name for declared in fields(bundle)} for bundle in (kind, other))
-    for name in rest:
+    for name in given:
         if name not in known and name in foreign:
             raise OptionError(
                 f"{flag(name)} says nothing to --method {settings.method}: leave it out, or choose --method "
@@ -196,14 +193,12 @@ def options_of(
             )
     if fast and preset is not None:
         raise OptionError("--preset is a recipe of the optimiser: leave it out, or choose --method steady.")
-    if painting is not None:
-        if not isinstance(painting, kind):
-            raise OptionError(
-                f"--method {settings.method} takes {kind.__name__}: give these, or choose another method."
-            )
-        return settings, painting.replace(**rest)
-    rest = {"size": OWN_SIZE, **rest}
-    return settings, StylizeOptions.make(**rest) if fast else options_for(preset or "default", **rest)
+    if painting is None:
+        given = {"size": size, **given}
+        return StylizeOptions.make(**given) if fast else options_for(preset or "default", **given)
+    if not isinstance(painting, kind):
+        raise OptionError(f"--method {settings.method} takes {kind.__name__}: give these, or choose another method.")
+    return painting.replace(**given)
 
 
 def moment(value: Moment | None, name: str) -> Fraction | None:
