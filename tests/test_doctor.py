@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from impasto import doctor, images, options
+from impasto import doctor, images, measures, options
 from impasto.doctor import FAULTS, Finding, examine, findings_of
 from impasto.shipped import DEMO
 from impasto.stylizer import Stylizer
@@ -153,6 +153,6 @@ def test_a_finding_survives_a_recipe_and_says_what_to_type() -> None:
 def test_a_large_picture_is_looked_at_by_bands_with_the_same_scores(monkeypatch: pytest.MonkeyPatch) -> None:
     image, photo = torch.rand(1, 3, 150, 130), torch.rand(1, 3, 150, 130)
     whole = doctor.examine(image, photo, [photo]).scores
-    monkeypatch.setattr(doctor.measures, "BAND", 17)
+    monkeypatch.setattr(measures, "BAND", 17)
     parts = doctor.examine(image, photo, [photo]).scores
     assert parts == pytest.approx(whole, rel=1e-5)

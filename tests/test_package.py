@@ -33,6 +33,7 @@ ORDER = [
     "transport",
     "colors",
     "measures",
+    "symptoms",
     "doctor",
     "masks",
     "weights",
