@@ -187,7 +187,10 @@ PRESETS: dict[str, Preset] = {
 }
 
 
-LARGE = 1024  # pixels on the longer side, from which on the default recipe's content weight is the same
+SMALL, LARGE = (
+    256,
+    1024,
+)  # pixels on the longer side, between which the default recipe's content weight goes with the size
 NEAR = ("presto", "content")  # starts that show the photo's shapes already
 
 # What the verbs for one picture alone start from; a preset of a document is laid over it when one is asked for
@@ -231,7 +234,7 @@ def suited(options: PaintOptions) -> dict[str, Any]:
     The smaller a picture, the more of the scene a layer sees at once, and lets it dissolve: the content weighs as many
     times as much as the pixels are fewer. Adam's steps are short, and from noise or a plain canvas it is far.
     """
-    weight = 0.03 / min(1.0, options.size / LARGE) ** 2
+    weight = 0.03 * (LARGE / min(max(options.size, SMALL), LARGE)) ** 2
     far = options.optimizer == "adam" and options.start in STARTS and options.start not in NEAR
     return {"content_weight": float(f"{weight:.1g}"), "steps": 160 if far else options.steps}
 
