@@ -19,7 +19,7 @@ from impasto import images, machine, painting, saving, starts
 from impasto.errors import DivergenceError, InputError, OptionError, WeightsError
 from impasto.options import STARTS, PaintOptions
 from impasto.painting import Painting, PaintStep, paint, paint_steps
-from impasto.presets import PRESETS
+from impasto.presets import PRESETS, options_for
 from impasto.saving import read_recipe
 from impasto.scene import Picture, Scene, View
 from impasto.shelf import Shelf
@@ -460,8 +460,8 @@ def test_the_recipe_is_in_the_file(result: Painting, suffix: str, tmp_path: Path
 def test_the_recipe_says_what_made_the_picture(result: Painting) -> None:
     recipe = result.recipe
     assert json.loads(json.dumps(recipe)) == recipe
-    assert recipe["options"] == PaintOptions(**FAST).as_dict()
-    assert PaintOptions(**recipe["options"]) == PaintOptions(**FAST)
+    assert recipe["options"] == options_for(**FAST).as_dict()
+    assert PaintOptions(**recipe["options"]) == options_for(**FAST)
     assert (recipe["schema"], recipe["verb"], recipe["preset"], recipe["steps"]) == (1, "paint", "default", 3)
     assert (recipe["device"], recipe["precision"]) == ("cpu", "float32")
     styles = {f"style relu{block}_1" for block in range(1, 6)}

@@ -22,6 +22,7 @@ import impasto
 from impasto import cli, images, optimize, runs, saving
 from impasto.errors import ImpastoError, InputError, OptionError, OutputError
 from impasto.painting import PaintStep, paint_steps
+from impasto.presets import options_for
 from impasto.runs import branch, keep, load
 
 ROOT = Path(impasto.__file__).parent.parent
@@ -145,10 +146,10 @@ def test_states_are_seconds_apart(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_branch_begins_at_a_kept_picture_with_other_options() -> None:
     begun(8)
-    repeat, state = branch("run", 6, content_weight=0.5, steps=6)
+    repeat, state = branch("run", 6, content_weight=0.7, steps=6)
     steps = list(repeat.steps(state=state))
     assert [step.index for step in steps] == [6, 7, 8, 9, 10]
-    assert steps[-1].painting.recipe["options"]["content_weight"] == 0.5
+    assert steps[-1].painting.recipe["options"]["content_weight"] == 0.7
     original = list(paint_steps("content.png", "style.png", **QUICK))
     torch.testing.assert_close(steps[0].painting.image, original[5].painting.image)
     assert steps[0].painting.history == original[5].painting.history
@@ -156,7 +157,7 @@ def test_a_branch_begins_at_a_kept_picture_with_other_options() -> None:
 
 def test_a_branched_picture_says_where_it_began_and_is_verified() -> None:
     begun(8)
-    repeat, state = branch("run", 6, content_weight=0.5, colors="keep", optimizer="lbfgs", start="noise")
+    repeat, state = branch("run", 6, content_weight=0.7, colors="keep", optimizer="lbfgs", start="noise")
     for _ in islice(keep(repeat.steps(state=state), "once", SOURCES), 3):
         pass
     picture = last(load("once").steps()).painting
@@ -178,12 +179,12 @@ def test_a_branched_picture_says_where_it_began_and_is_verified() -> None:
 
 
 def picture_weight() -> float:
-    return float(impasto.PaintOptions(**QUICK).content_weight)
+    return options_for(**QUICK).content_weight
 
 
 def test_a_branch_that_was_killed_before_its_first_state_goes_on_from_its_root() -> None:
     begun(8)
-    repeat, state = branch("run", 6, content_weight=0.5)
+    repeat, state = branch("run", 6, content_weight=0.7)
     whole = last(keep(repeat.steps(state=state), "other", SOURCES)).painting.image
     Path("other", "state.safetensors").unlink()
     assert torch.equal(last(load("other").steps()).painting.image, whole)
