@@ -187,10 +187,7 @@ PRESETS: dict[str, Preset] = {
 }
 
 
-SMALL, LARGE = (
-    256,
-    1024,
-)  # pixels on the longer side, between which the default recipe's content weight goes with the size
+SMALL, LARGE = 256, 1024  # pixels on the longer side, between which the default content weight goes with the size
 NEAR = ("presto", "content")  # starts that show the photo's shapes already
 
 # What the verbs for one picture alone start from; a preset of a document is laid over it when one is asked for
