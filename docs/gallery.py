@@ -38,7 +38,7 @@ def compared() -> Plan:
 
 def draw(name: str) -> None:
     """The figure's sheet, and its curves if it has any."""
-    laid = compared() if name == "presets" else table.plan(name, **({"size": SIZES[name]} if name in SIZES else {}))
+    laid = compared() if name == "presets" else table.plan(name, size=SIZES.get(name, table.SMALL["size"]))
     made = list(making.cells(laid, ROOT / "runs" / "figures"))
     if name not in TIMED:
         made = [

@@ -59,10 +59,7 @@ def video(
     Size is that of the video unless given. Raises InputError, OptionError, OutputError or WeightsError; where the video is
     damaged, after writing what was finished before.
     """
-    names = {declared.name for declared in fields(VideoOptions)}
-    mine = {name: value for name, value in given.items() if name in names}
-    rest = {name: value for name, value in given.items() if name not in names}
-    settings = VideoOptions.make(**mine) if options is None else options.replace(**mine)
+    settings, rest = settings_of(options, given)
     clip = reading.read(source).part(moment(begin, "--from"), moment(end, "--to"), settings.every)
     painting = painting_of(settings, painting, preset, rest, max(clip.height, clip.width))
     styles = scene.list_styles(style)
@@ -172,6 +169,14 @@ def led_into(folder: Folder, index: int, loop: int) -> Picture:
 
 
 # ------------------------------------------------------------------------------------------------------- settings
+
+
+def settings_of(options: VideoOptions | None, given: Mapping[str, Any]) -> tuple[VideoOptions, dict[str, Any]]:
+    """The options of the video, and what is given beside them: those of its pictures. Raises OptionError."""
+    names = {declared.name for declared in fields(VideoOptions)}
+    mine = {name: value for name, value in given.items() if name in names}
+    rest = {name: value for name, value in given.items() if name not in names}
+    return VideoOptions.make(**mine) if options is None else options.replace(**mine), rest
 
 
 def painting_of(

@@ -30,7 +30,7 @@ def paint_order(options: dict[str, Any], preset: str, content: str, styles: list
     """An order to paint."""
     photo, pictures = check_picture(content, "photo"), several(styles)
     chosen = checked(options, options_for(preset))
-    chosen = options_for(preset, **{name: getattr(chosen, name) for name in options})
+    chosen = options_for(preset, **{name: getattr(chosen, name) for name in options})  # what suits the size, too
     return Order("paint", Path(), name_of(photo, *pictures), (photo, pictures, chosen), {"preset": preset}, photo)
 
 
