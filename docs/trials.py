@@ -18,8 +18,10 @@ SIZE = 384
 PAIRS = (("valley", "swirl"), ("valley", "mosaic"))
 WHOLE = (SIZE, PAIRS, ...)
 # trial -> its size, its pairs, and what it shows of them, where these are others
+SKY = (..., slice(40, 190), slice(20, 220))
 CLOSER = {
-    "optimiser": (720, PAIRS[:1], (..., slice(40, 190), slice(20, 220))),
+    "optimiser": (720, PAIRS[:1], SKY),
+    "variation": (512, PAIRS[:1], SKY),
     "small": (256, (("valley", "swirl"), ("valley", "woodcut")), ...),
 }
 
@@ -77,7 +79,7 @@ TRIALS = {
         },
     ),
     "variation": (
-        "Total variation against grain",
+        "Total variation against grain: a part of the sky",
         {f"weight {weight:g}": {"tv_weight": weight} for weight in (0.0, 0.05, 1.0)},
     ),
     "pooling": (

@@ -8,7 +8,6 @@ python docs/video.py --photos PHOTOS [--judge FILE.py] [FOLDER]
 """
 
 import argparse
-import io
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,10 +17,11 @@ from statistics import fmean
 from typing import Any
 
 import av
-import numpy as np
 from PIL import Image
 from strength import load_judge
+from trials import save_small
 
+from impasto import images, sheets
 from impasto.film import flicker, reading
 from impasto.shipped import DEMO
 
@@ -29,10 +29,10 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 import clips
 
 HERE = Path(__file__).parent
-HEIGHT, WIDTH, FRAMES = 120, 160, 8
+HEIGHT, WIDTH, FRAMES = 192, 256, 8
 SHOWN = 0, 2, 5, 7  # frames on the strip
 
-CLIPS = "pan", "square"  # a camera that moves over the demo photo; a square that crosses it
+CLIPS = {"pan": "camera that moves over the photo", "square": "square that crosses it"}
 DRAWN = {"cut": clips.cut, "occlusion": clips.occlusion}  # the tests' own
 # name -> the flags that paint it
 METHODS = {
@@ -41,7 +41,7 @@ METHODS = {
     "presto, each frame": "--method fast --touches 0 --steadiness 0 --repaint 1",
     "fast": "--method fast",
 }
-SIZE = "--min-scale 160"
+SIZE = "--min-scale 256"
 STYLES = "swirl", "woodcut", "mosaic", "points", "fauve"
 # what is compared to `frame` -> its flags, and whether a network trained in the style paints
 RIVALS = {
@@ -158,16 +158,12 @@ def shares(photos: Path, judge: Any, folder: Path) -> None:
                 print(f"| {style} | {clip} | {name} | {numbers} |", flush=True)
 
 
-def strip(paths: list[Path]) -> Image.Image:
-    """Some frames of every clip, a row each."""
-    rows = [[shot.picture for shot in reading.read(path).shots()] for path in paths]
-    gap = np.full((HEIGHT, 4, 3), 255, np.uint8)
-    lines = []
-    for row in rows:
-        cells = [row[index] for index in SHOWN]
-        lines.append(np.concatenate([part for cell in cells for part in (cell, gap)][:-1], 1))
-    between = np.full((4, lines[0].shape[1], 3), 255, np.uint8)
-    return Image.fromarray(np.concatenate([part for line in lines for part in (line, between)][:-1], 0))
+def strip(clip: str, videos: dict[str, Path]) -> sheets.Sheet:
+    """Some frames of every video of a clip, a row each."""
+    rows = [[shot.picture for shot in reading.read(path).shots()] for path in videos.values()]
+    cells = [[sheets.Cell(images.load(row[index])) for index in SHOWN] for row in rows]
+    columns = [f"frame {index + 1}" for index in SHOWN]
+    return sheets.Sheet(f"A {CLIPS[clip]}", "python docs/video.py", list(videos), columns, cells)
 
 
 def table(found: dict[str, dict[str, flicker.Flicker]]) -> str:
@@ -189,9 +185,7 @@ def main(folder: Path) -> None:
         source = clip_in(folder, clip)
         painted = {name: paint(source, name, folder) for name in METHODS}
         found[clip] = flicker.measure(source, painted)
-        data = io.BytesIO()
-        strip([source, *painted.values()]).save(data, "JPEG", quality=85, optimize=True, progressive=True)
-        (shown / f"{clip}.jpg").write_bytes(data.getvalue())
+        save_small(strip(clip, {"the clip": source, **painted}), shown / f"{clip}.jpg")
     flicker.save_plot(found["pan"], shown / "flicker.png")
     print(table(found))
 

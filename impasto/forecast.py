@@ -21,7 +21,24 @@ from impasto.errors import InputError
 from impasto.options import SMALLEST, PaintOptions
 from impasto.tiling import Tile, cover, stride
 
-TILES = (2048, 1536, 1024, 768, 512, 384, 256, 192, 128)  # pixels a side, the quickest first
+TILES = (
+    2048,
+    1536,
+    1280,
+    1024,
+    896,
+    768,
+    640,
+    512,
+    448,
+    384,
+    320,
+    256,
+    224,
+    192,
+    160,
+    128,
+)  # a side, the quickest first
 HISTORIES = (6, 4, 2)  # of L-BFGS, where the option's own does not fit
 FIXED = 85 * 2**20  # bytes that every evaluation takes whatever the size
 WEIGHTS = 2  # copies of the network's weights: packed for the way there and for the way back
