@@ -93,13 +93,19 @@ BACKBONES: dict[str, Architecture] = {
         "VGG-19 with torchvision's ImageNet weights (575 MB, downloaded once)", vgg(2, 2, 4, 4, 4), IMAGENET
     ),
     "vgg19-caffe": Architecture(
-        "VGG-19 with the original Caffe weights, which Gatys used (80 MB, downloaded once)",
+        "VGG-19 with the original Caffe weights, which Gatys used (575 MB, downloaded once)",
         vgg(2, 2, 4, 4, 4), CAFFE, order="bgr",
     ),
     "vgg16": Architecture(
-        "VGG-16 with torchvision's ImageNet weights (528 MB, downloaded once)", vgg(2, 2, 3, 3, 3), IMAGENET
+        "VGG-16 with torchvision's ImageNet weights (553 MB, downloaded once)", vgg(2, 2, 3, 3, 3), IMAGENET
     ),
 }  # fmt: skip
+
+
+def pooling_of(backbone: str, pooling: Pooling) -> Pooling:
+    """How a network pools: as asked for, or where that is "auto", in its own way."""
+    return BACKBONES[backbone].pooling if pooling == "auto" else pooling
+
 
 # style-transfer-pytorch's factors, which keep activations about as large as max pooling leaves them
 POOLING_RESCALE: dict[str, float] = {"max": 1.0, "average": 2.0, "l2": 0.78}

@@ -1,7 +1,9 @@
 """Many pictures: jobs from a table or from two folders, painted by one process or several, with a journal.
 
-    jobs = impasto.jobs.pairs("photos", "styles", "out", {"size": 800})
-    for outcome in impasto.batch.work_through(jobs, "out", workers=2):
+    from impasto.batch import work_through
+    from impasto.jobs import pairs
+
+    for outcome in work_through(pairs("photos", "styles", "out", {"size": 800}), "out", workers=2):
         print(outcome.job.output, outcome.error or "done")
 
 A job that fails stops no other. Of every job that ended, a line of JSON in the journal is on the disk before the next one

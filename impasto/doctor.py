@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from impasto import symptoms
+from impasto.backbones import pooling_of
 from impasto.bundle import flag
 from impasto.options import PaintOptions
 
@@ -82,27 +83,33 @@ def examine(
     photo: Tensor | None = None,
     styles: Sequence[Tensor] = (),
     *,
-    verb: str = "paint",
-    options: Mapping[str, Any] | None = None,
+    made: Mapping[str, Any] | None = None,
     skip: Collection[str] = (),
 ) -> Examination:
     """Look for every fault. image: (1, 3, H, W) in [0, 1]; photo of the same shape; styles of about the same longer side.
 
-    verb, options: what made the picture, from its recipe, so that a remedy starts from there. skip: faults that are meant.
+    made: the picture's recipe, so that a remedy starts from there. skip: faults that are meant.
     What cannot be told without photo or style scores 0, and so does everything in a picture of less than 64 pixels.
     """
     if min(image.shape[2:]) < symptoms.TILE:
         return Examination(dict.fromkeys(FAULTS, 0.0), [])
-    case = symptoms.case_of(image, photo, styles)
+    case, (verb, options) = symptoms.case_of(image, photo, styles), as_made(made or {})
     scores = {
         name: 0.0 if name in skip else max(0.0, fault.score(case)) / fault.threshold for name, fault in FAULTS.items()
     }
     findings = [
-        Finding(name, score, FAULTS[name].sentence, FAULTS[name].remedy(verb, options or {}))
+        Finding(name, score, FAULTS[name].sentence, FAULTS[name].remedy(verb, options))
         for name, score in scores.items()
         if score >= 1
     ]
     return Examination(scores, sorted(findings, key=lambda finding: -finding.severity))
+
+
+def as_made(recipe: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+    """The verb and the options that made a picture, with the passes that presto really took."""
+    options = recipe.get("options", {})
+    passes = {"passes": math.ceil(recipe["passes"])} if "passes" in recipe else {}
+    return recipe.get("verb", "paint"), {**options, **passes}
 
 
 # ------------------------------------------------------------------------------------------------- the remedies
@@ -137,21 +144,40 @@ def remedy(**verbs: tuple[str, Callable[[Mapping[str, Any]], Any]] | None) -> Re
 
 def smoothed(verb: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """Against patterns: average pooling where there is none, else more total variation."""
-    if verb == "paint" and options.get("pooling") == "max":
+    if verb == "paint" and pooling_of(options.get("backbone", "petit"), options.get("pooling", "auto")) == "max":
         return {"pooling": "average"}
     return remedy(paint=("tv_weight", scaled("tv_weight", 4, 0.2)), stylize=("strength", scaled("strength", 0.7)))(
         verb, options
     )
 
 
+def one_more(options: Mapping[str, Any]) -> int:
+    """A pass more than there were."""
+    return min((options.get("passes") or 1) + 1, 8)
+
+
+def balanced(factor: float, way: float, least: float = 0.0) -> Callable[[str, Mapping[str, Any]], dict[str, Any]]:
+    """`content_weight` times a factor; where a strength finds that weight, the strength goes `way` instead."""
+
+    def changes(verb: str, options: Mapping[str, Any]) -> dict[str, Any]:
+        if options.get("strength") is None:
+            return remedy(paint=("content_weight", scaled("content_weight", factor, least)))(verb, options)
+        return remedy(paint=("strength", lambda found: min(max(found["strength"] + way, 0.0), 100.0)))(verb, options)
+
+    return changes
+
+
 def bolder(verb: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """Against a picture that is hardly painted: less content, all the strength, one pass more."""
     if verb == "stylize":
         weak = options.get("strength", 100.0) < 100
-        return {"strength": 100.0} if weak else {"passes": min((options.get("passes") or 1) + 1, 8)}
-    if options.get("strength") is not None:
-        return {"strength": min(options["strength"] + 20, 100.0)}
-    return {"content_weight": scaled("content_weight", 0.25)(options or PaintOptions().as_dict())}
+        return {"strength": 100.0} if weak else {"passes": one_more(options)}
+    return balanced(0.25, 20.0)(verb, options or PaintOptions().as_dict())
+
+
+def tamer(verb: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Against a scene that is lost: more content, less strength."""
+    return remedy(stylize=WEAKER)(verb, options) if verb == "stylize" else balanced(4, -20.0, 0.06)(verb, options)
 
 
 WEAKER = ("strength", scaled("strength", 0.7))
@@ -183,7 +209,7 @@ FAULTS: dict[str, Fault] = {
         "a gray veil lies over the picture",
         remedy(
             paint=("steps", scaled("steps", 2, 128)),
-            stylize=("passes", lambda options: min((options.get("passes") or 1) + 1, 8)),
+            stylize=("passes", one_more),
         ),
     ),
     "speckle": Fault(
@@ -205,7 +231,7 @@ FAULTS: dict[str, Fault] = {
         symptoms.dead_content,
         7.0,
         "of the photo's contours hardly anything is left",
-        remedy(paint=("content_weight", scaled("content_weight", 4, 0.06)), stylize=WEAKER),
+        tamer,
     ),
     "under-stylized": Fault(symptoms.under_stylized, 4.0, "the picture is still the photo", bolder),
 }  # fmt: skip

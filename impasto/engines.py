@@ -10,7 +10,8 @@ import os
 import sys
 import tempfile
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -90,10 +91,9 @@ def openvino_program(module: nn.Module, example: Sequence[Tensor], key: str) -> 
     openvino = silent_openvino()
     core = openvino.Core()
     path = cache_folder() / "openvino" / f"{key}-{openvino.__version__.split('-')[0]}.xml"
-    if not path.exists():
-        convert(module, example, path)
-    threads = torch.get_num_threads()
-    program = core.compile_model(path, "CPU", {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads})
+    settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": torch.get_num_threads()}
+    with converted(module, example, path) as form:
+        program = core.compile_model(form, "CPU", settings)
     hint = program.get_property("INFERENCE_PRECISION_HINT").to_string()
 
     def run(*tensors: Tensor) -> list[Tensor]:
@@ -130,6 +130,20 @@ def silent_openvino() -> Any:
     """The package, without the telemetry that it sends when imported."""
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # "not installed", to the import below
     return importlib.import_module("openvino")
+
+
+@contextmanager
+def converted(module: nn.Module, example: Sequence[Tensor], path: Path) -> Iterator[Path]:
+    """OpenVINO's form of the module: at `path`, where it stays, or for this time alone where nothing can be written."""
+    try:
+        if not path.exists():
+            convert(module, example, path)
+    except OSError:
+        with tempfile.TemporaryDirectory() as folder:
+            convert(module, example, Path(folder, path.name))
+            yield Path(folder, path.name)
+    else:
+        yield path
 
 
 def convert(module: nn.Module, example: Sequence[Tensor], path: Path) -> None:

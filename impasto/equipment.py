@@ -12,19 +12,14 @@ from impasto import backbones, machine
 from impasto.backbones import Backbone
 from impasto.fused import fuse
 from impasto.optimize import LBFGS, Adam, Optimizer
-from impasto.options import STARTS, Options, PaintOptions, Pooling
+from impasto.options import STARTS, Options, PaintOptions
 from impasto.pyramid import GENTLER, Pyramid
 from impasto.shelf import Shelf
 
 
-def pooling(options: PaintOptions) -> Pooling:
-    """How the network pools: as the options say, or in its own way."""
-    return backbones.BACKBONES[options.backbone].pooling if options.pooling == "auto" else options.pooling
-
-
 def precision(options: PaintOptions, device: torch.device) -> torch.dtype:
     """The network's dtype."""
-    return machine.choose_precision(options.precision, device, pooling(options))
+    return machine.choose_precision(options.precision, device, backbones.pooling_of(options.backbone, options.pooling))
 
 
 def load_backbone(
@@ -36,7 +31,7 @@ def load_backbone(
     """The backbone that the options name, in the precision that suits it, with the layers they need."""
     settings: dict[str, Any] = {
         "weights": options.weights,
-        "pooling": pooling(options),
+        "pooling": backbones.pooling_of(options.backbone, options.pooling),
         "pooling_rescale": options.pooling_rescale,
         "padding": options.padding,
         "dtype": precision(options, device),

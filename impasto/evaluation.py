@@ -18,7 +18,9 @@ from impasto import backbones, doctor, frames, images, measures, recipe, saving,
 from impasto.backbones import Backbone
 from impasto.distances import extent, moment_error, normal, squared_error, wasserstein
 from impasto.doctor import Finding
+from impasto.errors import ImpastoError
 from impasto.images import ImageSource
+from impasto.opening import FilePath
 from impasto.options import BackboneName
 from impasto.scene import Styles
 from impasto.statistics import Moments, blend, moments
@@ -120,11 +122,22 @@ def evaluate(
     shape = (image.shape[2], image.shape[3])
     photo = images.resize_to(images.load(content), shape)
     listed = scene.list_styles(style)
-    made = saving.read_recipe(picture) if isinstance(picture, str | os.PathLike | bytes) else None
-    kept = recipe.part(made or {}, "options").get("style_frame") == "keep"
-    inside = [frames.without(images.load(one.source), "keep" if kept else "cut") for one in listed]
+    made = known_recipe(picture) if isinstance(picture, str | os.PathLike | bytes) else {}
+    frame = made.get("options", {}).get("style_frame", "cut")
+    inside = [frames.without(images.load(one.source), frame) for one in listed]
     paintings = [images.resize(one, max(shape)) for one in inside]
     return judged(image, photo, paintings, [one.weight for one in listed], judge, made)
+
+
+def known_recipe(picture: FilePath | bytes) -> dict[str, Any]:
+    """Verb, options and passes of a picture's recipe; empty where there is none that can be followed."""
+    found = saving.read_recipe(picture) or {}
+    try:
+        followed = recipe.understand(found)
+    except ImpastoError:
+        return {}
+    passes = {"passes": found["passes"]} if isinstance(found.get("passes"), int | float) else {}
+    return {"verb": followed.verb, "options": followed.options.as_dict(), **passes}
 
 
 @torch.no_grad()
@@ -141,8 +154,7 @@ def judged(
     seen = [look(one, judge) for one in (image, photo, *paintings)]
     pair = Pair.of(seen[0], seen[1], mixed(seen[2:], shares))
     values = {name: measure.value(pair) for name, measure in MEASURES.items()}
-    verb, options = (made or {}).get("verb", "paint"), (made or {}).get("options")
-    found = doctor.examine(image, photo, paintings, verb=verb, options=options)
+    found = doctor.examine(image, photo, paintings, made=made)
     pictures = {"photo": photo, "style": paintings[0], "picture": image}
     return Report(judge.name, judge.fingerprint, image.shape[3], image.shape[2], values, found.findings, pictures)
 

@@ -58,7 +58,7 @@ class Origins(NamedTuple):
     protected: bool = False
 
     @classmethod
-    def of(cls, view: View, margin: int) -> "Origins":
+    def of(cls, view: View) -> "Origins":
         """Those of a view at the picture's size."""
         extents = [1.0 if region.weights is None else float(region.weights.mean()) for region in view.regions]
         shares = [
@@ -67,7 +67,7 @@ class Origins(NamedTuple):
         ]
         styles = tuple(style.image.cpu() for style, share in zip(view.styles, shares, strict=True) if share)
         used = tuple(share for share in shares if share)
-        return cls(crop(view.content, margin).cpu(), styles, used, view.kept is not None)
+        return cls(crop(view.content, view.margin).cpu(), styles, used, view.kept is not None)
 
 
 @dataclass(frozen=True)
@@ -121,8 +121,7 @@ class Painting:
             self.image,
             self.origins.photo,
             self.origins.styles,
-            verb=self.recipe["verb"],
-            options=self.recipe["options"],
+            made=self.recipe,
             skip=("under-stylized",) if self.origins.protected else (),
         )
         return replace(self, recipe={**self.recipe, "doctor": found.as_dict()})
@@ -291,7 +290,8 @@ def paint_scales(
         terms = make_terms(view, backbone, options, shelf, seamless, tile)
         objective = make_objective(view, backbone, terms, seamless, tile)
         solved = {} if options.strength is None else {"weights": {name: term.weight for name, term in terms.items()}}
-        report = partial(paint_step, total, view, options, margin, {**notes, **solved}, history)
+        origins = Origins.of(view) if notes.get("verb") == "paint" else None
+        report = partial(paint_step, total, view, options, {**notes, **solved}, origins, history)
         if canvas is None:
             canvas = start(view, options, shelf)
         elif number > state.scale:
@@ -308,8 +308,8 @@ def paint_step(
     total: int,
     view: View,
     options: PaintOptions,
-    margin: int,
     notes: Mapping[str, Any],
+    origins: Origins | None,
     history: list[dict[str, Any]],
     canvas: Tensor,
     seconds: float,
@@ -320,9 +320,8 @@ def paint_step(
     index, size, loss = entry["step"], entry["size"], entry["loss"]
     parts = {name: value for name, value in entry.items() if name not in ("step", "size", "loss")}
     facts = {"steps": index, "loss": loss, "losses": parts, "seconds": round(seconds, 2)}
-    shown = crop(view.finish(canvas, options), margin).cpu()
-    opacity = None if view.opacity is None else crop(view.opacity, margin).cpu()
-    origins = Origins.of(view, margin) if notes.get("verb") == "paint" else None
+    shown = crop(view.finish(canvas, options), view.margin).cpu()
+    opacity = None if view.opacity is None else crop(view.opacity, view.margin).cpu()
     painting = Painting(shown, {**notes, **facts}, history.copy(), opacity, origins)
     if index == total:
         machine.hand_back_freed_memory()  # the network's, which the doctor has no use for

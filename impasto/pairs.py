@@ -22,6 +22,7 @@ from impasto.opening import FilePath
 from impasto.options import PaintOptions, TrainOptions
 from impasto.painting import paint
 from impasto.photos import Photos, Place
+from impasto.presets import options_for
 from impasto.processes import Team
 
 # options that painting takes over
@@ -61,7 +62,7 @@ def make_pairs(
     """
     pictures = photos.keep(options.painted)
     wanted = list(product(pictures, range(len(styles))))
-    settings = PaintOptions.make(**{name: getattr(options, name) for name in SHARED})
+    settings = options_for(**{name: getattr(options, name) for name in SHARED})
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
     except OSError as error:

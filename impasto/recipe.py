@@ -36,7 +36,7 @@ OPTIONS: dict[str, type[Options]] = {  # of the verbs that can be repeated
 ROLES = re.compile(r"content|(style|mask)(-[1-9][0-9]{0,3})?|protect|start|weights")
 ARGUMENTS = ("height", "width", "seamless")
 OUTCOMES = ("loss", "losses", "seconds", "weights", "doctor")  # what came of the settings
-RESULTS = (*OUTCOMES, "steps", "quality", "engine")  # what `understand` need not follow
+RESULTS = (*OUTCOMES, "steps", "quality", "engine", "passes")  # what `understand` need not follow
 KEYS = (
     "schema",
     "verb",

@@ -121,9 +121,9 @@ class Repeat:
             state=state,
         )
 
-    def parts(self) -> tuple[ImageSource, list[scene.Style], ImageSource | None]:
-        """Content, styles and what is protected."""
-        styles = scene.styles_among(self.sources, self.style_weights)
+    def parts(self) -> tuple[ImageSource, tuple[scene.Style, ...], ImageSource | None]:
+        """Content, styles and what is protected. Raises OptionError for a style's weight that is none."""
+        styles = scene.list_styles(scene.styles_among(self.sources, self.style_weights))
         return self.sources["content"], styles, self.sources.get("protect")
 
     def other_weights(self, used: str) -> WeightsError:
@@ -239,7 +239,7 @@ def judge(picture: FilePath, painting: Painting) -> Verdict:
     quality = found.get("quality")
     quality = quality if isinstance(quality, int) and 1 <= quality <= 100 else 95
     there = images.load(picture)
-    again = images.load(saving.encode(painting.image, saving.suffix_of(picture), quality=quality))
+    again = images.load(painting.encode(saving.suffix_of(picture), quality=quality, with_recipe=False))
     if there.shape != again.shape:
         raise InputError(
             f"{picture} is {there.shape[3]} x {there.shape[2]} pixels, but its recipe makes {again.shape[3]} x "
@@ -366,6 +366,11 @@ def own_options(wanted: Instructions, files: Mapping[str, str], changes: Mapping
     for role in FILES:
         if named[role] and role not in {*files, *changes}:
             raise InputError(f"The recipe names {role} of its own but not their hash: name the file with --{role}.")
+    if "content_weight" in changes and changes.get("strength", wanted.options.strength) is not None:
+        raise OptionError(
+            f"The picture was painted with --strength {wanted.options.strength:g}, which finds the content weight: change "
+            "--strength instead of --content-weight."
+        )
     return wanted.options.replace(**{**files, **changes})
 
 

@@ -140,7 +140,7 @@ class Stylizer(Presto):
         )
         shown = view.finish(picture, options).cpu()
         opacity = None if view.opacity is None else view.opacity.cpu()
-        origins = Origins.of(view, 0)
+        origins = Origins.of(view)
         ran = {"engine": self.engine, "passes": round(self.passes, 2), "seconds": seconds}
         return Painting(shown, {**notes, **ran}, [], opacity, origins).examined()
 

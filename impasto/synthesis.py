@@ -47,11 +47,15 @@ def texture_steps(
 
     width, height: of the result in pixels, both or none; without them the longer side is `size` and the aspect the
     style's, or 1 if seamless. seamless: the result tiles; its edges must be multiples of 16 pixels at every scale.
-    options: as `texture_options` makes them; if left out, made from `preset` and single options. Raises as `paint` does.
+    options: as `texture_options` makes them; if left out, made from `preset`. Single options go before both. Raises as
+    `paint` does.
     """
     if options is None:
         preset = preset or "default"
         options = texture_options(preset, width, height, **given)
+    else:
+        options = options.replace(**{**given, **size_of(width, height)})
+        check_texture(options)
     shape = (height, width) if height is not None and width is not None else None
     if seamless:
         shape = shape or (options.size, options.size)
@@ -74,13 +78,18 @@ def texture_options(
 
     Raises OptionError where content is asked for, or only one of width and height.
     """
-    if (width is None) != (height is None):
-        raise OptionError("A texture needs both --width and --height, or neither and a --size. Give the missing one.")
-    if width is not None and height is not None:
-        given = {**given, "size": max(width, height)}
-    options = options_for(preset, **{**TEXTURE, **given})
+    options = options_for(preset, **{**TEXTURE, **given, **size_of(width, height)})
     check_texture(options)
     return options
+
+
+def size_of(width: int | None, height: int | None) -> dict[str, int]:
+    """The option `size` of a texture of (width, height), or none where its shape is the style's."""
+    if width is not None and height is not None:
+        return {"size": max(width, height)}
+    if width is None and height is None:
+        return {}
+    raise OptionError("A texture needs both --width and --height, or neither and a --size. Give the missing one.")
 
 
 def check_texture(options: PaintOptions) -> None:
@@ -131,12 +140,14 @@ def reconstruct_steps(
 ) -> Iterator[PaintStep]:
     """Reconstruct a picture from what a network keeps of it, yielding every step.
 
-    options: as `reconstruct_options` makes them; if left out, made from `preset`, `layer` and single options.
-    Raises as `paint` does.
+    options: as `reconstruct_options` makes them; if left out, made from `preset`. `layer` and single options go before
+    both. Raises as `paint` does.
     """
     if options is None:
         preset = preset or "default"
         options = reconstruct_options(preset, layer, **given)
+    else:
+        options = options.replace(**({"content_layers": (layer,)} if layer else {}), **given)
     load = partial(scene.load, picture, (Style(picture),), None)
     return run("reconstruct", load, options, preset, on_download=on_download)
 

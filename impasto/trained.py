@@ -94,7 +94,7 @@ class TrainedStylizer:
         notes = recipe.make("stylize", None, self.options, {}, inputs, self.fingerprint, self.device, self.dtype)
         shown = view.finish(picture, self.options).cpu()
         opacity = None if view.opacity is None else view.opacity.cpu()
-        origins = Origins.of(view, 0)
+        origins = Origins.of(view)
         return Painting(shown, {**notes, "engine": self.engine, "seconds": seconds}, [], opacity, origins).examined()
 
     def image(self, view: View) -> Tensor:

@@ -143,6 +143,19 @@ def test_a_remedy_that_would_change_nothing_is_none() -> None:
     assert FAULTS["haze"].remedy("stylize", weakest) == {}
 
 
+def test_a_remedy_starts_from_what_was_painted() -> None:
+    stylized = doctor.as_made({"verb": "stylize", "options": options.StylizeOptions().as_dict(), "passes": 3.0})
+    assert FAULTS["under-stylized"].remedy(*stylized) == {"passes": 4}
+    assert FAULTS["haze"].remedy(*stylized) == {"passes": 4}
+    dialled = options.PaintOptions(strength=60).as_dict()
+    assert FAULTS["dead content"].remedy("paint", dialled) == {"strength": 40}  # which finds the content weight
+    assert FAULTS["under-stylized"].remedy("paint", dialled) == {"strength": 80}
+    assert FAULTS["dead content"].remedy("paint", {**dialled, "strength": 0.0}) == {}
+    for backbone, pooling, first in (("vgg19", "auto", {"pooling": "average"}), ("petit", "auto", {"tv_weight": 0.2})):
+        made = options.PaintOptions(backbone=backbone, pooling=pooling).as_dict()  # type: ignore[arg-type]
+        assert FAULTS["checkerboard"].remedy("paint", made) == first
+
+
 def test_a_finding_survives_a_recipe_and_says_what_to_type() -> None:
     finding = Finding("speckle", 2.0, "dots stand out all over", {"tv_weight": 0.2})
     assert str(finding) == "dots stand out all over (plain): try --tv-weight 0.2"

@@ -1,12 +1,13 @@
 """The report card: known cases in their right order, and figures that agree with the losses they are made of."""
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
 
-from impasto import backbones, evaluation, images, losses
+from impasto import backbones, evaluation, images, losses, saving
 from impasto.errors import InputError
 from impasto.evaluation import CONTENT_LAYERS, MEASURES, STYLE_LAYERS, Report, evaluate
 from impasto.options import StylizeOptions
@@ -36,6 +37,14 @@ def judged(image: Tensor, judge: backbones.Backbone) -> Report:
 @pytest.fixture(scope="module")
 def as_painted(output: Painting, judge: backbones.Backbone) -> Report:
     return judged(output.image, judge)
+
+
+@pytest.mark.parametrize("damaged", [{"options": {"tv_weight": "x"}}, {"options": []}, {"verb": 3}, {"passes": "x"}])
+def test_a_recipe_that_cannot_be_followed_is_no_hindrance(
+    damaged: dict[str, object], output: Painting, judge: backbones.Backbone, tmp_path: Path
+) -> None:
+    saving.save(output.image, tmp_path / "out.png", recipe={**output.recipe, **damaged})
+    assert evaluate(tmp_path / "out.png", PHOTO, STYLE, backbone=judge)["style"] < 1
 
 
 def test_photo_half_strength_full_strength_and_style_come_in_this_order(

@@ -11,9 +11,10 @@ from PIL import Image
 import impasto
 from impasto import pairs
 from impasto.errors import OptionError
-from impasto.options import TrainOptions
+from impasto.options import PaintOptions, TrainOptions
 from impasto.pairs import make_pairs
 from impasto.photos import Photos
+from impasto.presets import options_for
 from impasto.processes import Team
 
 ALONE = Team()
@@ -69,6 +70,13 @@ def test_a_painting_s_crop_is_where_its_photo_s_is(folder: Path, style: Image.Im
     assert len(calls) == 4  # two photos in two styles
     for row, crop, painting in zip([0, 1, 2] * 4, crops, painted, strict=True):
         torch.testing.assert_close(painting, crop if row == 2 else 1 - crop, atol=1.5 / 255, rtol=0)
+
+
+def test_a_teacher_paints_what_paint_paints(folder: Path, style: Image.Image, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[PaintOptions] = []
+    monkeypatch.setattr(pairs, "paint", lambda picture, _, options: (asked.append(options), Inverse(picture))[1])
+    made(folder, style, size=200)
+    assert asked[0] == options_for(size=200, device="cpu", precision="float32")
 
 
 def test_what_is_there_is_not_painted_again(folder: Path, style: Image.Image, calls: list[int]) -> None:

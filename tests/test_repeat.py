@@ -82,6 +82,29 @@ def test_textures_and_reconstructions_are_verified() -> None:
         assert impasto.verify(path).identical
 
 
+def test_an_opacity_is_painted_again_too() -> None:
+    photo = picture(40, 30, 0)
+    photo.putalpha(picture(40, 30, 5).convert("L"))
+    photo.save("content.png")
+    assert impasto.verify(painted()).identical
+
+
+def test_a_weight_beside_a_strength_is_refused() -> None:
+    painted(strength=60)
+    with pytest.raises(OptionError, match="painted with --strength 60, which finds the content weight"):
+        impasto.rerun("out.png", content_weight=0.1)
+    assert impasto.rerun("out.png", content_weight=0.1, strength=None).recipe["options"]["content_weight"] == 0.1
+
+
+@pytest.mark.parametrize("weight", ["x", 0, -1, None])
+def test_a_style_s_weight_that_is_none_is_refused_in_a_sentence(weight: object) -> None:
+    found = saving.read_recipe(painted())
+    assert found is not None
+    inputs = {**found["inputs"], "style": {**found["inputs"]["style"], "weight": weight}}
+    with pytest.raises(OptionError, match=r"The weight of a style is .*; it must be a number above 0"):
+        impasto.rerun(rewritten(Path("out.png"), {"inputs": inputs}))
+
+
 def test_a_picture_on_the_way_is_verified_as_far_as_it_came() -> None:
     for step in impasto.paint_steps("content.png", "style.jpg", **QUICK):
         if step.index == 3:
@@ -139,6 +162,7 @@ def test_a_stylized_picture_is_verified_and_stylized_again() -> None:
     quick: dict[str, Any] = {"size": 48, "device": "cpu", "engine": "torch"}
     impasto.stylize("content.png", [("style.jpg", 2.0), "start.png"], protect="left", **quick).save("out.jpg")
     assert impasto.verify("out.jpg").identical
+    assert impasto.prepare("out.jpg").notes == ()
     weaker = impasto.rerun("out.jpg", strength=50, size=32)
     assert (weaker.recipe["options"]["strength"], weaker.image.shape) == (50, (1, 3, 24, 32))
     with pytest.raises(OptionError, match="steps"):

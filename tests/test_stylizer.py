@@ -211,6 +211,15 @@ def test_openvino_converts_a_network_once(tmp_path: Path, monkeypatch: pytest.Mo
     torch.testing.assert_close(result(), module(picture).detach(), atol=2e-2, rtol=0)
 
 
+@needs_openvino
+def test_openvino_runs_where_nothing_can_be_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "cache").write_text("a file where the folder should be")
+    monkeypatch.setenv("IMPASTO_CACHE", str(tmp_path / "cache"))
+    module, picture = nn.Conv2d(3, 4, 3, padding=1), torch.rand(1, 3, 16, 24)
+    (result,) = engines.openvino_program(Tuple(module), [torch.rand(1, 3, 8, 8)], "tiny")(picture)
+    torch.testing.assert_close(result, module(picture).detach(), atol=2e-2, rtol=0)
+
+
 class Tuple(nn.Module):
     """A module whose result is a tuple of one, as programs want it."""
 

@@ -106,6 +106,17 @@ def test_a_tile_that_the_network_cannot_close_is_refused() -> None:
         impasto.texture(scene(), width=72, height=64, seamless=True)
 
 
+def test_single_options_go_before_a_bundle() -> None:
+    quick = {"min_scale": 16384, "device": "cpu", "precision": "float32"}
+    bundle = texture_options(size=64, steps=2, **quick)
+    woven = impasto.texture(scene(), bundle, steps=1, width=32, height=48)
+    assert (len(woven.history), woven.image.shape) == (1, (1, 3, 48, 32))
+    with pytest.raises(OptionError, match="Did you mean 'steps'"):
+        impasto.texture(scene(), bundle, step=1)
+    inside = impasto.reconstruct(scene(), reconstruct_options(size=32, steps=1, **quick), layer="relu2_1")
+    assert inside.recipe["options"]["content_layers"] == ["relu2_1"]
+
+
 def test_a_reconstruction_reads_relu4_2_unless_told_otherwise() -> None:
     assert reconstruct_options().content_layers == ("relu4_2",)
     assert reconstruct_options(layer="relu2_1").content_layers == ("relu2_1",)

@@ -4,6 +4,7 @@ import os
 import re
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from itertools import zip_longest
 from pathlib import Path
@@ -175,7 +176,8 @@ def watch(model: Path | None, pictures: Sequence[str], options: StylizeOptions) 
     if model is None or pictures:
         raise OptionError("--camera takes no pictures and a network that `impasto train` wrote: name it with --model.")
     page = cache_folder() / "pages" / f"{model.stem}.html"
-    page.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(OSError):  # the export says what is wrong
+        page.parent.mkdir(parents=True, exist_ok=True)
     export(model, page, style_weights=options.style_weights, strength=options.strength)
     webbrowser.open(page.as_uri())
     print(f"{page} is in the browser.", file=sys.stderr)

@@ -29,6 +29,7 @@ from impasto.objective import Objective, make_objective, make_terms
 from impasto.optimize import LBFGS, optimize
 from impasto.options import Options, PaintOptions, StylizeOptions, VideoOptions
 from impasto.painting import State, last, paint_scales
+from impasto.presets import options_for
 from impasto.presto import Presto, fitting
 from impasto.scene import Scene, View
 from impasto.shelf import Shelf
@@ -235,7 +236,7 @@ class Touched(Fast):
         super().__init__(stage, options, video)
         shared = {each.name: getattr(options, each.name) for each in fields(Options)}
         strength = None if options.strength == 100 else options.strength
-        self.brush = Brush(stage, PaintOptions(**shared, strength=strength))
+        self.brush = Brush(stage, options_for(**shared, strength=strength))
         assert isinstance(self.stylizer, Presto)
         self.presto = self.stylizer
         shown = shape_at(stage.scene.content.image, options.size)
