@@ -1,7 +1,8 @@
 """The Dial tab: small paintings over strength and size of the strokes, to choose from. A click looks closer around one."""
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ DIAL = Verb(
     ("A sheet to choose from appears here", "One photo at several strengths and sizes of the strokes."),
 )  # fmt: skip
 LARGE = "Paint it large"
+CARRIED = ("strength", "style_scale", "colors")  # to the Paint tab
 # A sheet that is being painted is written anew now and then: a press may begin on one button and end on the next in its
 # place, and the keyboard's focus would be lost.
 PRESSES = """
@@ -49,10 +51,27 @@ watch("value", () => {
 """
 
 
-def dial_tab(
-    workshop: Workshop, tickets: gr.BrowserState, page: gr.Blocks, tab: gr.Tab
-) -> Callable[[PaintForm, gr.Tabs], None]:
-    """Build the tab; what is returned connects it with the form that paints large."""
+@dataclass(frozen=True)
+class Dial:
+    """The tab, for what has to be connected with it from elsewhere."""
+
+    area: Area
+    photo: gr.Image
+    style: gr.Image
+    large: gr.Button
+
+    def carry_over(self, form: PaintForm, tabs: gr.Tabs) -> None:
+        """Connect the button that paints large with the form that does it."""
+        self.large.click(
+            lambda ticket, colors, *pictures: carried(self.area.workshop, form, ticket, colors, pictures),
+            [self.area.ticket, self.area.fields.made["colors"], self.photo, self.style],
+            [tabs, form.photo, form.style, form.where, *form.area.fields.of(CARRIED)],
+            **AT_ONCE,
+        )
+
+
+def dial_tab(workshop: Workshop, tickets: gr.BrowserState, page: gr.Blocks, tab: gr.Tab) -> Dial:
+    """Build the tab."""
     area = Area(workshop, DIAL, tickets)
     with gr.Row(elem_classes="tab"):
         with gr.Column(elem_classes="side", min_width=320, scale=4):
@@ -69,65 +88,59 @@ def dial_tab(
                 back = gr.Button("Back", interactive=False, size="md")
     chosen = gr.State(None)  # the sheet, by its ticket, and the picture on it that was pressed
 
-    def whole(options: PaintOptions, preset: str, content: str | None, painting: str | None) -> Order:
-        return dial_order(options, content, painting)
-
-    def closer(pressed: tuple[str, int], content: str | None, painting: str | None, *values: Any) -> Order:
-        ticket, index = pressed
-        job = workshop.find(ticket)
-        if job is None or job.laid is None or not 0 <= index < len(job.cells):
-            raise InputError("There is no such picture on the sheet any more. Paint it anew.")
-        order = dial_order(options_for(**area.fields.answers(values)), content, painting, job.laid.values[index])
-        return replace(order, follows=ticket)
-
-    def pressed(event: gr.EventData, ticket: Any) -> tuple[Any, int]:
-        return ticket, int(event.index)
-
-    def went_back(ticket: Any) -> list[Any]:
-        """The sheet before, as far as it was painted."""
-        job = workshop.find(ticket)
-        earlier = workshop.find(job.order.follows) if job else None
-        if earlier is None:
-            return [gr.skip()] * 5
-        workshop.leave(job, earlier)
-        file = str(earlier.files[0]) if earlier.files else None
-        return [stage.show(earlier), *buttons(False, file), earlier.ticket]
-
-    def offered(ticket: Any) -> list[Any]:
-        """What can be done with the sheet on the stage: its middle painted large, or the one before."""
-        job = workshop.find(ticket)
-        around = job.order.around if job else None
-        words = "" if around is None else f"<p>In the middle: strength {around[0]:g}, strokes ×{around[1]:g}</p>"
-        earlier = workshop.find(job.order.follows) if job else None
-        return [words, gr.update(interactive=around is not None), gr.update(interactive=earlier is not None)]
-
-    area.connect([photo, style], whole, page)
+    area.connect([photo, style], lambda options, preset, *pictures: dial_order(options, *pictures), page)
     press = area.stage.select(pressed, area.ticket, chosen, **AT_ONCE)
-    area.on(press.success, closer, [chosen, photo, style, *area.fields.components])
-    back.click(went_back, area.ticket, [area.stage, area.begin, area.stop, area.download, area.ticket], **AT_ONCE)
-    area.ticket.change(offered, area.ticket, [said, large, back], **AT_ONCE)
+    area.on(press.success, partial(closer, area), [chosen, photo, style, *area.fields.components])
+    shown = [area.stage, area.begin, area.stop, area.download, area.ticket]
+    back.click(partial(went_back, workshop), area.ticket, shown, **AT_ONCE)
+    area.ticket.change(partial(offered, workshop), area.ticket, [said, large, back], **AT_ONCE)
     thumbnails.select(chosen_style, None, style, **AT_ONCE)
+    return Dial(area, photo, style, large)
 
-    def carry_over(form: PaintForm, tabs: gr.Tabs) -> None:
-        """Connect the button that paints large."""
-        names = ("strength", "style_scale", "colors")
 
-        def carried(ticket: Any, colors: str, *pictures: str | None) -> list[Any]:
-            job = workshop.find(ticket)
-            if job is None or job.order.around is None:
-                return [gr.skip()] * (4 + len(form.area.fields.of(names)))
-            workshop.stop(job)
-            options = options_for(strength=job.order.around[0], style_scale=job.order.around[1], colors=colors)
-            return [gr.Tabs(selected="Paint"), *pictures, EVERYWHERE, *form.area.fields.showing(options, names)]
+def pressed(event: gr.EventData, ticket: Any) -> tuple[Any, int]:
+    """The sheet, and which picture on it."""
+    return ticket, int(event.index)
 
-        large.click(
-            carried,
-            [area.ticket, area.fields.made["colors"], photo, style],
-            [tabs, form.photo, form.style, form.where, *form.area.fields.of(names)],
-            **AT_ONCE,
-        )
 
-    return carry_over
+def closer(area: Area, pressed: tuple[str, int], content: str | None, painting: str | None, *values: Any) -> Order:
+    """A sheet around the picture that was pressed. Raises InputError where that is gone."""
+    ticket, index = pressed
+    job = area.workshop.find(ticket)
+    if job is None or job.laid is None or not 0 <= index < len(job.cells):
+        raise InputError("There is no such picture on the sheet any more. Paint it anew.")
+    order = dial_order(options_for(**area.fields.answers(values)), content, painting, job.laid.values[index])
+    return replace(order, follows=ticket)
+
+
+def went_back(workshop: Workshop, ticket: Any) -> list[Any]:
+    """The sheet before, as far as it was painted."""
+    job = workshop.find(ticket)
+    earlier = workshop.find(job.order.follows) if job else None
+    if earlier is None:
+        return [gr.skip()] * 5
+    workshop.leave(job, earlier)
+    file = str(earlier.files[0]) if earlier.files else None
+    return [stage.show(earlier), *buttons(False, file), earlier.ticket]
+
+
+def offered(workshop: Workshop, ticket: Any) -> list[Any]:
+    """What can be done with the sheet on the stage: its middle painted large, or the one before."""
+    job = workshop.find(ticket)
+    around = job.order.around if job else None
+    words = "" if around is None else f"<p>In the middle: strength {around[0]:g}, strokes ×{around[1]:g}</p>"
+    earlier = workshop.find(job.order.follows) if job else None
+    return [words, gr.update(interactive=around is not None), gr.update(interactive=earlier is not None)]
+
+
+def carried(workshop: Workshop, form: PaintForm, ticket: Any, colors: str, pictures: Sequence[str | None]) -> list[Any]:
+    """The Paint tab opened, its form as the middle of the sheet has it."""
+    job = workshop.find(ticket)
+    if job is None or job.order.around is None:
+        return [gr.skip()] * (4 + len(form.area.fields.of(CARRIED)))
+    workshop.stop(job)
+    options = options_for(strength=job.order.around[0], style_scale=job.order.around[1], colors=colors)
+    return [gr.Tabs(selected="Paint"), *pictures, EVERYWHERE, *form.area.fields.showing(options, CARRIED)]
 
 
 def dial_order(

@@ -2,9 +2,9 @@
 
 import threading
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 import gradio as gr
@@ -80,48 +80,71 @@ def stylize_tab(
                 file = gr.DownloadButton("File", elem_id="stylize-file", elem_classes="out-of-sight")
 
     inputs = [photo, style, second, share, network, *fields.components]
-
-    def order(*values: Any) -> tuple[Path, list[tuple[Path, float]], StylizeOptions]:
-        content, first, other, mixed, own = values[:5]
-        options = bundle(StylizeOptions, fields.answers(values[5:]))
-        assert isinstance(options, StylizeOptions)
-        check_size(options.size)
-        if own:
-            return check_picture(content, "photo"), [(check_network(own), 1.0)], options
-        styles = [(check_picture(first, "style"), 1.0 - mixed if other else 1.0)]
-        if other:
-            styles.append((check_picture(other, "second style"), mixed))
-        return check_picture(content, "photo"), [(path, weight) for path, weight in styles if weight > 0], options
-
-    def answer(*values: Any) -> str:
-        try:
-            content, styles, options = order(*values)
-            painting = studio.paint(content, styles, options)
-        except ImpastoError as error:
-            return stage.trouble(sentence(error, [value for value in values if isinstance(value, str)]))
-        facts = [f"{painting.picture.width} × {painting.picture.height}", f"{painting.recipe['seconds']:.2f} s",
-                 painting.recipe["engine"], *(path.stem for path, _ in styles if is_network(path))]  # fmt: skip
-        return stage.answered(photo_before(str(content), options.size), jpeg(painting.picture, quality=90), facts)
-
-    def written(*values: Any) -> Any:
-        try:
-            content, styles, options = order(*values)
-            folder = workshop.folder / uuid4().hex
-            folder.mkdir()
-            path = studio.paint(content, styles, options).save(
-                folder / f"{name_of(content, *(path for path, _ in styles))}.png"
-            )
-        except ImpastoError as error:
-            raise gr.Error(sentence(error, [value for value in values if isinstance(value, str)])) from None
-        return gr.update(value=str(path))
-
     moved = [part.change for part in (photo, style, second, network)]
     moved += [part.input for part in (share, *fields.made.values())]  # type: ignore[attr-defined]
     moved += [box.change for box in fields.boxes.values()]  # a slider that is moved unticks its box
+    answer = partial(answered, studio, fields)
     gr.on([page.load, *moved], answer, inputs, shown, trigger_mode="always_last", concurrency_limit=1, **PRIVATE)
+    written = partial(download, studio, fields, workshop.folder)
     save.click(written, inputs, file, **PRIVATE).success(None, js=CLICK)
     thumbnails.select(chosen_style, None, style, **PRIVATE, queue=False)
     return own_network, network
+
+
+class Wanted(NamedTuple):
+    """What the form asks for: a photo, in styles with their weights, or by a trained network in their place."""
+
+    photo: Path
+    styles: list[tuple[Path, float]]
+    options: StylizeOptions
+
+    @property
+    def name(self) -> str:
+        """Of the picture: photo-style."""
+        return name_of(self.photo, *(path for path, _ in self.styles))
+
+
+def wanted(fields: Fields, values: Sequence[Any]) -> Wanted:
+    """The form's values, checked. Raises InputError or OptionError."""
+    photo, style, second, share, network = values[:5]
+    options = bundle(StylizeOptions, fields.answers(values[5:]))
+    assert isinstance(options, StylizeOptions)
+    check_size(options.size)
+    content = check_picture(photo, "photo")
+    if network:
+        return Wanted(content, [(check_network(network), 1.0)], options)
+    styles = [(check_picture(style, "style"), 1.0 - share if second else 1.0)]
+    if second:
+        styles.append((check_picture(second, "second style"), share))
+    return Wanted(content, [(path, weight) for path, weight in styles if weight > 0], options)
+
+
+def answered(studio: Studio, fields: Fields, *values: Any) -> str:
+    """The stage: the picture beside the photo, or what is wrong."""
+    try:
+        asked = wanted(fields, values)
+        painting = studio.paint(*asked)
+    except ImpastoError as error:
+        return stage.trouble(said(error, values))
+    facts = [f"{painting.picture.width} × {painting.picture.height}", f"{painting.recipe['seconds']:.2f} s",
+             painting.recipe["engine"], *(path.stem for path, _ in asked.styles if is_network(path))]  # fmt: skip
+    return stage.answered(photo_before(str(asked.photo), asked.options.size), jpeg(painting.picture, quality=90), facts)
+
+
+def download(studio: Studio, fields: Fields, folder: Path, *values: Any) -> Any:
+    """The picture as a file of its own, with its recipe. Raises gr.Error, which the page shows."""
+    try:
+        asked = wanted(fields, values)
+        place = folder / uuid4().hex
+        place.mkdir()
+        return gr.update(value=str(studio.paint(*asked).save(place / f"{asked.name}.png")))
+    except ImpastoError as error:
+        raise gr.Error(said(error, values)) from None
+
+
+def said(error: ImpastoError, values: Sequence[Any]) -> str:
+    """An error without the paths of this machine."""
+    return sentence(error, [value for value in values if isinstance(value, str)])
 
 
 @lru_cache(maxsize=32)

@@ -59,7 +59,7 @@ def page(workshop: Workshop) -> gr.Blocks:
             for name, build in TABS.items():
                 with gr.Tab(name, id=name) as tab:
                     built[name] = build(workshop, tickets, blocks, tab)
-        built["Dial"](built["Paint"], tabs)
+        built["Dial"].carry_over(built["Paint"], tabs)
         built["Train"](built["Stylize"], tabs)
         serve(workshop)
     return blocks.queue(default_concurrency_limit=4, max_size=400)
