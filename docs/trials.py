@@ -7,6 +7,7 @@ import io
 import sys
 from pathlib import Path
 
+import torch.nn.functional as F
 from PIL import Image
 
 import impasto
@@ -17,7 +18,7 @@ HERE = Path(__file__).parent
 SIZE = 384
 PAIRS = (("valley", "swirl"), ("valley", "mosaic"))
 WHOLE = (SIZE, PAIRS, ...)
-# trial -> its size, its pairs, and what it shows of them, where these are others
+# trial -> its size, its pairs, and which part it shows of them, enlarged, where these are others
 SKY = (..., slice(40, 190), slice(20, 220))
 CLOSER = {
     "optimiser": (720, PAIRS[:1], SKY),
@@ -98,7 +99,8 @@ def trial(name: str) -> sheets.Sheet:
         row = []
         for given in settings.values():
             painting = impasto.paint(DEMO / f"{content}.jpg", DEMO / f"{style}.jpg", size=size, **given)
-            row.append(sheets.Cell(painting.image[part], ""))
+            shown = painting.image if part is ... else F.interpolate(painting.image[part], scale_factor=2)
+            row.append(sheets.Cell(shown, ""))
         cells.append(row)
     rows = [f"{content}, {style}" for content, style in pairs]
     return sheets.Sheet(title, f"{size} pixels; python docs/trials.py {name}", rows, list(settings), cells)
