@@ -93,16 +93,20 @@ class Folder:
             ) from error
 
     def picture(self, index: int) -> Picture:
-        """A finished picture that is still there singly. Raises InputError where it is not, or is damaged."""
+        """A finished picture that is still there singly. Raises OutputError where it is not, or is damaged.
+
+        No InputError: that says the video is damaged, and ends it.
+        """
         try:
             return np.load(self.frame(index), allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
-            raise InputError(f"{self.frame(index)} is damaged: remove it and run it again.") from error
+            raise OutputError(f"{self.frame(index)} is damaged: remove it and run it again.") from error
 
     def drop(self, indices: Sequence[int]) -> None:
-        """Remove pictures that nothing needs any more."""
+        """Remove pictures that nothing looks back to any more; those whose segment is not encoded yet stay."""
         for index in indices:
-            self.frame(index).unlink(missing_ok=True)
+            if self.segment(index // LENGTH).exists():
+                self.frame(index).unlink(missing_ok=True)
 
     def is_empty(self) -> bool:
         """Whether nothing is finished."""

@@ -108,7 +108,9 @@ class Film:
         seen: dict[int, Tensor] = {}
         for order, (key, shot) in enumerate(self.reel()):
             take = Take(key, shot, folder is not None and folder.has(key))
-            if order >= missing - self.length:
+            # behind a frame that is missing at a loop's beginning may be encoded ones, which nothing looks back to any more
+            gone = folder is not None and take.found and not folder.frame(key).exists()
+            if order >= missing - self.length and not gone:
                 scene = self.stage.at(shot, shot.time - self.clip.shift)
                 content = images.resize(scene.content.image, self.stage.options.size)
                 seen[order], shape = flows.small(content), content.shape[2:]

@@ -5,20 +5,24 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from pathlib import Path
+from typing import TypeAlias
 
 import clips
 import pytest
 import torch
-from reels import FAST, SLOW, differing, make
+from reels import FAST, SLOW, differing, make, shots
 
 import impasto
 from impasto import images
 from impasto.errors import InputError, OptionError, OutputError
-from impasto.film import filming, methods
+from impasto.film import filming, folder, methods
 from impasto.film.ahead import ahead
 from impasto.film.folder import Folder
+from impasto.film.reel import Frame
+from impasto.scene import Scene
 from impasto.threads import threads
 
 
@@ -165,3 +169,73 @@ def test_another_video_does_not_go_on_in_the_same_folder(pan: Path, style: Path,
     frames.close()
     with pytest.raises(OutputError, match=r"out\.mp4\.work holds frames of another video or other settings"):
         make(pan, style, tmp_path / "out.mp4", strength=50)
+
+
+Begin: TypeAlias = Callable[[str], Generator[Frame, None, None]]
+
+
+class Trailing:
+    """Paints a frame as itself and half of the one before it, so that whatever is lost is seen in all that follow."""
+
+    engine, reach, threads = "trailing", (1, 2), None
+
+    def draft(self, *_: object) -> None:
+        return None
+
+    def __call__(self, scene: Scene, past: Sequence[methods.Past], draft: None) -> torch.Tensor:
+        image = scene.content.image
+        return torch.lerp(image, past[0].image, 0.5) if past else image
+
+
+@pytest.fixture
+def looped(style: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Begin:
+    """Begins a video of fourteen frames, in segments of four, whose first three are led into by its end."""
+    for module in (filming, folder):
+        monkeypatch.setattr(module, "LENGTH", 4)
+    monkeypatch.setattr(methods, "make", lambda *_: Trailing())
+    source = clips.write(tmp_path / "in.mp4", clips.pan(14, 32, 32), tone=False)
+    return lambda name: impasto.video(source, style, tmp_path / name, codec="ffv1", loop=3, **FAST)
+
+
+def test_a_loop_keeps_its_beginning_until_that_is_encoded(looped: Begin, tmp_path: Path) -> None:
+    """The first segment waits for the end, and the method looks back into it while the second is encoded."""
+    assert len(list(looped("out.mkv"))) == 14 + 3
+    assert len(shots(tmp_path / "out.mkv")) == 14
+    assert not (tmp_path / "out.mkv.work").exists()
+
+
+def damage_after_twelve(frames: Generator[Frame, None, None], work: Path, index: int) -> Path:
+    """Stop a video when its second and third segment are encoded, and spoil a frame that is still there singly."""
+    with closing(frames):
+        for _ in range(12):
+            next(frames)
+    assert sorted(path.name for path in (work / "segments").iterdir()) == ["0001.mkv", "0002.mkv"]
+    kept = work / "frames" / f"{index:06d}.npy"
+    assert kept.exists()
+    kept.write_bytes(b"no picture")
+    return kept
+
+
+@pytest.mark.parametrize("index", [1, 3])
+def test_a_frame_that_is_damaged_in_the_folder_is_painted_again(looped: Begin, tmp_path: Path, index: int) -> None:
+    """What is said to be done brings the same video; a damaged source, which ends a video, is something else."""
+    list(looped("whole.mkv"))
+    kept = damage_after_twelve(looped("out.mkv"), tmp_path / "out.mkv.work", index)
+    with pytest.raises(OutputError, match=f"{kept.name} is damaged: remove it and run it again"):
+        list(looped("out.mkv"))
+    assert not (tmp_path / "out.mkv").exists()
+    kept.unlink()
+    list(looped("out.mkv"))
+    whole, found = ([shot.picture.tobytes() for shot in shots(tmp_path / name)] for name in ("whole.mkv", "out.mkv"))
+    assert found == whole
+
+
+def test_a_frame_that_is_damaged_after_it_was_encoded_does_not_end_the_video(looped: Begin, tmp_path: Path) -> None:
+    """The last of a segment, which the next one looks back to, and does without where it is gone."""
+    kept = damage_after_twelve(looped("out.mkv"), tmp_path / "out.mkv.work", 11)
+    with pytest.raises(OutputError, match=f"{kept.name} is damaged: remove it and run it again"):
+        list(looped("out.mkv"))
+    assert not (tmp_path / "out.mkv").exists()
+    kept.unlink()
+    list(looped("out.mkv"))
+    assert len(shots(tmp_path / "out.mkv")) == 14
