@@ -89,7 +89,7 @@ class Folder:
             aside.unlink(missing_ok=True)
             raise OutputError(
                 f"{self.path} cannot take another frame ({error.strerror or 'no space left'}): free some space and run it "
-                f"again; the {index} finished frames are kept."
+                f"again; the finished frames are kept."
             ) from error
 
     def picture(self, index: int) -> Picture:
