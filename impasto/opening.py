@@ -1,5 +1,6 @@
 """Pictures of any format opened as people see them: upright, in sRGB, transparency over white. A safe few formats only."""
 
+import hashlib
 import importlib
 import os
 import stat
@@ -23,6 +24,7 @@ MIN_SIDE = 4  # pixels; anything smaller is a tracking pixel, not a picture
 MAX_PIXELS = 175_000_000  # just under the 178,956,970 from which Pillow itself refuses to open a picture
 HUGE = 64_000_000  # pixels, more than cameras have: what is larger is read no larger than it is needed
 LEAST = 4096  # pixels of the longer side that are left of it in any case
+BLOCK = 1 << 20  # bytes of a file that are hashed at a time
 
 _FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "PPM", "HEIF")
 _ANIMATED = ("PNG", "WEBP", "GIF", "AVIF")  # the further pages of a TIFF or of a phone's MPO are no animation
@@ -42,6 +44,15 @@ def name_of(source: object) -> str:
         return "The picture"
     kind = type(source).__name__
     raise InputError(f"A picture cannot be a {kind}: give a path, bytes, a PIL picture, an array or a tensor.")
+
+
+def sha256(path: FilePath) -> str:
+    """The hash of a file, in hexadecimal digits. It is read in blocks: a video may be larger than the memory."""
+    digest = hashlib.sha256()
+    with Path(path).open("rb") as file:
+        while block := file.read(BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 @contextmanager

@@ -23,7 +23,7 @@ import impasto
 from impasto import saving
 from impasto.bundle import Bundle
 from impasto.errors import InputError, OptionError
-from impasto.opening import FilePath
+from impasto.opening import FilePath, sha256
 from impasto.options import Options, PaintOptions, StylizeOptions
 
 SCHEMA = 1  # raised when a reader of the old form would misread the new one
@@ -81,8 +81,9 @@ class Instructions:
 def fingerprint(source: object) -> dict[str, Any]:
     """{"name": file name, "sha256": hash, "bytes": size} of a picture: path, bytes, PIL picture, array or tensor."""
     if isinstance(source, (str, os.PathLike)):
-        name, data = Path(source).name, Path(source).read_bytes()
-    elif isinstance(source, bytes):
+        path = Path(source)
+        return {"name": path.name, "sha256": sha256(path), "bytes": path.stat().st_size}
+    if isinstance(source, bytes):
         name, data = "bytes", source
     elif isinstance(source, Image.Image):
         name, data = "Image", source.tobytes()

@@ -3,7 +3,6 @@
 The network is presto, unless the style is the file of a trained network: then that one paints, see `trained`.
 """
 
-import hashlib
 import time
 from collections.abc import Iterator, Sequence
 from operator import itemgetter
@@ -17,7 +16,7 @@ from impasto import coverage, engines, machine, recipe, scene, transform
 from impasto.errors import OptionError
 from impasto.images import ImageSource
 from impasto.networks import Tuned, style_in
-from impasto.opening import FilePath
+from impasto.opening import FilePath, sha256
 from impasto.options import EngineName, StylizeOptions
 from impasto.painting import Origins, Painting, PaintStep, State
 from impasto.presto import Presto
@@ -151,7 +150,7 @@ class TunedStylizer(TrainedStylizer):
     def __init__(self, path: FilePath, options: StylizeOptions) -> None:
         self.path, self.trained = Path(path), transform.load(path)
         assert isinstance(self.trained.network, Tuned)
-        self.fingerprint = hashlib.sha256(self.path.read_bytes()).hexdigest()
+        self.fingerprint = sha256(self.path)
         self.check_colors(options)
         self.presto = Stylizer(options, self.trained.network.decoder)
         self.device, self.dtype = self.presto.device, self.presto.backbone.dtype

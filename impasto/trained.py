@@ -1,6 +1,5 @@
 """A trained network at work: photos in the style, or the mixture of styles, that it has learnt."""
 
-import hashlib
 import time
 from copy import deepcopy
 from functools import cached_property
@@ -13,7 +12,7 @@ from impasto import engines, machine, panes, recipe, scene, transform
 from impasto.engines import Program
 from impasto.errors import OptionError
 from impasto.images import ImageSource
-from impasto.opening import FilePath
+from impasto.opening import FilePath, sha256
 from impasto.options import StylizeOptions
 from impasto.painting import Origins, Painting
 from impasto.scene import Scene, View
@@ -33,7 +32,7 @@ class TrainedStylizer:
         self.dtype = machine.choose_precision(precision, self.device, "average")
         self.trained = transform.load(path)
         assert isinstance(self.trained.network, TransformNet)
-        self.fingerprint = hashlib.sha256(self.path.read_bytes()).hexdigest()
+        self.fingerprint = sha256(self.path)
         self.take(options)
         # rows are mixed in float32, so that network is kept
         self.network: TransformNet = deepcopy(self.trained.network).to(self.device, self.dtype)

@@ -6,7 +6,6 @@ Every loader returns float32 tensors on the CPU under the names `conv1_1.weight`
 
 from __future__ import annotations
 
-import hashlib
 import os
 import pickle
 import re
@@ -27,6 +26,7 @@ import torch
 from torch import Tensor
 
 from impasto.errors import WeightsError
+from impasto.opening import sha256
 from impasto.shipped import ASSETS
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -221,15 +221,12 @@ def _total(response: HTTPResponse, source: Download, start: int) -> int:
 
 
 def _verify(source: Download, part: Path) -> None:
-    digest = hashlib.sha256()
-    with part.open("rb") as file:
-        while block := file.read(BLOCK):
-            digest.update(block)
-    if not digest.hexdigest().startswith(source.sha256):
+    found = sha256(part)
+    if not found.startswith(source.sha256):
         part.unlink()
         raise WeightsError(
             f"What came from {source.url} does not have the expected SHA-256 ({source.sha256}, not "
-            f"{digest.hexdigest()}); it was deleted: try again, and if it fails again the file at the source has "
+            f"{found}); it was deleted: try again, and if it fails again the file at the source has "
             "changed, so give weights that you trust with --weights FILE."
         )
 

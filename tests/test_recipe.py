@@ -1,7 +1,10 @@
 """Recipes read again: every verb's is whole, later versions' are understood as far as possible, hostile ones refused."""
 
+import hashlib
 import json
+import tracemalloc
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -53,6 +56,19 @@ def test_the_fingerprint_of_weights_is_the_same_in_every_precision() -> None:
         for name in ("float32", "bfloat16")
     }
     assert len(hashes) == 1
+
+
+def test_a_file_is_hashed_without_being_held(tmp_path: Path) -> None:
+    path, content = tmp_path / "clip.mp4", bytes(range(256)) * 65_000
+    path.write_bytes(content)
+    tracemalloc.start()
+    try:
+        found = recipe.fingerprint(path)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert found == {"name": "clip.mp4", "sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+    assert peak < len(content) / 4
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif", ".avif"])
