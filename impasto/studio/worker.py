@@ -251,12 +251,11 @@ def axes(jobs: Sequence[Job]) -> tuple[list[float], list[float]]:
 def film(order: Order, easel: Easel) -> None:
     """A video, frame by frame; it is a file when the last one is finished."""
     source, styles, target, options = order.arguments
-    for frame in video(source, styles, order.folder / target, options, **order.keywords):
+    frames = video(source, styles, order.folder / target, options, **order.keywords)
+    for number, frame in enumerate(frames, 1):  # not by its index, which for a loop begins anew from ENCORE
         if frame.image is not None:
             picture = images.to_picture(frame.image, frame.opacity)
-            easel.show(
-                picture, Report(frame.index + 1, frame.total, max(picture.size), 0.0, {}, frame.seconds, None, "frame")
-            )
+            easel.show(picture, Report(number, frame.total, max(picture.size), 0.0, {}, frame.seconds, None, "frame"))
     easel.send(Finished((order.folder / target,)))
     easel.ended.set()
 

@@ -138,18 +138,20 @@ def test_one_can_go_back_to_a_kept_step_and_paint_on_otherwise(workshop: Worksho
 
 
 def test_a_video_is_painted_frame_by_frame(workshop: Workshop, picture: Path, tmp_path: Path) -> None:
+    """Those that a loop has painted once more are counted on."""
+    options = videos.VideoOptions(loop=2)
     clip = tmp_path / "clip.gif"
     frames = [Image.new("RGB", (48, 40), (40 * n, 80, 120)) for n in range(3)]
     frames[0].save(clip, save_all=True, append_images=frames[1:], duration=100)
-    job = wait(workshop.submit(videos.video_order(videos.VideoOptions(), "default", str(clip), str(picture), 128)))
+    job = wait(workshop.submit(videos.video_order(options, "default", str(clip), str(picture), 128)))
     assert (job.state, job.error) == ("done", None)
     assert [file.name for file in job.files] == ["clip-photo.gif"]
     with Image.open(job.files[0]) as painted:
         assert (getattr(painted, "n_frames", 1), max(painted.size)) == (3, 128)
     assert job.report is not None
-    assert (job.report.unit, job.report.index) == ("frame", 3)
+    assert (job.report.unit, job.report.index, job.report.total) == ("frame", 5, 5)
     with pytest.raises(InputError, match="no video yet"):
-        videos.video_order(videos.VideoOptions(), "default", None, str(picture), 128)
+        videos.video_order(options, "default", None, str(picture), 128)
 
 
 def test_a_stop_does_not_wait_for_a_long_evaluation_and_the_next_order_finds_a_worker(
