@@ -164,7 +164,7 @@ def flicker(
     if curve is not None:
         curves.check_output(curve)
     part = reading.read(clip).part(moment(begin, "--from"), moment(end, "--to"), 1)
-    found = measuring.measure(part, {path.name: path for path in painted})
+    found = measuring.measure(part, named(painted))
     for name, one in found.items():
         time, error = one.worst
         print(f"{name:32} mean {255 * one.mean**0.5:6.2f}   worst {255 * error**0.5:6.2f} at {time:.2f} s")
@@ -173,3 +173,9 @@ def flicker(
     if curve is not None:
         measuring.save_plot(found, curve)
     return 0
+
+
+def named(paths: Sequence[Path]) -> dict[str, Path]:
+    """Files by their names; those that share one, by their paths as they were given."""
+    names = [path.name for path in paths]
+    return {path.name if names.count(path.name) == 1 else str(path): path for path in paths}

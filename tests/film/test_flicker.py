@@ -45,3 +45,16 @@ def test_the_command_prints_mean_and_worst(pan: Path, style: Path, capsys: pytes
     assert re.fullmatch(r"input +mean +\d\.\d\d +worst +\d\.\d\d at 0\.\d\d s", first)
     assert second.split()[1:] == first.split()[1:]
     assert "trace" in third
+
+
+def test_the_command_tells_videos_of_one_name_apart(
+    pan: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        clips.write(tmp_path / folder / "out.mp4", clips.pan(8), tone=False)
+    clips.write(tmp_path / "other.mp4", clips.pan(8), tone=False)
+    assert program.run(["flicker", str(pan), "a/out.mp4", "other.mp4", "b/out.mp4"]) == 0
+    names = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+    assert names == ["input", str(Path("a/out.mp4")), "other.mp4", str(Path("b/out.mp4"))]
