@@ -150,7 +150,7 @@ def order(options: PaintOptions, preset: str, photo: str | None, *rest: Any) -> 
     mask = None if where == EVERYWHERE else mask_of(drawn)
     place = mask if where == ONLY else None
     styles = [
-        (check_picture(path, "style"), float(weight), place)
+        (check_picture(path, "style"), 1.0 if weight is None else float(weight), place)  # None: the field was cleared
         for path, weight in zip(pictures, weights, strict=True)
         if path
     ]

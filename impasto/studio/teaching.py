@@ -45,7 +45,7 @@ def train_tab(workshop: Workshop, tickets: gr.BrowserState, page: gr.Blocks, tab
                 more = gr.Button("Train on", interactive=False, size="md")
                 checkpoint = gr.DownloadButton("Checkpoint", interactive=False, size="md")
 
-    def onwards(ticket: Any, steps: float) -> Order:
+    def onwards(ticket: Any, steps: float | None) -> Order:
         return train_on(workshop.find(ticket), steps)
 
     def offered(ticket: Any) -> list[Any]:
@@ -88,12 +88,12 @@ def train_order(
     )
 
 
-def train_on(job: Job | None, steps: float) -> Order:
-    """The training of a job from where it ended to so many steps in all. Raises InputError."""
+def train_on(job: Job | None, steps: float | None) -> Order:
+    """The training of a job from where it ended to so many steps in all, None: none are given. Raises InputError."""
     if job is None or not job.ended or len(job.files) < 2:
         raise InputError("There is no training to go on with. Begin one first.")
     reached = job.report.index if job.report else 0
-    if steps <= reached:
+    if steps is None or steps <= reached:
         raise InputError(f"It has had {reached} steps already. Ask for more than that.")
     paintings, photos, options = job.order.arguments
     arguments = (paintings, photos, options.replace(steps=int(steps)))

@@ -105,6 +105,12 @@ def test_styles_and_their_weights_reach_the_verb(picture: Path) -> None:
         order_from(TINY, picture, style=None)
 
 
+def test_a_weight_whose_field_was_cleared_is_one(picture: Path) -> None:
+    styles = [str(picture), str(picture), None]
+    order = painting.order(TINY, "default", str(picture), *styles, 0.5, None, None, painting.EVERYWHERE, None)
+    assert order.arguments[1] == [(picture, 0.5, None), (picture, 1.0, None)]
+
+
 def test_what_is_drawn_is_painted_or_left(picture: Path) -> None:
     only = order_from(TINY, picture, where=painting.ONLY, drawn=layer(True))
     mask = Image.open(BytesIO(only.arguments[1][0][2]))

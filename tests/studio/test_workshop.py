@@ -235,8 +235,9 @@ def test_a_training_that_is_stopped_keeps_its_checkpoint_and_goes_on_from_there(
     assert (wait(job).state, job.error, len(job.files)) == ("stopped", None, 2)
     assert job.report is not None
     reached = job.report.index
-    with pytest.raises(InputError, match="Ask for more"):
-        teaching.train_on(job, reached)
+    for steps in (reached, None):  # None: the field was cleared
+        with pytest.raises(InputError, match=f"It has had {reached} steps already. Ask for more"):
+            teaching.train_on(job, steps)
     on = wait(workshop.submit(teaching.train_on(job, reached + 2)))
     assert (on.state, on.error) == ("done", None)
     assert on.report is not None
