@@ -56,6 +56,8 @@ def carry_out(styles: Sequence[Path], photos: Path, options: TrainOptions, resul
     console = Console(stderr=True, highlight=False, emoji=False, quiet=results.quiet or not leads)
     board = writer(results.tensorboard) if leads and results.tensorboard is not None else None
     step: TrainStep | None = None
+    kept: int | None = None  # the last step whose network stands: at first the one that is gone on from
+    goes_on = results.checkpoint.exists()
     with TrainProgress(console) as progress, board or nullcontext():
         try:
             for step in train(
@@ -67,11 +69,14 @@ def carry_out(styles: Sequence[Path], photos: Path, options: TrainOptions, resul
                 paintings=results.paintings,
                 on_painting=progress.paint,
             ):
+                if goes_on and kept is None:
+                    kept = step.index
                 if leads:
                     progress.show(step)
-                    write(step, results, board)
+                    if write(step, results, board):
+                        kept = step.index
         except KeyboardInterrupt:
-            console.print(stopped(step, results), soft_wrap=True, markup=False)
+            console.print(stopped(step, kept, results), soft_wrap=True, markup=False)
             return STOPPED
     assert step is not None  # a training has a step, or yields that of its checkpoint
     for reason in step.broken.values() if leads else ():
@@ -80,14 +85,14 @@ def carry_out(styles: Sequence[Path], photos: Path, options: TrainOptions, resul
     return 0
 
 
-def write(step: TrainStep, results: Results, board: Any) -> None:
-    """TensorBoard's numbers; with every checkpoint the network, the sheet and the curve."""
+def write(step: TrainStep, results: Results, board: Any) -> bool:
+    """TensorBoard's numbers; with every checkpoint the network, the sheet and the curve. Returns whether it was one."""
     if board is not None:
         board.add_scalar("loss", step.loss, step.index)
         for name, value in step.parts.items():
             board.add_scalar(f"loss/{name}", value, step.index)
     if step.index % results.save_every and step.index != step.total:
-        return
+        return False
     step.save(results.target)
     sheet = step.sheet()
     saving.save(sheet, results.sheet, quality=90)
@@ -95,6 +100,7 @@ def write(step: TrainStep, results: Results, board: Any) -> None:
         board.add_image("samples", sheet[0], step.index)
     if results.curve is not None:
         curves.save_curve(step.history, results.curve)
+    return True
 
 
 def check(styles: Sequence[Path], results: Results) -> None:
@@ -123,14 +129,15 @@ def writer(folder: Path) -> Any:
     return SummaryWriter(str(folder))
 
 
-def stopped(step: TrainStep | None, results: Results) -> str:
-    """What to say after Ctrl-C."""
-    kept = 0 if step is None else step.index // results.save_every * results.save_every
-    if not kept:
+def stopped(step: TrainStep | None, kept: int | None, results: Results) -> str:
+    """What to say after Ctrl-C. kept: the last step whose network was written."""
+    if step is None and results.checkpoint.exists():
+        return f"Stopped before the first step: {results.checkpoint} is as it was; the same command goes on from there."
+    if step is None or kept is None:
         return "Stopped before the first checkpoint: nothing was kept."
     return (
-        f"Stopped at step {step.index if step else 0}: {results.target} is the network after step {kept}; the same command "
-        "goes on from there."
+        f"Stopped at step {step.index}: {results.target} is the network after step {kept}; the same command goes on from "
+        "there."
     )
 
 

@@ -118,6 +118,53 @@ def test_killed_without_warning_it_goes_on_to_the_same_weights(photos: Path, sty
     assert_equal(one, other)
 
 
+@pytest.mark.parametrize(
+    ("first", "every", "stop", "said"),
+    [
+        (0, 2, 1, "Stopped before the first checkpoint: nothing was kept."),
+        (0, 2, 3, "Stopped at step 3: net.safetensors is the network after step 2;"),
+        (2, 100, 4, "Stopped at step 4: net.safetensors is the network after step 2;"),
+        (3, 2, 3, "Stopped at step 3: net.safetensors is the network after step 3;"),
+        (3, 2, 5, "Stopped at step 5: net.safetensors is the network after step 4;"),
+    ],
+)
+def test_a_training_that_is_stopped_says_which_step_stands(
+    photos: Path, style: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    first: int, every: int, stop: int, said: str,
+) -> None:  # fmt: skip
+    """first: the steps of an earlier training, which is gone on from."""
+
+    def show(self: TrainProgress, step: TrainStep) -> None:
+        if step.index == stop:
+            raise KeyboardInterrupt
+
+    monkeypatch.chdir(style.parent)
+    flags = [*FLAGS, "--save-every", str(every), "-o", "net.safetensors"]
+    command = ["train", str(style), "--photos", str(photos), *flags]
+    if first:
+        assert cli.run([*command, "--steps", str(first)]) == 0
+    monkeypatch.setattr(TrainProgress, "show", show)
+    capsys.readouterr()
+    assert cli.run([*command, "--steps", "6"]) == 130
+    assert said in capsys.readouterr().err
+    if "nothing" not in said:
+        assert f"after step {transform.load('net.safetensors').recipe['steps']};" in said
+
+
+def test_a_training_that_is_stopped_while_it_reads_says_that_its_checkpoint_stands(
+    photos: Path, style: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.chdir(style.parent)
+    command = ["train", str(style), "--photos", str(photos), *FLAGS, "-o", "net.safetensors"]
+    assert cli.run([*command, "--steps", "1"]) == 0
+    monkeypatch.setattr(training, "begin", interrupt)
+    assert cli.run([*command, "--steps", "2"]) == 130
+    assert "net-checkpoint.safetensors is as it was" in capsys.readouterr().err
+
+
 def test_the_loss_falls_from_scratch_too(photos: Path, style: Path) -> None:
     steps = list(train(style, photos, **{**QUICK, "steps": 12, "from_scratch": True, "photo_share": 0.0}))
     losses = [step.loss for step in steps]
