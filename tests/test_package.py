@@ -100,9 +100,7 @@ ORDER = [
     "workers",
     "cluster",
     "batch",
-    "terminal",
     "outputs",
-    "lessons",
     "studio",
     "cli",
     "__main__",
@@ -237,14 +235,9 @@ def test_the_mathematics_knows_nothing_of_impasto_but_its_errors(module: str) ->
     assert ARROWS[module] <= {"errors", "threads", *MATHEMATICS}
 
 
-@pytest.mark.parametrize("front_end", ["cli", "outputs", "studio", "terminal", "lessons"])
+@pytest.mark.parametrize("front_end", ["cli", "outputs", "studio"])
 def test_no_library_module_imports_a_front_end(front_end: str) -> None:
-    assert {module for module, arrows in ARROWS.items() if front_end in arrows} <= {
-        "outputs",
-        "lessons",
-        "cli",
-        "__main__",
-    }
+    assert {module for module, arrows in ARROWS.items() if front_end in arrows} <= {"outputs", "cli", "__main__"}
 
 
 # ---------------------------------------------------------------------------------------------------------- texts
@@ -266,7 +259,7 @@ def test_everything_public_is_documented(source: Path) -> None:
 
 @pytest.mark.parametrize(
     "source",
-    [path for path in SOURCES if path.name != "lessons.py" and path.parent.name not in ("cli", "outputs")],
+    [path for path in SOURCES if path.parent.name not in ("cli", "outputs")],
     ids=module_name,
 )
 def test_the_library_neither_prints_nor_exits(source: Path) -> None:

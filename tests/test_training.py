@@ -22,9 +22,9 @@ from impasto import cli, doctor, images, networks, presto, training, transform
 from impasto.checkpoint import State
 from impasto.errors import InputError, OptionError, OutputError, WeightsError
 from impasto.options import TrainOptions
+from impasto.outputs.terminal import TrainProgress
 from impasto.processes import Team
 from impasto.shipped import DEMO
-from impasto.terminal import TrainProgress
 from impasto.training import TrainStep, enough, learning_rate, train
 
 QUICK: dict[str, Any] = {
@@ -509,7 +509,7 @@ def test_a_protected_part_stays_and_colors_can_be_kept(photos: Path, style: Path
 
 
 def test_a_curve_of_an_unknown_suffix_is_refused_before_training(photos: Path, style: Path, tmp_path: Path) -> None:
-    from impasto.lessons import Results, check
+    from impasto.outputs.trainings import Results, check
 
     with pytest.raises(OutputError, match="suffix"):
         check([style], Results(tmp_path / "net.safetensors", curve=tmp_path / "curve.txt"))

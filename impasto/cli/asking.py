@@ -127,7 +127,7 @@ def weights(name: Literal["vgg19", "vgg19-caffe", "vgg16"] | None = None, /, *, 
 
     from impasto import weights as files
     from impasto.backbones import BACKBONES
-    from impasto.terminal import DownloadProgress
+    from impasto.outputs.terminal import DownloadProgress
 
     if name is None:
         for key, architecture in BACKBONES.items():

@@ -92,7 +92,7 @@ def show(frames: "Iterator[Frame]", target: Path, notes: Sequence[str], preview:
     """Let the frames be painted and say how far it is; returns the status: 130 where Ctrl-C stopped it."""
     from rich.console import Console
 
-    from impasto.terminal import FilmProgress
+    from impasto.outputs.terminal import FilmProgress
 
     console = Console(stderr=True, highlight=False, emoji=False, quiet=quiet)
     status, painted, frame = 0, 0, None

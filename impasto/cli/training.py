@@ -46,7 +46,7 @@ def train(
         Write losses and samples to this folder, for TensorBoard.
     """
     from impasto.errors import InputError
-    from impasto.lessons import Results, carry_out
+    from impasto.outputs.trainings import Results, carry_out
     from impasto.presets import training_options
 
     if photos is None:

@@ -6,4 +6,6 @@ photos     photos by a feed-forward network, file after file
 drawing    a figure's pictures made, and its sheets written
 reports    report cards of a picture or of a folder
 batches    a batch of pictures: what its jobs say, and its status
+trainings  a training on its way: its network, its sheet, its curve
+terminal   the bars and previews that are seen meanwhile
 """

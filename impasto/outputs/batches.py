@@ -8,7 +8,7 @@ from rich.console import Console
 from impasto import machine
 from impasto.jobs import Outcome
 from impasto.outputs.pictures import STOPPED
-from impasto.terminal import BatchProgress
+from impasto.outputs.terminal import BatchProgress
 
 
 def carry_out_batch(outcomes: Iterator[Outcome], total: int, folder: str, quiet: bool) -> int:

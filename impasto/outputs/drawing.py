@@ -10,7 +10,7 @@ from impasto.figures import making
 from impasto.figures.layout import Plan
 from impasto.outputs.pictures import STOPPED
 from impasto.outputs.places import check_source, check_text
-from impasto.terminal import FigureProgress
+from impasto.outputs.terminal import FigureProgress
 
 
 def draw(laid: Plan, targets: Sequence[Path], curve: Path | None, linear_curve: bool, quiet: bool) -> int:

@@ -17,8 +17,8 @@ from impasto.images import ImageSource
 from impasto.ingredients import embed
 from impasto.options import Options
 from impasto.outputs.places import Outputs, beside, check, files_among, numbered, write_text
+from impasto.outputs.terminal import PaintProgress
 from impasto.painting import Painting, PaintStep, last
-from impasto.terminal import PaintProgress
 from impasto.transform import is_network
 
 STOPPED = 130  # as shells report a program that Ctrl-C ended

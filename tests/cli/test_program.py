@@ -19,9 +19,10 @@ from rich.console import Console
 from typed import PAINT, ROOT, contents, picture, recipe_of
 
 import impasto
-from impasto import cli, images, painting, saving, terminal
+from impasto import cli, images, painting, saving
 from impasto.cli import program
 from impasto.options import PaintOptions
+from impasto.outputs import terminal
 
 
 def test_help_lists_every_verb(capsys: pytest.CaptureFixture[str]) -> None:

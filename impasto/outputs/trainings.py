@@ -17,7 +17,7 @@ from impasto.errors import OptionError, OutputError
 from impasto.options import TrainOptions
 from impasto.outputs.pictures import STOPPED
 from impasto.outputs.places import check_source, check_text, make_folder
-from impasto.terminal import TrainProgress
+from impasto.outputs.terminal import TrainProgress
 from impasto.training import TrainStep, enough, train
 
 
