@@ -7,6 +7,7 @@ import dataclasses
 import re
 import types
 import typing
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -56,15 +57,28 @@ def flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
+BYTES = {
+    prefix + end: 2 ** (10 * power) for power, prefix in enumerate(("", *"KMGT")) for end in ("", "B", "iB")
+}  # all of them powers of 1024
 
 
-def count_of(amount: str, flag: str = "The amount") -> float:
-    """Bytes of "2G", "800M", or seconds of "60s", "5m". Raises OptionError where it is neither."""
-    match = re.fullmatch(r"(\d+\.?\d*|\.\d+) ?([smhKMGT]?)(?:i?B)?", amount)
-    if match is None or not float(match[1]):
-        raise OptionError(f"{flag} is {amount!r}; it must be a number with a unit, such as 2G, 800M, 60s or 5m.")
-    return float(match[1]) * UNITS[match[2]]
+def seconds_of(time: str, flag: str = "The time") -> float:
+    """Seconds of "60s", "5m" or "90". Raises OptionError for what is no time."""
+    return count_of(time, SECONDS, f"{flag} is {time!r}; it must be a number of s, m or h, such as 60s or 5m.")
+
+
+def bytes_of(memory: str, flag: str = "The memory") -> float:
+    """Bytes of "2G", "800M" or "1.5GiB". Raises OptionError for what is no amount of memory."""
+    return count_of(memory, BYTES, f"{flag} is {memory!r}; it must be a number of K, M, G or T, such as 2G or 800M.")
+
+
+def count_of(amount: str, units: Mapping[str, int], wrong: str) -> float:
+    """The amount in the smallest of the units. Raises OptionError, with the sentence `wrong`, where it is none above 0."""
+    match = re.fullmatch(r"(\d+\.?\d*|\.\d+) ?([a-zA-Z]*)", amount)
+    if match is None or match[2] not in units or not float(match[1]):
+        raise OptionError(wrong)
+    return float(match[1]) * units[match[2]]
 
 
 def reject_unknown(names: typing.Iterable[str], bundle: type[Bundle]) -> None:

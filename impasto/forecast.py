@@ -16,7 +16,7 @@ from torch import Tensor
 
 from impasto import machine, panes, scales
 from impasto.backbones import BACKBONES, Architecture
-from impasto.bundle import count_of
+from impasto.bundle import bytes_of, seconds_of
 from impasto.errors import InputError
 from impasto.options import SMALLEST, PaintOptions
 from impasto.tiling import Tile, cover, stride
@@ -200,7 +200,7 @@ def room_for(pictures: tuple[Tensor, Tensor], options: PaintOptions, device: tor
     """Bytes for painting and the pictures that are read: what --memory leaves, or most of what is free."""
     read = sum(picture.numel() for picture in pictures) * FLOAT  # the process holds them already
     if options.memory is not None:
-        return count_of(options.memory) - (machine.resident_memory() or 0) + read
+        return bytes_of(options.memory) - (machine.resident_memory() or 0) + read
     free = machine.free_memory(device)
     return None if free is None else 0.9 * free + read
 
@@ -252,8 +252,8 @@ def pixels_read(shape: Sequence[int], options: PaintOptions) -> int:
 
 def fit_budget(options: PaintOptions, needed: float) -> PaintOptions:
     """Fewer steps at every scale where `needed` seconds are more than --budget; never fewer than one."""
-    if options.budget is None or needed <= count_of(options.budget):
+    if options.budget is None or needed <= seconds_of(options.budget):
         return options
-    share = count_of(options.budget) / needed
+    share = seconds_of(options.budget) / needed
     first = max(1, int(options.first_steps * share)) if options.first_steps else 0
     return options.replace(steps=max(1, int(options.steps * share)), first_steps=first)

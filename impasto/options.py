@@ -6,7 +6,7 @@ This module imports neither torch nor a front end, so that `impasto --help` answ
 from dataclasses import dataclass
 from typing import Literal
 
-from impasto.bundle import Bundle, count_of, flag, option
+from impasto.bundle import Bundle, bytes_of, flag, option, seconds_of
 from impasto.errors import OptionError
 
 BackboneName = Literal["petit", "vgg19", "vgg19-caffe", "vgg16"]
@@ -161,9 +161,10 @@ class PaintOptions(Options):
                 )
         if 0 < self.tile < SMALLEST_TILE:
             raise OptionError(f"--tile is {self.tile}; it must be 0, for none, or at least {SMALLEST_TILE}.")
-        for name in ("memory", "budget"):
-            if getattr(self, name) is not None:
-                count_of(getattr(self, name), flag(name))
+        if self.memory is not None:
+            bytes_of(self.memory, "--memory")
+        if self.budget is not None:
+            seconds_of(self.budget, "--budget")
         if self.strength is not None and 0 in (self.content_weight, self.style_weight):
             raise OptionError(
                 f"--strength {self.strength:g} goes from a photo to a style, and one of them has no weight. "

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from impasto import forecast, machine, planning
-from impasto.bundle import count_of
+from impasto.bundle import bytes_of, seconds_of
 from impasto.errors import InputError, OptionError
 from impasto.options import BackboneName, PaintOptions
 from impasto.presets import options_for
@@ -24,11 +24,30 @@ def free(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "value"),
-    [("2G", 2**31), ("800M", 800 * 2**20), ("1.5GiB", 1.5 * 2**30), ("60s", 60), ("5m", 300), ("7", 7)],
+    ("text", "value"), [("2G", 2**31), ("800M", 800 * 2**20), ("1.5GiB", 1.5 * 2**30), ("3 KB", 3072), ("7", 7)]
 )
-def test_amounts(text: str, value: float) -> None:
-    assert count_of(text) == value
+def test_amounts_of_memory(text: str, value: float) -> None:
+    assert bytes_of(text) == value
+
+
+@pytest.mark.parametrize(("text", "value"), [("60s", 60), ("5m", 300), (".5 h", 1800), ("7", 7)])
+def test_amounts_of_time(text: str, value: float) -> None:
+    assert seconds_of(text) == value
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "units"),
+    [
+        ("memory", "800m", "K, M, G or T, such as 2G or 800M"),
+        ("memory", "60s", "K, M, G or T"),
+        ("budget", "5M", "s, m or h, such as 60s or 5m"),
+        ("budget", "2GiB", "s, m or h"),
+        ("budget", "5sB", "s, m or h"),
+    ],
+)
+def test_time_is_not_measured_in_bytes_nor_memory_in_seconds(name: str, text: str, units: str) -> None:
+    with pytest.raises(OptionError, match=f"--{name} is '{text}'; it must be a number of {units}"):
+        options_for(**{name: text})
 
 
 @pytest.mark.parametrize("text", ["", "G", "-1G", "2 gigs", "nan", "0s"])
