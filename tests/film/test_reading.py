@@ -190,6 +190,7 @@ def test_a_full_disk_costs_no_finished_frame(
         ({"begin": 0.2, "end": 0.1}, "let --to be later"),
         ({"steps": 3}, "--steps says nothing to --method fast"),
         ({"method": "steady", "passes": 2}, "--passes says nothing to --method steady"),
+        ({"method": "steady", "budget": "60s"}, "--budget is 60s, and it plans one picture"),
         ({"preset": "blog"}, "--preset is a recipe of the optimiser"),
         ({"moments": [1, 2]}, "Give every style a time or none"),
         ({"codec": "vp9", "target": "out.mov"}, "--codec vp9 does not go into a .mov file"),
