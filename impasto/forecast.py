@@ -7,6 +7,7 @@ takes a few steps on two small pictures of noise; everything here grows in propo
 
 import math
 import time
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -250,10 +251,18 @@ def pixels_read(shape: Sequence[int], options: PaintOptions) -> int:
     return sum(area(tile) for tile in cover(chain, layers_of(options), shape, options.tile))
 
 
-def fit_budget(options: PaintOptions, needed: float) -> PaintOptions:
-    """Fewer steps at every scale where `needed` seconds are more than --budget; never fewer than one."""
-    if options.budget is None or needed <= seconds_of(options.budget):
+def fit_budget(options: PaintOptions, seconds: Callable[[PaintOptions], float]) -> PaintOptions:
+    """As many steps as --budget leaves time for, fewer at every scale alike, never fewer than one; then it is settled.
+
+    seconds: what painting with such options takes.
+    """
+    if options.budget is None:
         return options
-    share = seconds_of(options.budget) / needed
-    first = max(1, int(options.first_steps * share)) if options.first_steps else 0
-    return options.replace(steps=max(1, int(options.steps * share)), first_steps=first)
+    most = max(options.steps, options.first_steps)
+
+    def cut(count: int) -> PaintOptions:
+        first = max(1, options.first_steps * count // most) if options.first_steps else 0
+        return options.replace(steps=max(1, options.steps * count // most), first_steps=first, budget=None)
+
+    count = bisect_right(range(1, most + 1), seconds_of(options.budget), key=lambda count: seconds(cut(count)))
+    return cut(max(1, count))

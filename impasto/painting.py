@@ -39,7 +39,7 @@ from impasto.images import ImageSource
 from impasto.objective import make_objective, make_terms
 from impasto.optimize import Optimizer, Step, optimize
 from impasto.options import BackboneName, PaintOptions
-from impasto.planning import estimate
+from impasto.planning import forecaster
 from impasto.presets import options_for
 from impasto.scene import Scene, Styles, View
 from impasto.shelf import Shelf
@@ -249,7 +249,8 @@ def run(
     options = forecast.fit_memory(pictures.extremes(), options, device, precision(options, device).itemsize)
     backbone = load_backbone(options, device, shelf, on_download)
     if options.budget is not None:
-        options = forecast.fit_budget(options, estimate(pictures, backbone, options).seconds)
+        foresee = forecaster(pictures, backbone, options)
+        options = forecast.fit_budget(options, lambda fewer: foresee(fewer).seconds)
     files = {role: recipe.fingerprint(path) for role, path in option_files(options).items()}
     notes = recipe.make(
         verb,

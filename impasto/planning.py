@@ -1,6 +1,6 @@
 """What painting would cost on this machine, without painting."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from torch import Tensor
 
@@ -24,13 +24,12 @@ def plan(content: ImageSource, style: Styles, options: PaintOptions) -> Forecast
     options = coverage.settled(options, pictures)
     options = forecast.fit_memory(pictures.extremes(), options, device, precision(options, device).itemsize)
     backbone = load_backbone(options, device, Shelf())
-    found = estimate(pictures, backbone, options)
-    fitted = forecast.fit_budget(options, found.seconds)
-    return found if fitted == options else estimate(pictures, backbone, fitted)
+    foresee = forecaster(pictures, backbone, options)
+    return foresee(forecast.fit_budget(options, lambda fewer: foresee(fewer).seconds))
 
 
-def estimate(pictures: Scene, backbone: Backbone, options: PaintOptions) -> Forecast:
-    """Time and memory of these options, from a probe with the very objective and optimiser."""
+def forecaster(pictures: Scene, backbone: Backbone, options: PaintOptions) -> Callable[[PaintOptions], Forecast]:
+    """Tells time and memory of these options with any steps, from one probe with the very objective and optimiser."""
 
     shelf = Shelf()
 
@@ -43,4 +42,4 @@ def estimate(pictures: Scene, backbone: Backbone, options: PaintOptions) -> Fore
         return optimize(picture, objective, steps=count, optimizer=make_optimizer(options))
 
     cost = forecast.probe(lambda picture: start(view(picture), options, shelf), steps, backbone.device)
-    return forecast.estimate(pictures.extremes(), options, cost, backbone.dtype.itemsize)
+    return lambda plan: forecast.estimate(pictures.extremes(), plan, cost, backbone.dtype.itemsize)

@@ -158,9 +158,10 @@ def understand(found: Mapping[str, Any]) -> Instructions:
         raise damaged(f"its verb is {verb!r}, and this impasto repeats {', '.join(OPTIONS)}")
     chosen, arguments, inputs = (part(found, key) for key in ("options", "arguments", "inputs"))
     known = {declared.name for declared in fields(OPTIONS[verb])}
-    branch = branches(found.get("branch", []), known)
+    followed = known - {"budget"}  # which is spent: the steps are what it left
+    branch = branches(found.get("branch", []), followed)
     try:
-        options = OPTIONS[verb](**{key: value for key, value in chosen.items() if key in known})
+        options = OPTIONS[verb](**{key: value for key, value in chosen.items() if key in followed})
         for _, differing in branch:
             options.replace(**differing)
     except OptionError as error:

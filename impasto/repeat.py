@@ -51,6 +51,13 @@ class Repeat:
     notes: tuple[str, ...]
     trunk: "tuple[Repeat, int] | None" = None
 
+    def __post_init__(self) -> None:
+        if self.trunk is not None and getattr(self.options, "budget", None) is not None:
+            raise OptionError(
+                "--budget plans a painting from its beginning, and a branch goes on from a step: leave it out, and choose "
+                "--steps."
+            )
+
     def steps(
         self, on_download: Callable[[int, int], None] | None = None, state: State | None = None
     ) -> Iterator[PaintStep]:

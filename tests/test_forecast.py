@@ -160,10 +160,37 @@ def test_pictures_that_are_read_are_not_counted_twice(monkeypatch: pytest.Monkey
     assert forecast.room_for(PICTURES, PaintOptions(memory="1G"), CPU) == 2**30 - 2**28 + read
 
 
-@pytest.mark.parametrize(("budget", "steps"), [("200s", 64), ("50s", 32), ("1s", 1)])
-def test_a_budget_cuts_steps(budget: str, steps: int) -> None:
-    fitted = forecast.fit_budget(PaintOptions(first_steps=100, budget=budget), 100.0)
-    assert (fitted.steps, fitted.first_steps) == (steps, max(1, steps * 100 // 64))
+@pytest.mark.parametrize("first_steps", [0, 1, 100])
+@pytest.mark.parametrize("budget", [4, 5, 20, 40])
+def test_a_budget_cuts_steps_until_what_is_left_takes_no_longer(budget: int, first_steps: int) -> None:
+    """Reading, presto's start, the targets and the doctor's look stay whatever the steps."""
+    cost = forecast.Cost(0.01, 1e-6, 1e-6)
+
+    def seconds(plan: PaintOptions) -> float:
+        return forecast.estimate(PICTURES, plan, cost, 4).seconds
+
+    asked = PaintOptions(size=1024, first_steps=first_steps, budget=f"{budget}s")
+    fitted = forecast.fit_budget(asked, seconds)
+    assert asked.steps > fitted.steps >= 1
+    assert bool(fitted.first_steps) == bool(first_steps)
+    more = fitted.replace(steps=fitted.steps + 1, first_steps=fitted.first_steps + bool(first_steps))
+    assert seconds(fitted) <= budget < seconds(more)
+
+
+@pytest.mark.parametrize(("budget", "steps"), [("100s", 64), ("0.1s", 1)])
+def test_a_budget_is_settled(budget: str, steps: int) -> None:
+    """Whether it is enough for all steps or for none."""
+    fitted = forecast.fit_budget(PaintOptions(first_steps=64, budget=budget), lambda plan: 1 + plan.steps)
+    assert fitted == PaintOptions(first_steps=steps, steps=steps)
+
+
+def test_a_plan_is_within_its_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a machine that measures otherwise every time."""
+    costs = iter([forecast.Cost(1, 0), forecast.Cost(2, 0)])
+    monkeypatch.setattr(forecast, "probe", lambda *_: next(costs))
+    pictures = [torch.rand(1, 3, 24, 32) for _ in range(2)]
+    found = planning.plan(pictures[0], pictures[1], options_for(size=64, min_scale=64, steps=100, budget="30s"))
+    assert (found.options.steps, found.seconds) == (28, 29.75)  # 28, the targets, half for the doctor, and reading
 
 
 def test_a_plan_of_real_pictures() -> None:

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 import impasto
-from impasto import cli, images, ingredients, saving, scene
+from impasto import cli, forecast, images, ingredients, saving, scene
 from impasto.errors import InputError, OptionError, WeightsError
 from impasto.threads import threads
 
@@ -71,6 +71,20 @@ def test_a_picture_of_any_settings_and_format_is_painted_again_pixel_for_pixel(n
     assert verdict.passed
     assert verdict.notes == ()
     assert impasto.prepare(name).notes == ()  # nothing in it that this version does not know
+
+
+def test_a_budget_that_was_spent_is_not_spent_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The recipe has the steps that it left; a recipe that names it has these steps, too."""
+    monkeypatch.setattr(forecast, "probe", lambda *_: forecast.Cost(1, 0))
+    painted(budget="5s")
+    monkeypatch.setattr(forecast, "probe", lambda *_: pytest.fail("nothing is left to plan"))
+    assert impasto.verify("out.png").notes == ()
+    found = saving.read_recipe("out.png")
+    assert found is not None
+    assert (found["options"]["steps"], found["options"]["first_steps"], found["options"]["budget"]) == (1, 1, None)
+    rewritten(Path("out.png"), {"options": {**found["options"], "budget": "5s"}})
+    assert impasto.verify("out.png").identical
+    assert impasto.prepare("out.png", budget="9s").options.as_dict()["budget"] == "9s"
 
 
 def test_textures_and_reconstructions_are_verified() -> None:

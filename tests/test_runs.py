@@ -19,8 +19,9 @@ import torch
 from PIL import Image
 
 import impasto
-from impasto import cli, images, optimize, runs, saving
+from impasto import cli, forecast, images, optimize, runs, saving
 from impasto.errors import ImpastoError, InputError, OptionError, OutputError
+from impasto.forecast import Cost
 from impasto.painting import PaintStep, paint_steps
 from impasto.presets import options_for
 from impasto.runs import branch, keep, load
@@ -83,6 +84,14 @@ def test_a_run_goes_on_to_the_same_picture_from_every_step(ended: int, options: 
     assert steps[-1].painting.history == whole.painting.history
     seconds = dict.fromkeys(["seconds"])
     assert {**steps[-1].painting.recipe, **seconds} == {**whole.painting.recipe, **seconds}
+
+
+def test_a_budget_is_spent_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that is gone on with on a slower machine has the steps that it was begun with."""
+    monkeypatch.setattr(forecast, "probe", lambda *_: Cost(1, 0))
+    begun(3, budget="8s")
+    monkeypatch.setattr(forecast, "probe", lambda *_: Cost(4, 0))
+    assert [(step.index, step.total) for step in load("run").steps()] == [(3, 4), (4, 4)]
 
 
 def test_what_a_run_needs_is_in_its_folder(folder: Path) -> None:
@@ -212,6 +221,8 @@ def test_a_branch_refuses_what_it_cannot_do() -> None:
     begun(5)
     with pytest.raises(InputError, match=r"has not kept step 3\. Choose --at among 2, 4\."):
         branch("run", 3)
+    with pytest.raises(OptionError, match="choose --steps"):
+        branch("run", 4, budget="8s")
     for changes in ({"size": 64}, {"min_scale": 48}, {"canvas_padding": 0}, {"first_steps": 1}):
         with pytest.raises(OptionError, match="which these options do not have"):
             branch("run", 4, **changes)

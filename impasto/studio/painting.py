@@ -180,10 +180,10 @@ def forecast(area: Area, photo: str | None, preset: str, values: Sequence[Any]) 
         return ""
     if seconds is None:
         return "<p>How long this takes is not known yet: the first painting with these options tells.</p>"
-    fitted = fit_budget(options, seconds)
-    share = evaluated_pixels(fitted) / evaluated_pixels(options)
+    whole = evaluated_pixels(options)
+    share = evaluated_pixels(fit_budget(options, lambda fewer: seconds * evaluated_pixels(fewer) / whole)) / whole
     words = f"About {stage.duration(max(1, seconds * share))} on this machine"
-    return f"<p>{words}{'' if fitted == options else f', with {100 * share:.0f} % of the steps'}</p>"
+    return f"<p>{words}{'' if share == 1 else f', with {100 * share:.0f} % of the steps'}</p>"
 
 
 def reopened(area: Area, path: str, here: Sequence[str | None]) -> list[Any]:
