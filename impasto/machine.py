@@ -11,6 +11,13 @@ from impasto.errors import OptionError
 from impasto.options import Pooling, Precision
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h; in bytes
+MEMBERSHIP, GROUPS = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")  # of Linux: by groups containers limit memory
+# of either version of them, by its name in a membership: the folder, the files with limit and usage, and under which name
+# memory.stat counts what is used for copies of files, which make room when it is needed
+CONTROLLERS = {
+    "": (".", "memory.max", "memory.current", "inactive_file"),
+    "memory": ("memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+}
 LARGE = 2**26  # bytes of a block that is handed back at once: kept ones of many sizes would add up
 
 
@@ -83,10 +90,40 @@ def free_memory(device: torch.device) -> int | None:
     """Bytes that a computation on this device may still take; None where nobody says."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
+    return min((room for room in (machine_room(), *group_rooms()) if room is not None), default=None)
+
+
+def machine_room() -> int | None:
+    """Bytes that the machine has left; None where nobody says."""
     meminfo = Path("/proc/meminfo")
     if meminfo.exists():
         lines = dict(line.split(":") for line in meminfo.read_text().splitlines())
         return int(lines["MemAvailable"].split()[0]) * 1024
     if hasattr(os, "sysconf") and "SC_AVPHYS_PAGES" in os.sysconf_names:
         return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return None
+
+
+def group_rooms() -> list[int | None]:
+    """Bytes that the groups of this process have left, which a container limits; None for one that nobody limits.
+
+    Those above its own limit it, too; in a container the topmost is often its own, which has another name outside.
+    """
+    rooms = []
+    with suppress(OSError):
+        for line in MEMBERSHIP.read_text().splitlines():
+            _, controller, place = line.split(":", 2)
+            if controller in CONTROLLERS:
+                mount, *names = CONTROLLERS[controller]
+                own = GROUPS / mount / place.lstrip("/")
+                rooms += [group_room(folder, *names) for folder in (own, *own.parents)]
+    return rooms
+
+
+def group_room(folder: Path, limit: str, usage: str, idle: str) -> int | None:
+    """Bytes that one group has left; None where there is no such group, or no limit."""
+    with suppress(OSError, ValueError):
+        most, used = (int((folder / name).read_text()) for name in (limit, usage))
+        facts = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
+        return max(0, most - used + int(facts.get(idle, 0)))
     return None

@@ -1,0 +1,71 @@
+"""The machine: how much memory is there, also where a container allows less than the machine has."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from impasto import machine
+
+CPU = torch.device("cpu")
+WHOLE = 2**62  # bytes: what first-version groups have in place of no limit
+
+
+@pytest.fixture
+def groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that plays /sys/fs/cgroup for a process that is in no group."""
+    monkeypatch.setattr(machine, "GROUPS", tmp_path / "sys")
+    monkeypatch.setattr(machine, "MEMBERSHIP", tmp_path / "cgroup")
+    (tmp_path / "cgroup").write_text("1:cpu:/elsewhere\n")
+    return tmp_path / "sys"
+
+
+def group(folder: Path, version: int, limit: object, used: int, idle: int) -> None:
+    """A group as Linux shows it. idle: bytes of files' contents that are used but can be had back at once."""
+    folder.mkdir(parents=True, exist_ok=True)
+    names = ("memory.limit_in_bytes", "memory.usage_in_bytes") if version == 1 else ("memory.max", "memory.current")
+    for name, value in zip(names, (limit, used), strict=True):
+        (folder / name).write_text(f"{value}\n")
+    idle_name = "total_inactive_file" if version == 1 else "inactive_file"
+    (folder / "memory.stat").write_text(f"anon 5\n{idle_name} {idle}\n")
+
+
+@pytest.mark.parametrize(
+    ("version", "membership", "place"),
+    [
+        (2, "0::/", "."),
+        (2, "0::/app", "app"),
+        (2, "0::/app/worker", "app"),  # the limit is a parent's
+        (2, "0::/../other", "."),
+        (1, "4:memory:/docker/12:34", "memory/docker/12:34"),
+        (1, "4:memory:/docker/1234", "memory"),  # the name outside the container, whose own root this is
+    ],
+)
+def test_a_container_has_what_its_limit_leaves(version: int, membership: str, place: str, groups: Path) -> None:
+    machine.MEMBERSHIP.write_text(f"1:cpu:/elsewhere\n{membership}\n")
+    group(groups / place, version, 10 * 2**20, 9 * 2**20, 2**20)
+    assert machine.free_memory(CPU) == 2 * 2**20
+
+
+def test_the_narrowest_group_counts_and_one_that_is_full_leaves_nothing(groups: Path) -> None:
+    machine.MEMBERSHIP.write_text("0::/app\n")
+    group(groups, 2, 10 * 2**20, 2**20, 0)
+    group(groups / "app", 2, 5 * 2**20, 2**20, 0)
+    assert machine.free_memory(CPU) == 4 * 2**20
+    group(groups / "app", 2, 5 * 2**20, 6 * 2**20, 0)
+    assert machine.free_memory(CPU) == 0
+
+
+@pytest.mark.parametrize(("version", "membership", "limit"), [(2, "0::/", "max"), (1, "4:memory:/", WHOLE)])
+def test_a_group_without_a_limit_has_what_the_machine_has(
+    version: int, membership: str, limit: object, groups: Path
+) -> None:
+    machine.MEMBERSHIP.write_text(f"{membership}\n")
+    group(groups / ("memory" if version == 1 else "."), version, limit, 2**20, 0)
+    free = machine.free_memory(CPU)
+    assert free is None or 2**24 < free < 2**50
+
+
+def test_where_nobody_says_there_is_no_limit(groups: Path) -> None:
+    machine.MEMBERSHIP.unlink()
+    assert machine.group_rooms() == []
