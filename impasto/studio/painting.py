@@ -23,7 +23,7 @@ from impasto.studio.limits import check_picture, sentence
 from impasto.studio.messages import Order
 from impasto.studio.pictures import chosen_style, shipped_styles, upload
 from impasto.studio.returning import is_painting, returned
-from impasto.studio.workshop import PACE, Workshop, evaluated_pixels
+from impasto.studio.workshop import PACE, Workshop, aspect_of, evaluated_pixels
 
 PAINT = Verb(
     "paint", "Paint", options_for,
@@ -174,8 +174,7 @@ def forecast(area: Area, photo: str | None, preset: str, values: Sequence[Any]) 
     """How long it will take, and what is left out for that, in words; nothing where an option is wrong."""
     try:
         options = options_for(preset).replace(**area.fields.answers(values, MATTERS))
-        width, height = Image.open(photo).size if photo else (4, 3)
-        seconds = area.workshop.forecast(options, min(width, height) / max(width, height))
+        seconds = area.workshop.forecast(options, aspect_of(photo) if photo else 3 / 4)
     except (ImpastoError, OSError, TypeError, ValueError):
         return ""
     if seconds is None:

@@ -18,6 +18,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Literal
 
+from PIL import Image
+
 from impasto import scales
 from impasto.doctor import Finding
 from impasto.errors import ImpastoError
@@ -105,6 +107,12 @@ class Job:
 def evaluated_pixels(options: PaintOptions) -> float:
     """Longer side squared, summed over all evaluations: what the time goes with."""
     return float(sum(scale.size**2 * scale.steps for scale in scales.plan(options)))
+
+
+def aspect_of(picture: Path | str) -> float:
+    """Shorter over longer side."""
+    with Image.open(picture) as opened:
+        return min(opened.size) / max(opened.size)
 
 
 def pace(options: PaintOptions) -> tuple[Any, ...]:
@@ -282,9 +290,9 @@ class Workshop:
 
     def learn(self, job: Job) -> None:
         """How fast this was, for the next forecast."""
-        options = job.options
-        if options is not None and job.report is not None and job.order.verb == "paint" and job.state == "done":
-            pixels = sum(size**2 for size, _ in job.history)
+        options, painted = job.options, job.order.verb == "paint" and job.state == "done"
+        if options is not None and job.report is not None and painted and job.files:
+            pixels = sum(size**2 for size, _ in job.history) * aspect_of(job.files[0])
             self.rates[pace(options)] = job.report.seconds / pixels
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from orders import ENDLESS, TINY, paint, wait, within_a_loop
+from orders import ENDLESS, TINY, paint, report, wait, within_a_loop
 from PIL import Image
 
 from impasto import saving
@@ -75,6 +75,14 @@ def test_everyone_gets_their_own_picture_and_a_bad_one_costs_no_other(workshop: 
     assert workshop.forecast(TINY, 1.0) == pytest.approx(rate * 3 * 32**2)
     for other in ({"backbone": "vgg19"}, {"style_loss": "sliced"}, {"optimizer": "lbfgs"}):
         assert workshop.forecast(TINY.replace(**other), 1.0) is None
+
+
+def test_what_a_painting_took_the_next_one_like_it_will_take(line: Workshop, tmp_path: Path) -> None:
+    Image.new("RGB", (32, 16)).save(wide := tmp_path / "wide.png")
+    done = Job(paint(wide), state="done", report=report(3), history=[(32, 1.0)] * 3, files=(wide,))
+    line.learn(done)
+    assert line.forecast(TINY, 0.5) == pytest.approx(done.seconds)
+    assert line.forecast(TINY, 1.0) == pytest.approx(2 * done.seconds)
 
 
 def test_the_doctor_looks_at_what_is_painted(workshop: Workshop, picture: Path) -> None:
