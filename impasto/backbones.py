@@ -224,6 +224,8 @@ class Backbone:
         self.check(layers)
         found = {"pixels": images} if "pixels" in layers else {}
         remaining = set(layers) - {"pixels"}
+        if not remaining:
+            return found
         x = self.entrance(images)
         for layer in self.layers[1:]:
             if not remaining:

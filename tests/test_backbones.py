@@ -116,6 +116,13 @@ def test_pixels_are_the_images(tiny_backbone: Backbone, batch: Tensor) -> None:
     assert tiny_backbone(batch, []) == {}
 
 
+def test_for_the_pixels_alone_no_picture_is_prepared(
+    tiny_backbone: Backbone, image: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tiny_backbone, "entrance", lambda images: pytest.fail("nobody reads what comes of it"))
+    assert tiny_backbone(image, ["pixels"])["pixels"] is image
+
+
 @pytest.mark.parametrize(
     "layers", [["relu1_1"], ["conv1_1"], ["pool1"], ["conv2_1", "relu1_2"], ["relu3_2", "conv3_2"]]
 )
