@@ -113,6 +113,15 @@ def test_a_cell_is_known_by_what_makes_it_and_not_by_names(pictures: list[Path],
     assert not set(keys(pictures[:1])) & set(keys(pictures[:1], seed=1))
 
 
+@pytest.mark.parametrize("role", ["start", "weights"])
+def test_another_file_of_that_name_makes_another_cell(role: str, pictures: list[Path]) -> None:
+    (job,) = plan("gallery", pictures[:1], pictures[1:2], **{**TINY, role: str(pictures[2])}).jobs[-1][-1:]
+    assert job is not None
+    before = making.key(job)
+    pictures[2].write_bytes(pictures[0].read_bytes())
+    assert making.key(job) != before
+
+
 def test_another_network_makes_another_cell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     job = plan("basic-fast", **TINY).cells
     before = [making.key(one) for one in job if one.verb in ("paint", "stylize")]

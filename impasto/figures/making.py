@@ -13,6 +13,7 @@ from typing import Any
 import impasto
 from impasto import images, recipe, saving
 from impasto.backbones import BACKBONES
+from impasto.equipment import option_files
 from impasto.figures.layout import Job, Made, Plan
 from impasto.opening import FilePath
 from impasto.options import PaintOptions, StylizeOptions
@@ -41,25 +42,25 @@ def cells(laid: Plan, folder: FilePath, *, on_step: Callable[[PaintStep], object
 
 def key(job: Job) -> str:
     """Hash of everything that makes the picture: verb, options, pictures, the network's file, and impasto's version."""
+    files = {**job.sources, **option_files(job.options)}
     parts = {
         "impasto": impasto.__version__,
         "verb": job.verb,
         "options": job.options.as_dict(),
-        "sources": {role: recipe.fingerprint(path)["sha256"] for role, path in job.sources.items()},
+        "sources": {role: recipe.fingerprint(path)["sha256"] for role, path in files.items()},
         "networks": [recipe.fingerprint(file)["sha256"] for file in network_files(job.options)],
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:20]
 
 
 def network_files(options: PaintOptions | StylizeOptions) -> list[Path]:
-    """The files of weights that are the user's or come with the package; a downloaded one is known by its name."""
+    """The files of weights that come with the package; a downloaded one is known by its name."""
     presto = ASSETS / "presto.safetensors"
     if isinstance(options, StylizeOptions):
         return [presto]
     begun = [presto] if options.start == "presto" else []
-    if options.weights:
-        return [*begun, Path(options.weights)]
-    return [*begun, ASSETS / f"{options.backbone}.safetensors"] if BACKBONES[options.backbone].shipped else begun
+    shipped = options.weights is None and BACKBONES[options.backbone].shipped
+    return [*begun, ASSETS / f"{options.backbone}.safetensors"] if shipped else begun
 
 
 def make(job: Job, on_step: Callable[[PaintStep], object] | None = None) -> Painting:
