@@ -57,6 +57,12 @@ def flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
+def those_of(bundle: type[Bundle], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the given options that the bundle has."""
+    known = {declared.name for declared in fields(bundle)}
+    return {name: value for name, value in given.items() if name in known}
+
+
 SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
 BYTES = {
     prefix + end: 2 ** (10 * power) for power, prefix in enumerate(("", *"KMGT")) for end in ("", "B", "iB")

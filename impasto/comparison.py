@@ -5,13 +5,13 @@ distances, by the report card's measures, and its seconds.
 """
 
 from collections.abc import Sequence
-from dataclasses import fields
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from impasto import backbones, images
 from impasto.backbones import Backbone
+from impasto.bundle import those_of
 from impasto.errors import OptionError
 from impasto.evaluation import evaluate
 from impasto.figures.layout import Job, Made, Plan, folded
@@ -48,7 +48,9 @@ def plan(
     columns |= {name: options_for(name, **given) for name in presets}
     columns |= {name: options_for(**{**given, "backbone": name}) for name in backbones}
     columns |= {name: options_for(**{**given, "style_loss": name}) for name in losses}
-    columns |= {f"presto by {name}" if name != "auto" else "presto": fast(engine=name, **given) for name in engines}
+    shared = those_of(StylizeOptions, given)
+    columns |= {f"presto by {name}" if name != "auto" else "presto": StylizeOptions(engine=name, **shared)
+                for name in engines}  # fmt: skip
     if len({options.size for options in columns.values()}) > 1:
         raise OptionError("The presets paint at different sizes, which cannot be compared. Give one --size for all.")
     sources = {"content": content, "style": style}
@@ -60,12 +62,6 @@ def plan(
     ]
     title = f"{content.stem} in the manner of {style.stem}"
     return folded(Plan(title, CAPTION, [""], ["photo", "painting", *columns], [[*originals, *jobs]]))
-
-
-def fast(**given: Any) -> StylizeOptions:
-    """Options of `stylize`: those of the given ones that it has."""
-    known = {declared.name for declared in fields(StylizeOptions)}
-    return StylizeOptions(**{name: value for name, value in given.items() if name in known})
 
 
 @cache

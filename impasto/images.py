@@ -14,10 +14,9 @@ from torch.nn import functional
 
 from impasto.errors import InputError, OptionError
 from impasto.opening import FilePath, check_size, check_still, flattened, in_mode, name_of, opened, reduced, upright
+from impasto.options import SMALLEST
 
 ImageSource: TypeAlias = FilePath | bytes | Image.Image | np.ndarray | Tensor
-
-MIN_PAINTED_SIDE = 16  # pixels; VGG halves a picture four times on the way to its deepest layers
 
 
 def load(source: ImageSource, size: int | None = None) -> Tensor:
@@ -71,16 +70,14 @@ def fit(height: int, width: int, size: int) -> tuple[int, int]:
 
     Raises OptionError if `size` is under 16 and InputError if the shorter side would come to less than that.
     """
-    if size < MIN_PAINTED_SIDE:
-        raise OptionError(
-            f"The size is {size}, but it must be at least {MIN_PAINTED_SIDE} pixels: choose a larger one."
-        )
+    if size < SMALLEST:
+        raise OptionError(f"The size is {size}, but it must be at least {SMALLEST} pixels: choose a larger one.")
     longer, shorter = max(height, width), min(height, width)
     planned = round(shorter * size / longer)
-    if planned < MIN_PAINTED_SIDE:
-        enough = math.ceil(MIN_PAINTED_SIDE * longer / shorter)
+    if planned < SMALLEST:
+        enough = math.ceil(SMALLEST * longer / shorter)
         raise InputError(
-            f"The picture is {width} x {height} pixels; the shorter side must come to at least {MIN_PAINTED_SIDE} "
+            f"The picture is {width} x {height} pixels; the shorter side must come to at least {SMALLEST} "
             f"pixels at size {size}: crop it or choose a larger --size, from {enough}."
         )
     return (size, planned) if height >= width else (planned, size)

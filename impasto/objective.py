@@ -22,6 +22,11 @@ from impasto.strength import hold, reach
 Objective: TypeAlias = Callable[[Tensor], dict[str, Tensor]]  # an image -> the terms of its loss
 
 
+def tile_for(view: View, options: PaintOptions) -> int | None:
+    """Pixels on a side of what is computed at a time; None where a view is no larger, and computed in one piece."""
+    return options.tile if 0 < options.tile < max(view.content.shape[2:]) else None
+
+
 def make_objective(
     view: View, backbone: Backbone, terms: Mapping[str, Term], seamless: bool = False, tile: int | None = None
 ) -> Objective:

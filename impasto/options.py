@@ -31,7 +31,7 @@ FORMATS: dict[FormatName, str] = {"onnx": ".onnx", "openvino": ".xml", "torch": 
 
 STARTS = ("presto", "content", "style", "noise", "style-noise", "white", "gray")
 SMALLEST_TILE = 64
-SMALLEST = 16  # pixels on the shorter side: relu5_1 of a VGG is one position there
+SMALLEST = 16  # pixels on the shorter side: relu5_1 of a VGG, which halves four times, is one position there
 
 
 @dataclass(frozen=True)

@@ -36,9 +36,9 @@ from impasto.equipment import load_backbone, make_optimizer, option_files, preci
 from impasto.errors import InputError
 from impasto.evaluation import Report
 from impasto.images import ImageSource
-from impasto.objective import make_objective, make_terms
+from impasto.objective import make_objective, make_terms, tile_for
 from impasto.optimize import Optimizer, Step, optimize
-from impasto.options import BackboneName, PaintOptions
+from impasto.options import BackboneName, Options, PaintOptions
 from impasto.planning import forecaster
 from impasto.presets import options_for
 from impasto.scene import Scene, Styles, View
@@ -287,7 +287,7 @@ def paint_scales(
     canvas, done = None if state.canvas is None else state.canvas.to(device), state.step
     for number, scale in enumerate(plan[state.scale :], start=state.scale):
         view = pictures.view(scale.size, margin, options)
-        tile = options.tile if 0 < options.tile < max(view.content.shape[2:]) else None
+        tile = tile_for(view, options)
         terms = make_terms(view, backbone, options, shelf, seamless, tile)
         objective = make_objective(view, backbone, terms, seamless, tile)
         solved = {} if options.strength is None else {"weights": {name: term.weight for name, term in terms.items()}}
@@ -321,13 +321,25 @@ def paint_step(
     index, size, loss = entry["step"], entry["size"], entry["loss"]
     parts = {name: value for name, value in entry.items() if name not in ("step", "size", "loss")}
     facts = {"steps": index, "loss": loss, "losses": parts, "seconds": round(seconds, 2)}
-    shown = crop(view.finish(canvas, options), view.margin).cpu()
-    opacity = None if view.opacity is None else crop(view.opacity, view.margin).cpu()
-    painting = Painting(shown, {**notes, **facts}, history.copy(), opacity, origins)
+    painting = pictured(view, canvas, options, {**notes, **facts}, history, origins)
     if index == total:
         machine.hand_back_freed_memory()  # the network's, which the doctor has no use for
         painting = painting.examined()
     return PaintStep(index, total, size, loss, parts, seconds, painting, canvas, state)
+
+
+def pictured(
+    view: View,
+    canvas: Tensor,
+    options: Options,
+    notes: Mapping[str, Any],
+    history: Sequence[dict[str, Any]] = (),
+    origins: Origins | None = None,
+) -> Painting:
+    """What a view's canvas shows, without its margin, as a painting with that recipe."""
+    shown = crop(view.finish(canvas, options), view.margin).cpu()
+    opacity = None if view.opacity is None else crop(view.opacity, view.margin).cpu()
+    return Painting(shown, dict(notes), list(history), opacity, origins)
 
 
 def capture(scale: int, step: Step, optimizer: Optimizer, history: Sequence[dict[str, Any]], seconds: float) -> State:

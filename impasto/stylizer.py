@@ -18,7 +18,7 @@ from impasto.images import ImageSource
 from impasto.networks import Tuned, style_in
 from impasto.opening import FilePath, sha256
 from impasto.options import EngineName, StylizeOptions
-from impasto.painting import Origins, Painting, PaintStep, State
+from impasto.painting import Origins, Painting, PaintStep, State, pictured
 from impasto.presto import Presto
 from impasto.scene import Styles, View
 from impasto.trained import TrainedStylizer
@@ -137,11 +137,8 @@ class Stylizer(Presto):
         notes = recipe.make(
             "stylize", None, options, {}, pictures.inputs, self.fingerprint, self.device, self.backbone.dtype
         )
-        shown = view.finish(picture, options).cpu()
-        opacity = None if view.opacity is None else view.opacity.cpu()
-        origins = Origins.of(view)
-        ran = {"engine": self.engine, "passes": round(self.passes, 2), "seconds": seconds}
-        return Painting(shown, {**notes, **ran}, [], opacity, origins).examined()
+        notes |= {"engine": self.engine, "passes": round(self.passes, 2), "seconds": seconds}
+        return pictured(view, picture, options, notes, origins=Origins.of(view)).examined()
 
 
 class TunedStylizer(TrainedStylizer):

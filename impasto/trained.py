@@ -14,7 +14,7 @@ from impasto.errors import OptionError
 from impasto.images import ImageSource
 from impasto.opening import FilePath, sha256
 from impasto.options import StylizeOptions
-from impasto.painting import Origins, Painting
+from impasto.painting import Origins, Painting, pictured
 from impasto.scene import Scene, View
 from impasto.transform import Folded, TransformNet
 
@@ -91,10 +91,8 @@ class TrainedStylizer:
         picture = self.image(view)
         seconds = round(time.monotonic() - began, 3)
         notes = recipe.make("stylize", None, self.options, {}, inputs, self.fingerprint, self.device, self.dtype)
-        shown = view.finish(picture, self.options).cpu()
-        opacity = None if view.opacity is None else view.opacity.cpu()
-        origins = Origins.of(view)
-        return Painting(shown, {**notes, "engine": self.engine, "seconds": seconds}, [], opacity, origins).examined()
+        notes |= {"engine": self.engine, "seconds": seconds}
+        return pictured(view, picture, self.options, notes, origins=Origins.of(view)).examined()
 
     def image(self, view: View) -> Tensor:
         """What a view shows, painted: (1, 3, H, W) in [0, 1]. Every pass goes over the picture of the one before."""

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from impasto.cli.painting import masked_styles, weighed_style
-from impasto.cli.program import STOPPED, PresetName, Quiet, VideoFlags, app, given
+from impasto.cli.program import PresetName, Quiet, VideoFlags, app, given
 from impasto.errors import OutputError
+from impasto.outputs import STOPPED
 
 if TYPE_CHECKING:
     from impasto.film.reel import Frame

@@ -14,6 +14,7 @@ from cyclopts import App, CycloptsError, Group, Parameter
 import impasto
 from impasto.errors import ImpastoError
 from impasto.options import PaintOptions, StylizeOptions, TrainOptions, VideoOptions
+from impasto.outputs import STOPPED
 from impasto.presets import PRESETS, TRAINING
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ app = App(
     suppress_keyboard_interrupt=False,  # run() answers with a status
 )
 
-STOPPED = 130  # as shells report a program that Ctrl-C ended
 CLOSED = 141  # and one whose reader has gone, such as `head`
 
 

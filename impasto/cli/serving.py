@@ -7,8 +7,9 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from impasto.cli.program import STOPPED, Quiet, app
+from impasto.cli.program import Quiet, app
 from impasto.errors import OptionError
+from impasto.outputs import STOPPED
 
 
 @app.command

@@ -1,11 +1,12 @@
 """What a plan function works from: the pictures, and the options of every verb."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from impasto.backbones import BACKBONES
+from impasto.bundle import those_of
 from impasto.figures.layout import Job
 from impasto.options import PaintOptions, StylizeOptions
 from impasto.presets import options_for
@@ -28,9 +29,7 @@ class Brief:
 
     def stylize(self) -> StylizeOptions:
         """Options of `stylize`: those of the caller's that it has."""
-        known = {declared.name for declared in fields(StylizeOptions)}
-        own = {name: value for name, value in self.given.items() if name in known}
-        return StylizeOptions(**own)
+        return StylizeOptions(**those_of(StylizeOptions, self.given))
 
     def texture(self, **changes: Any) -> PaintOptions:
         """Options of `texture`, from plain noise as in the documents."""

@@ -11,13 +11,14 @@ pictures, the nearest first; a farther one counts only where no nearer one can b
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import asdict
 from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
 from impasto import engines, forecast
+from impasto.bundle import those_of
 from impasto.canvas import crop, pad
 from impasto.equipment import load_backbone, precision
 from impasto.errors import OptionError
@@ -25,7 +26,7 @@ from impasto.film import flow as flows
 from impasto.film.flow import Motion
 from impasto.film.stage import Stage
 from impasto.forecast import shape_at
-from impasto.objective import Objective, make_objective, make_terms
+from impasto.objective import Objective, make_objective, make_terms, tile_for
 from impasto.optimize import LBFGS, optimize
 from impasto.options import Options, PaintOptions, StylizeOptions, VideoOptions
 from impasto.painting import State, last, paint_scales
@@ -115,7 +116,7 @@ class Brush:
 
     def objective(self, view: View) -> Objective:
         """What is to be lowered."""
-        tile = self.options.tile if 0 < self.options.tile < max(view.content.shape[2:]) else None
+        tile = tile_for(view, self.options)
         terms = make_terms(view, self.backbone, self.options, self.shelf, tile=tile)
         return make_objective(view, self.backbone, terms, tile=tile)
 
@@ -234,7 +235,7 @@ class Touched(Fast):
 
     def __init__(self, stage: Stage, options: StylizeOptions, video: VideoOptions) -> None:
         super().__init__(stage, options, video)
-        shared = {each.name: getattr(options, each.name) for each in fields(Options)}
+        shared = those_of(Options, asdict(options))
         strength = None if options.strength == 100 else options.strength
         self.brush = Brush(stage, options_for(**shared, strength=strength))
         assert isinstance(self.stylizer, Presto)

@@ -16,8 +16,8 @@ import numpy as np
 from impasto import saving
 from impasto.errors import InputError
 from impasto.film.extra import library
-from impasto.images import MIN_PAINTED_SIDE
 from impasto.opening import MAX_PIXELS, FilePath
+from impasto.options import SMALLEST
 
 if TYPE_CHECKING:
     import av
@@ -173,9 +173,9 @@ def read(path: FilePath) -> Clip:
         has_alpha = any(component.is_alpha for component in frame.format.components) or frame.format.name == "pal8"
         color = color_of(frame)
         height, width = upright(frame, color, has_alpha).shape[:2]
-        if min(height, width) < MIN_PAINTED_SIDE or height * width > MAX_PIXELS:
+        if min(height, width) < SMALLEST or height * width > MAX_PIXELS:
             raise InputError(
-                f"{path} is {width} x {height} pixels, but each side needs {MIN_PAINTED_SIDE}, and {MAX_PIXELS:,} are the "
+                f"{path} is {width} x {height} pixels, but each side needs {SMALLEST}, and {MAX_PIXELS:,} are the "
                 "most: give a video of a usual size."
             )
         aspect = Fraction(stream.sample_aspect_ratio or 1)

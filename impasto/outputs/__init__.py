@@ -9,3 +9,5 @@ batches    a batch of pictures: what its jobs say, and its status
 trainings  a training on its way: its network, its sheet, its curve
 terminal   the bars and previews that are seen meanwhile
 """
+
+STOPPED = 130  # a status, as shells report a program that Ctrl-C ended

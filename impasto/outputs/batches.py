@@ -7,7 +7,7 @@ from rich.console import Console
 
 from impasto import machine
 from impasto.jobs import Outcome
-from impasto.outputs.pictures import STOPPED
+from impasto.outputs import STOPPED
 from impasto.outputs.terminal import BatchProgress
 
 

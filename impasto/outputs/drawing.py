@@ -8,7 +8,7 @@ from rich.console import Console
 from impasto import curves, machine, sheets
 from impasto.figures import making
 from impasto.figures.layout import Plan
-from impasto.outputs.pictures import STOPPED
+from impasto.outputs import STOPPED
 from impasto.outputs.places import check_source, check_text
 from impasto.outputs.terminal import FigureProgress
 

@@ -16,12 +16,11 @@ from impasto.errors import ImpastoError
 from impasto.images import ImageSource
 from impasto.ingredients import embed
 from impasto.options import Options
+from impasto.outputs import STOPPED
 from impasto.outputs.places import Outputs, beside, check, files_among, numbered, write_text
 from impasto.outputs.terminal import PaintProgress
 from impasto.painting import Painting, PaintStep, last
 from impasto.transform import is_network
-
-STOPPED = 130  # as shells report a program that Ctrl-C ended
 
 Mend: TypeAlias = Callable[[Mapping[str, Any]], Painting]  # changed options -> the picture, painted with them
 

@@ -15,7 +15,7 @@ from rich.console import Console
 from impasto import curves, machine, processes, saving, transform
 from impasto.errors import OptionError, OutputError
 from impasto.options import TrainOptions
-from impasto.outputs.pictures import STOPPED
+from impasto.outputs import STOPPED
 from impasto.outputs.places import check_source, check_text, make_folder
 from impasto.outputs.terminal import TrainProgress
 from impasto.training import TrainStep, enough, train
