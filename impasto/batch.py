@@ -21,7 +21,7 @@ from impasto.cluster import on_ray
 from impasto.errors import OptionError
 from impasto.jobs import Job, Outcome
 from impasto.opening import FilePath
-from impasto.storage import Place
+from impasto.storage import Location
 from impasto.workers import alone, together
 
 BatchEngine: TypeAlias = Literal["processes", "ray"]
@@ -69,7 +69,7 @@ def work_through(
         yield outcome
 
 
-def read_journal(folder: Place) -> dict[str, dict[str, Any]]:
+def read_journal(folder: Location) -> dict[str, dict[str, Any]]:
     """job key -> its last line. Lines that are damaged count as none. Raises OutputError."""
     ended = {}
     for text in storage.lines(folder):
@@ -80,7 +80,7 @@ def read_journal(folder: Place) -> dict[str, dict[str, Any]]:
     return ended
 
 
-def note(folder: Place, outcome: Outcome) -> None:
+def note(folder: Location, outcome: Outcome) -> None:
     """Add a line to the journal. Raises OutputError."""
     job = outcome.job
     line = {

@@ -20,7 +20,7 @@ from impasto.options import PaintOptions
 from impasto.painting import last, paint_steps
 from impasto.presets import options_for
 from impasto.shelf import Shelf
-from impasto.storage import Place
+from impasto.storage import Location
 from impasto.transform import is_network
 
 COLUMNS = ("content", "style", "output", "preset")  # of a table, beside the options
@@ -32,7 +32,7 @@ class Job:
 
     content: Path
     style: Path
-    output: Place
+    output: Location
     preset: str
     given: Mapping[str, Any]
 
@@ -141,14 +141,14 @@ def check_columns(path: Path, columns: Sequence[str]) -> None:
 
 
 def named(
-    found: Iterable[tuple[Path, Path, str | None, str, Mapping[str, Any]]], folder: Place, suffix: str
+    found: Iterable[tuple[Path, Path, str | None, str, Mapping[str, Any]]], folder: Location, suffix: str
 ) -> list[Job]:
     """The jobs, each with a place of its own for its result: CONTENT-STYLE.png, numbered where that is taken.
 
     Raises OutputError where two rows of a table name the same place, OptionError for a trained network.
     """
     jobs: list[Job] = []
-    taken: set[Place] = set()
+    taken: set[Location] = set()
     for content, style, output, preset, given in found:
         if is_network(style):
             raise OptionError(

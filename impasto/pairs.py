@@ -21,7 +21,7 @@ from impasto.images import ImageSource
 from impasto.opening import FilePath
 from impasto.options import PaintOptions, TrainOptions
 from impasto.painting import paint
-from impasto.photos import Photos, Place
+from impasto.photos import Entry, Photos
 from impasto.presets import options_for
 from impasto.processes import Team
 
@@ -34,7 +34,7 @@ class Pairs:
     """Photos, and a painting of each in every style, of its size, by place and the style's number."""
 
     photos: Photos
-    paintings: Mapping[tuple[Place, int], Image.Image]
+    paintings: Mapping[tuple[Entry, int], Image.Image]
 
     def crops(self, positions: Iterable[int], rows: Sequence[int]) -> Tensor:
         """What the paintings show where the photos' crops are: (N, 3, crop, crop) in [0, 1].

@@ -25,7 +25,7 @@ ZOOM = 1.25  # a photo's longer side lies between size / ZOOM and size * ZOOM
 KEPT = 1 << 30  # bytes of pictures that stay in memory
 
 
-class Place(NamedTuple):
+class Entry(NamedTuple):
     """Where a picture's bytes are: a file, or from `offset` in a tar file, where it is called `name`."""
 
     path: Path
@@ -48,7 +48,7 @@ class Place(NamedTuple):
 class Window(NamedTuple):
     """A crop: of which photo, its box in pixels of the picture as it was read, and whether it is mirrored."""
 
-    place: Place
+    place: Entry
     picture: Image.Image
     box: tuple[int, int, int, int]
     mirrored: bool
@@ -70,7 +70,7 @@ class Photos:
                 "public set such as COCO (cocodataset.org)."
             )
         self.broken: dict[str, str] = {}
-        self.kept: dict[Place, Image.Image] = {}
+        self.kept: dict[Entry, Image.Image] = {}
         self.room = KEPT
 
     def crops(self, positions: Iterable[int]) -> Tensor:
@@ -95,7 +95,7 @@ class Photos:
             crops.append(crop[:, ::-1] if window.mirrored else crop)
         return torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).float().div_(255).contiguous()
 
-    def readable(self, position: int) -> Iterator[tuple[Place, Image.Image]]:
+    def readable(self, position: int) -> Iterator[tuple[Entry, Image.Image]]:
         """The photo of a position and those after it, without broken ones. Every round has an order of its own.
 
         Raises InputError where no picture can be read.
@@ -113,13 +113,13 @@ class Photos:
                 f"None of the {len(self.places)} pictures in {self.folder} can be read: {next(iter(self.broken.values()))}"
             )
 
-    def keep(self, count: int) -> dict[Place, Image.Image]:
+    def keep(self, count: int) -> dict[Entry, Image.Image]:
         """From now on only so many photos, the first ones of the seed's order that can be read. Raises InputError."""
         found = dict(islice(self.readable(0), count))
         self.places = sorted(found)
         return found
 
-    def read(self, place: Place) -> Image.Image | None:
+    def read(self, place: Entry) -> Image.Image | None:
         """A photo with its longer side at the largest size that is used, or None where it is broken."""
         if str(place) in self.broken:
             return None
@@ -144,23 +144,23 @@ class Photos:
         return [images.resize(images.load(picture), self.size) for picture, _ in zip(found, range(count), strict=False)]
 
 
-def listed(folder: Path) -> Iterator[Place]:
+def listed(folder: Path) -> Iterator[Entry]:
     """Every picture below a folder. Raises InputError where there is no such folder, or a tar file is damaged."""
     if not folder.is_dir():
         raise InputError(f"{folder} is no folder: give one with photographs to train on.")
     for path in folder.rglob("*"):
         if path.suffix.lower() in SUFFIXES and path.is_file():
-            yield Place(path)
+            yield Entry(path)
         elif path.suffix.lower() == ".tar" and path.is_file():
             yield from inside(path)
 
 
-def inside(path: Path) -> Iterator[Place]:
+def inside(path: Path) -> Iterator[Entry]:
     """Every picture in a tar file that is not compressed."""
     try:
         with tarfile.open(path, "r:") as archive:
             for member in archive:
                 if member.isfile() and Path(member.name).suffix.lower() in SUFFIXES:
-                    yield Place(path, member.name, member.offset_data, member.size)
+                    yield Entry(path, member.name, member.offset_data, member.size)
     except (OSError, tarfile.TarError) as error:
         raise InputError(f"{path} is damaged or compressed ({error}): unpack it, or pack it as plain tar.") from error

@@ -59,7 +59,7 @@ class Remote:
         return replace(self, inside=self.inside.with_name(stem + self.suffix))
 
 
-Place: TypeAlias = Path | Remote
+Location: TypeAlias = Path | Remote
 
 
 def shown(url: str) -> str:
@@ -67,7 +67,7 @@ def shown(url: str) -> str:
     return re.sub("//[^/]*@", "//", url)
 
 
-def place(name: FilePath | Remote) -> Place:
+def place(name: FilePath | Remote) -> Location:
     """What a name stands for: a store where it is a text with "://" in it, otherwise a path."""
     if isinstance(name, Remote):
         return name
@@ -77,7 +77,7 @@ def place(name: FilePath | Remote) -> Place:
 # ------------------------------------------------------------------------------------------------------ pictures
 
 
-def check(target: Place, inputs: Iterable[FilePath]) -> None:
+def check(target: Location, inputs: Iterable[FilePath]) -> None:
     """Raise OutputError if a picture could not be written there; a store itself is tried once a batch, by `prepare`."""
     if isinstance(target, Remote):
         saving.is_lossy(target.suffix)  # whether the format is one that is written
@@ -86,7 +86,7 @@ def check(target: Place, inputs: Iterable[FilePath]) -> None:
     saving.check_output(target, inputs)
 
 
-def write(data: bytes, target: Place) -> None:
+def write(data: bytes, target: Location) -> None:
     """Write a file or an object, whole or not at all. Raises OutputError."""
     if isinstance(target, Path):
         saving.write(data, target)
@@ -99,7 +99,7 @@ def write(data: bytes, target: Place) -> None:
             store.pipe_file(path, data)
 
 
-def picture(source: Place) -> Path | bytes:
+def picture(source: Location) -> Path | bytes:
     """A picture as the readers take it; one from a store is looked at as a whole. Raises OutputError, InputError."""
     if isinstance(source, Path):
         return source
@@ -112,7 +112,7 @@ def picture(source: Place) -> Path | bytes:
 # -------------------------------------------------------------------------------------------------------- journal
 
 
-def prepare(folder: Place) -> None:
+def prepare(folder: Location) -> None:
     """Make a journal ready for the next line, also after a line that was cut off. Raises OutputError."""
     if isinstance(folder, Remote):
         return try_out(folder / JOURNAL / "trial")
@@ -134,7 +134,7 @@ def try_out(target: Remote) -> None:
         store.rm_file(path)
 
 
-def lines(folder: Place) -> Iterator[str]:
+def lines(folder: Location) -> Iterator[str]:
     """The journal's lines, some of them perhaps damaged. Raises OutputError."""
     if isinstance(folder, Path):
         yield from (folder / f"{JOURNAL}.jsonl").read_text(encoding="utf-8", errors="replace").splitlines()
@@ -147,7 +147,7 @@ def lines(folder: Place) -> Iterator[str]:
         yield data.decode("utf-8", errors="replace")
 
 
-def add_line(folder: Place, name: str, line: str) -> None:
+def add_line(folder: Location, name: str, line: str) -> None:
     """Add a line to the journal and see it onto the disk; in a store it replaces what had its name. Raises OutputError."""
     if isinstance(folder, Remote):
         write(line.encode(), folder / JOURNAL / f"{name}.json")

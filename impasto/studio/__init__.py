@@ -8,11 +8,11 @@
     stage      what is seen of a painting: preview, losses, time left, before and after
     look       colors, type and space
     fields     a form as Gradio's components
-    easel      what the tabs share that optimise a picture
+    area       what the tabs share that optimise a picture
     pictures   places to put a picture, and those that come with the package
     returning  what comes back from a picture that impasto painted
     history    going back to a kept step of a painting
-    painting, dialing, instant, single, videos, teaching, shelf
+    painting, dialing, instant, single, videos, teaching, gallery
                the tabs: Paint; Dial; Stylize; Texture and Reconstruct; Video; Train; Gallery
     service    the same verbs for programs
     server     the page and its address

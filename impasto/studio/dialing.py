@@ -14,7 +14,7 @@ from impasto.options import PaintOptions
 from impasto.presets import options_for
 from impasto.shipped import DEMO
 from impasto.studio import stage
-from impasto.studio.easel import Area, Verb, buttons, name_of
+from impasto.studio.area import Area, Verb, buttons, name_of
 from impasto.studio.fields import AT_ONCE
 from impasto.studio.limits import check_picture
 from impasto.studio.messages import Order

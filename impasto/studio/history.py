@@ -10,7 +10,7 @@ from impasto import scales
 from impasto.errors import InputError
 from impasto.options import PaintOptions
 from impasto.studio import stage
-from impasto.studio.easel import Area
+from impasto.studio.area import Area
 from impasto.studio.fields import AT_ONCE
 from impasto.studio.limits import check_size
 from impasto.studio.messages import Order

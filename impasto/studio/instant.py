@@ -15,7 +15,7 @@ from impasto.options import StylizeOptions
 from impasto.painting import Painting
 from impasto.shipped import DEMO
 from impasto.studio import stage
-from impasto.studio.easel import name_of
+from impasto.studio.area import name_of
 from impasto.studio.fields import PRIVATE, Fields
 from impasto.studio.forms import bundle
 from impasto.studio.limits import check_network, check_picture, check_size, sentence

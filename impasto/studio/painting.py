@@ -16,7 +16,7 @@ from impasto.options import PaintOptions
 from impasto.presets import options_for
 from impasto.shipped import DEMO
 from impasto.studio import stage
-from impasto.studio.easel import Area, Verb, name_of
+from impasto.studio.area import Area, Verb, name_of
 from impasto.studio.fields import AT_ONCE
 from impasto.studio.history import going_back
 from impasto.studio.limits import check_picture, sentence

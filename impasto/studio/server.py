@@ -16,12 +16,12 @@ from impasto.errors import OptionError
 from impasto.shipped import DEMO
 from impasto.studio import look
 from impasto.studio.dialing import dial_tab
+from impasto.studio.gallery import gallery_tab
 from impasto.studio.instant import stylize_tab
 from impasto.studio.limits import UPLOAD_BYTES
 from impasto.studio.painting import paint_tab
 from impasto.studio.pictures import REFUSING
 from impasto.studio.service import serve
-from impasto.studio.shelf import gallery_tab
 from impasto.studio.single import reconstruct_tab, texture_tab
 from impasto.studio.teaching import train_tab
 from impasto.studio.videos import video_tab

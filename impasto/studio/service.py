@@ -18,7 +18,7 @@ import gradio as gr
 from impasto.errors import ImpastoError, OptionError
 from impasto.options import Options, StylizeOptions
 from impasto.presets import options_for
-from impasto.studio.easel import LOOK_AGAIN, name_of
+from impasto.studio.area import LOOK_AGAIN, name_of
 from impasto.studio.forms import bundle
 from impasto.studio.limits import check_picture, check_size, sentence
 from impasto.studio.messages import Order

@@ -6,7 +6,7 @@ import gradio as gr
 
 from impasto.options import PaintOptions
 from impasto.shipped import DEMO
-from impasto.studio.easel import Area, Verb, name_of
+from impasto.studio.area import Area, Verb, name_of
 from impasto.studio.limits import check_picture, check_size
 from impasto.studio.messages import Order
 from impasto.studio.pictures import upload

@@ -11,7 +11,7 @@ from impasto.errors import InputError
 from impasto.options import TrainOptions
 from impasto.presets import TRAINING, training_options
 from impasto.shipped import DEMO
-from impasto.studio.easel import Area, Verb, name_of
+from impasto.studio.area import Area, Verb, name_of
 from impasto.studio.fields import AT_ONCE
 from impasto.studio.limits import check_photos, check_picture, plain_name
 from impasto.studio.messages import Order

@@ -8,7 +8,7 @@ import gradio as gr
 from impasto.errors import InputError
 from impasto.options import VideoOptions
 from impasto.shipped import DEMO
-from impasto.studio.easel import Area, Verb, name_of
+from impasto.studio.area import Area, Verb, name_of
 from impasto.studio.fields import AT_ONCE
 from impasto.studio.forms import SLIDERS
 from impasto.studio.limits import UPLOAD_BYTES, check_picture, check_size

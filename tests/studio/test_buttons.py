@@ -18,15 +18,15 @@ from impasto.options import PaintOptions
 from impasto.presets import options_for
 from impasto.studio import (
     dialing,
+    gallery,
     limits,
     painting,
     server,
     service,
-    shelf,
     single,
     stage,
 )
-from impasto.studio.easel import Area, known
+from impasto.studio.area import Area, known
 from impasto.studio.messages import Order
 from impasto.studio.workshop import Job, Workshop, pace
 
@@ -288,10 +288,10 @@ def test_a_reconstruction_is_of_features_or_of_statistics(picture: Path) -> None
 
 
 def test_sheets_are_those_of_the_table(picture: Path) -> None:
-    order = shelf.figure_order(TINY, "default", "seeds", [str(picture)], None)
+    order = gallery.figure_order(TINY, "default", "seeds", [str(picture)], None)
     assert order.arguments == ("seeds", [picture], [])
     with pytest.raises(OptionError, match="no such sheet"):
-        shelf.figure_order(TINY, "default", "../../etc/passwd", None, None)
+        gallery.figure_order(TINY, "default", "../../etc/passwd", None, None)
 
 
 def test_a_sheet_s_middle_is_what_was_chosen(picture: Path) -> None:

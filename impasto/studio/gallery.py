@@ -9,7 +9,7 @@ from impasto.errors import OptionError
 from impasto.figures.table import FIGURES, SMALL
 from impasto.options import PaintOptions
 from impasto.presets import options_for
-from impasto.studio.easel import Area, Verb, known
+from impasto.studio.area import Area, Verb, known
 from impasto.studio.fields import AT_ONCE
 from impasto.studio.limits import check_picture
 from impasto.studio.messages import Order

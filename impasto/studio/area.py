@@ -47,7 +47,7 @@ class Verb:
 
 
 class Area:
-    """What all easels share: the form, the buttons, the stage; and what happens when the button is pressed.
+    """What these tabs share: the form, the buttons, the stage; and what happens when the button is pressed.
 
     Made in three calls inside a `gr.Blocks`: `form` in the column at the side, `stage` in the wide one, `connect` at last.
     """
