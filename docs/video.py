@@ -32,7 +32,7 @@ HERE = Path(__file__).parent
 HEIGHT, WIDTH, FRAMES = 192, 256, 8
 SHOWN = 0, 2, 5, 7  # frames on the strip
 
-CLIPS = {"pan": "camera that moves over the photo", "square": "square that crosses it"}
+CLIPS = {"pan": "camera that moves over the photo", "square": "square that crosses the photo"}
 DRAWN = {"cut": clips.cut, "occlusion": clips.occlusion}  # the tests' own
 # name -> the flags that paint it
 METHODS = {
