@@ -14,7 +14,6 @@ from torch import Tensor
 from impasto.colors import to_oklab
 
 ENOUGH = 1 << 14  # pixels: more hardly change a distribution of colors
-DIRECTIONS = 13  # in which colors are compared: those of a cube's edges, faces' diagonals and space diagonals
 QUANTILES = 512
 STEP = 1 / 255  # of 8 bits
 BAND = 256  # rows of a picture that are worked on at a time

@@ -2,17 +2,15 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from impasto.cli.program import Flags, Options, PresetName, Quiet, app, given
+from impasto.cli.flags import Flags, Options, given
+from impasto.cli.program import PresetName, Quiet, app
 from impasto.errors import OptionError
 from impasto.options import BackboneName
 from impasto.presets import PRESETS, options_for
-
-if TYPE_CHECKING:
-    pass
 
 
 @app.command
