@@ -43,10 +43,13 @@ def work_through(
     processes that share the cores; a program that asks for more than one needs the usual `if __name__ == "__main__"`.
     folder: of the results, a URL as a text, see `storage`. engine: what the workers are; address: of a running Ray
     cluster, see `cluster`.
-    Raises OutputError where the journal cannot be written, OptionError for the number of workers.
+    Raises OutputError where the journal cannot be written, OptionError for a bad number of workers or an address that
+    nobody asks for.
     """
     if workers < 1:
         raise OptionError(f"--workers is {workers}; it must be a whole number of at least 1.")
+    if address is not None and engine != "ray":
+        raise OptionError(f"--address {address} is that of a Ray cluster. Add --engine ray, or leave it out.")
     place = storage.place(folder)
     storage.prepare(place)
     ended = read_journal(place)

@@ -123,6 +123,15 @@ def stylize_steps(
 class Stylizer(Presto):
     """presto, and pictures by it that have a recipe."""
 
+    def take(self, options: StylizeOptions, tile: int = 0) -> None:
+        """As `Presto.take`. Raises OptionError for the shares of styles that a trained network has."""
+        if options.style_weights:
+            raise OptionError(
+                "--style-weights mixes the styles of a trained network, and the style is a picture. Give several pictures "
+                "with weights, such as STYLE:0.7, and --mix."
+            )
+        super().take(options, tile)
+
     def paint(self, content: ImageSource, style: Styles, protect: ImageSource | None = None) -> Painting:
         """A photo in a style, with its recipe. Arguments as of `stylize`; raises as it does.
 
@@ -148,15 +157,15 @@ class TunedStylizer(TrainedStylizer):
         self.path, self.trained = Path(path), transform.load(path)
         assert isinstance(self.trained.network, Tuned)
         self.fingerprint = sha256(self.path)
-        self.check_colors(options)
-        self.presto = Stylizer(options, self.trained.network.decoder)
+        self.check_style(options)
+        self.presto = Presto(options, self.trained.network.decoder)
         self.device, self.dtype = self.presto.device, self.presto.backbone.dtype
         self.styles = [style_in(row[None].to(self.device)) for row in self.trained.network.styles]
         self.take(options)
 
     def take(self, options: StylizeOptions) -> None:
         """Paint with other options from now on: all but engine, device and precision. Raises OptionError."""
-        self.check_colors(options)
+        self.check_style(options)
         self.options = options.replace(passes=options.passes or 1)
         self.shares = self.trained.shares(options.style_weights)
         self.presto.take(self.options)

@@ -51,15 +51,20 @@ class TrainedStylizer:
 
     def take(self, options: StylizeOptions) -> None:
         """Paint with other options from now on: all but engine, device and precision. Raises OptionError."""
-        self.check_colors(options)
+        self.check_style(options)
         self.options, self.row = options.replace(passes=options.passes or 1), self.row_of(options)
 
-    def check_colors(self, options: StylizeOptions) -> None:
-        """Raise OptionError for colors that a network knows nothing of."""
+    def check_style(self, options: StylizeOptions) -> None:
+        """Raise OptionError for what a style's picture would be needed for."""
         if options.colors not in ("style", "keep"):
             raise OptionError(
                 f"--colors {options.colors} looks at the style's picture, and {self.path} is a network. "
                 "Choose style or keep."
+            )
+        if options.style_scale != 1:
+            raise OptionError(
+                f"--style-scale resizes the style's picture, and {self.path} is a network, which paints as it has learnt. "
+                "Leave it out."
             )
 
     def row_of(self, options: StylizeOptions) -> Tensor:

@@ -253,6 +253,7 @@ def test_the_verb(capsys: pytest.CaptureFixture[str]) -> None:
         (["contents", "x", "styles", "--suffix", ".xyz"], "'.xyz'"),
         (["contents", "x", "styles", "--size", "3"], "--size is 3"),
         (["contents", "x", "styles", "--workers", "0"], "--workers is 0"),
+        (["contents", "x", "styles", "--address", "auto"], "Add --engine ray"),
         (["contents", "x", "styles", "-o", "contents/c0.png"], "cannot be written"),
     ],
 )

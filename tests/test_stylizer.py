@@ -91,6 +91,13 @@ def test_what_is_protected_stays_the_photo(stylizer: Stylizer) -> None:
     assert distance(painted[..., -30:], photo[..., -30:]) > 0.05
 
 
+def test_shares_of_a_trained_network_are_refused_where_there_is_none(stylizer: Stylizer) -> None:
+    with pytest.raises(OptionError, match="with weights, such as STYLE"):
+        impasto.stylize(VALLEY, [SWIRL, WOODCUT], **PLAIN, style_weights=(0.5, 0.5))
+    with pytest.raises(OptionError, match="--style-weights"):
+        stylizer.take(StylizeOptions(**PLAIN, style_weights=(1.0,)))
+
+
 def test_kept_colors_are_the_photos() -> None:
     photo = images.resize(images.load(VALLEY), 96)
     kept = impasto.stylize(VALLEY, SWIRL, **PLAIN, colors="keep").image
