@@ -17,6 +17,7 @@ from PIL import Image
 from impasto import comparison, curves, images, sheets
 from impasto.figures import making, table
 from impasto.figures.layout import Plan
+from impasto.presets import FIGURE_SHEET
 from impasto.shipped import DEMO
 
 ROOT = Path(__file__).parent.parent
@@ -38,7 +39,7 @@ def compared() -> Plan:
 
 def draw(name: str) -> None:
     """The figure's sheet, and its curves if it has any."""
-    laid = compared() if name == "presets" else table.plan(name, size=SIZES.get(name, table.SMALL["size"]))
+    laid = compared() if name == "presets" else table.plan(name, size=SIZES.get(name, FIGURE_SHEET["size"]))
     made = list(making.cells(laid, ROOT / "runs" / "figures"))
     if name not in TIMED:
         made = [

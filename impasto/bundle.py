@@ -19,9 +19,18 @@ if TYPE_CHECKING:
     from typing_extensions import Self  # in `typing` from Python 3.11
 
 
-def option(default: Any, help: str, *, least: float | None = None, most: float | None = None) -> Any:
-    """A dataclass field with its help and, for numbers, the allowed range (bounds included)."""
-    return field(default=default, metadata={"help": help, "least": least, "most": most})
+def option(default: Any, help: str, *, note: str = "", least: float | None = None, most: float | None = None) -> Any:
+    """A dataclass field with its help and, for numbers, the allowed range (bounds included).
+
+    note: a sentence on the default, which holds only where nothing else is laid over it: see `help_of`.
+    """
+    return field(default=default, metadata={"help": help, "note": note, "least": least, "most": most})
+
+
+def help_of(declared: dataclasses.Field[Any], default: Any) -> str:
+    """An option's help where `default` is its default."""
+    help, note = declared.metadata["help"], declared.metadata["note"]
+    return f"{help} {note}" if note and default == declared.default else help
 
 
 @dataclass(frozen=True)

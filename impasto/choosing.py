@@ -12,14 +12,11 @@ from impasto import coverage, images
 from impasto.coverage import Found
 from impasto.figures.layout import Job, Plan
 from impasto.opening import FilePath
-from impasto.presets import options_for
+from impasto.presets import DIAL_SHEET, options_for
 from impasto.sheets import Cell, Sheet
 
 STRENGTHS, SCALES = (20.0, 40.0, 60.0, 80.0, 100.0), (0.5, 1.0, 2.0)
 WAYS, RATIOS = (-10.0, -5.0, 0.0, 5.0, 10.0), (0.8, 1.0, 1.25)  # around a strength and a style size
-SMALL = {"size": 160, "min_scale": 160, "first_steps": 60}  # a sheet within a minute
-
-
 WIDE = 5  # thumbnails in a row
 
 
@@ -51,7 +48,7 @@ def dial(
             Job(
                 "paint",
                 sources,
-                options_for(preset, **{**SMALL, **given, "strength": strong, "style_scale": scale}),
+                options_for(preset, **{**DIAL_SHEET, **given, "strength": strong, "style_scale": scale}),
                 label=flags(strong, scale),
             )
             for strong in strengths

@@ -35,7 +35,7 @@ def plan(
     engines: Sequence[EngineName] = (),
     **given: Any,
 ) -> Plan:
-    """One column for everything that is named; with nothing named, the three losses and presto.
+    """One column for everything that is named; with nothing named, the losses wasserstein, moments and gram, and presto.
 
     given: single options for all, such as size=256. Raises OptionError for options that do not fit, InputError for a
     picture that cannot be read.

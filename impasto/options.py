@@ -66,7 +66,11 @@ class PaintOptions(Options):
     """How a picture is painted."""
 
     steps: int = option(
-        64, "Evaluations at every scale; from noise or a plain canvas Adam's default is 160.", least=1, most=100_000
+        64,
+        "Evaluations at every scale.",
+        note="From noise or a plain canvas Adam's default is 160.",
+        least=1,
+        most=100_000,
     )
     first_steps: int = option(
         0, "Evaluations at the first, coarsest scale; 0: as many as --steps.", least=0, most=100_000
@@ -84,8 +88,8 @@ class PaintOptions(Options):
 
     strength: float | None = option(
         None,
-        "How far to go from the photo, 0, to the style, 100, whatever paints: it finds the content weight. "
-        "None: as --content-weight has it.",
+        "How far to go from the photo, 0, to the style, 100, whatever paints: it finds the content weight.",
+        note="None: as --content-weight has it.",
         least=0,
         most=100,
     )
@@ -107,7 +111,8 @@ class PaintOptions(Options):
     )
     content_weight: float = option(
         0.1,
-        "Weight of the content loss: α. This is the default at 512 pixels; smaller pictures have more, larger ones less.",
+        "Weight of the content loss: α.",
+        note="This is the default at 512 pixels; smaller pictures have more, larger ones less.",
         least=0,
     )
     style_layers: tuple[str, ...] = option(

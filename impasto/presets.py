@@ -192,7 +192,7 @@ NEAR = ("presto", "content")  # starts that show the photo's shapes already
 
 # What the verbs for one picture alone start from; a preset of a document is laid over it when one is asked for
 # No margin for a texture: what is cut off would take its share of the statistics along.
-TEXTURE = {
+TEXTURE: dict[str, Any] = {
     "content_weight": 0.0,
     "start": "style-noise",
     "optimizer": "lbfgs",
@@ -200,7 +200,7 @@ TEXTURE = {
     "first_steps": 100,
     "canvas_padding": 0,
 }
-RECONSTRUCT = {
+RECONSTRUCT: dict[str, Any] = {
     **ONE_SCALE,
     "optimizer": "lbfgs",
     "style_frame": "keep",
@@ -211,6 +211,21 @@ RECONSTRUCT = {
     "tv_weight": 0.0,
     "steps": 200,
 }
+# Options that say nothing there: a texture has neither content nor photo, a reconstruction no photo beside its style
+NO_PHOTO = ("strength", "colors", "color_strength", "mask_softness")
+NO_CONTENT = (
+    "content_layers",
+    "content_layer_weights",
+    "content_reduction",
+    "content_power",
+    "content_weight",
+    *NO_PHOTO,
+)
+
+# What the sheets start from, over any preset. The dial is to be there within a minute; a figure compares, and does so in
+# small and with the network that is there
+DIAL_SHEET: dict[str, Any] = {"size": 160, "min_scale": 160, "first_steps": 60}
+FIGURE_SHEET: dict[str, Any] = {"size": 256, "backbone": "petit", "pooling": "auto", "precision": "auto"}
 
 
 def options_for(preset: str = "default", **given: Any) -> PaintOptions:

@@ -25,8 +25,7 @@ from safetensors.torch import save_file
 from impasto import choosing, engines, forecast, transform
 from impasto.backbones import BACKBONES
 from impasto.cli import program
-from impasto.figures import table
-from impasto.presets import PRESETS, RECONSTRUCT, TRAINING, Preset
+from impasto.presets import FIGURE_SHEET, PRESETS, RECONSTRUCT, TRAINING, Preset
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
@@ -202,8 +201,8 @@ def workplace(tmp_path: Path, supplies: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setitem(RECONSTRUCT, "steps", 2)
     for name, preset in TRAINING.items():
         monkeypatch.setitem(TRAINING, name, Preset("", {**preset.options, **BRIEF}))
-    monkeypatch.setitem(table.SMALL, "size", 48)
-    monkeypatch.setattr(choosing, "SMALL", TINY)
+    monkeypatch.setitem(FIGURE_SHEET, "size", 48)
+    monkeypatch.setattr(choosing, "DIAL_SHEET", TINY)
     monkeypatch.setattr(forecast, "PROBES", (48, 64))
     monkeypatch.setattr(engines, "choose", lambda *_: "torch")  # which needs no compiling
     return tmp_path

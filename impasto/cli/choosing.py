@@ -6,7 +6,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from impasto.cli.program import Flags, Options, PresetName, Quiet, app, given
+from impasto.cli.flags import DialFlags, given
+from impasto.cli.program import PresetName, Quiet, app
 
 
 @app.command
@@ -18,7 +19,7 @@ def dial(
     preset: PresetName = "default",
     output: Annotated[Path | None, Parameter(name=["-o", "--output"], negative=())] = None,
     quiet: Quiet = False,
-    options: Options = Flags(),
+    options: Annotated[DialFlags, Parameter(name="*")] = DialFlags(),
 ) -> int:
     """Paint CONTENT in STYLE at several strengths and style sizes, small, on one sheet to choose from.
 

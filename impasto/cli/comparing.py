@@ -5,7 +5,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from impasto.cli.program import Flags, LinearCurve, Options, PresetName, Quiet, app, given
+from impasto.cli.flags import FigureFlags, Flags, Options, given
+from impasto.cli.program import LinearCurve, PresetName, Quiet, app
 from impasto.options import BackboneName, EngineName, StyleLoss
 
 
@@ -22,11 +23,12 @@ def figure(
     curve: Path | None = None,
     linear_curve: LinearCurve = False,
     quiet: Quiet = False,
-    options: Options = Flags(),
+    options: Annotated[FigureFlags, Parameter(name="*")] = FigureFlags(),
 ) -> int:
     """Draw a sheet of pictures that compares something; without a NAME, list the figures there are.
 
-    The finished pictures stay in a folder beside the sheet, so a figure that was stopped continues.
+    The finished pictures stay in a folder beside the sheet, so a figure that was stopped continues. Options without a
+    default here are as the figure's recipe has them.
 
     Parameters
     ----------
@@ -74,8 +76,8 @@ def compare(
 ) -> int:
     """Paint the same pair in several ways, side by side with figures and times.
 
-    With nothing named, the three style losses and presto. The finished pictures stay in a folder beside the sheet, so a
-    comparison that was stopped continues.
+    With nothing named: the losses wasserstein, moments and gram, and presto. The finished pictures stay in a folder beside
+    the sheet, so a comparison that was stopped continues.
 
     Parameters
     ----------

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from impasto.cli.flags import VideoFlags, given
 from impasto.cli.painting import masked_styles, weighed_style
-from impasto.cli.program import PresetName, Quiet, VideoFlags, app, given
+from impasto.cli.program import PresetName, Quiet, app
 from impasto.errors import OutputError
 from impasto.outputs import STOPPED
 

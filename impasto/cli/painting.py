@@ -5,6 +5,7 @@ import re
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from itertools import zip_longest
 from pathlib import Path
@@ -13,19 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from impasto.bundle import reject_unknown
-from impasto.cli.program import (
-    Doctor,
-    Flags,
-    NoRecipe,
-    Options,
-    PresetName,
-    Quiet,
-    Results,
-    RunFolder,
-    StylizeFlags,
-    app,
-    given,
-)
+from impasto.cli.flags import Flags, Options, ReconstructFlags, StylizeFlags, TextureFlags, given
+from impasto.cli.program import Doctor, NoRecipe, PresetName, Quiet, Results, RunFolder, app, picture_to
 from impasto.errors import OptionError
 from impasto.options import StylizeOptions
 from impasto.presets import options_for
@@ -221,7 +211,7 @@ def texture(
     preset: PresetName = "default",
     run: RunFolder = None,
     results: Results = Results(),
-    options: Options = Flags(),
+    options: Annotated[TextureFlags, Parameter(name="*")] = TextureFlags(),
 ) -> int:
     """Synthesize a texture with the statistics of STYLE.
 
@@ -256,7 +246,7 @@ def reconstruct(
     preset: PresetName = "default",
     run: RunFolder = None,
     results: Results = Results(),
-    options: Options = Flags(),
+    options: Annotated[ReconstructFlags, Parameter(name="*")] = ReconstructFlags(),
 ) -> int:
     """Reconstruct PICTURE from what a network keeps of it: one layer's features, or the statistics of --style-layers.
 
@@ -279,11 +269,19 @@ def reconstruct(
     return carry_out(steps, results.outputs(beside(picture, "reconstruction"), run), sources, chosen)
 
 
+@Parameter(name="*")
+@dataclass(frozen=True)
+class DemoResults(Results):
+    """Where the demo's results go."""
+
+    output: Annotated[Path | None, picture_to("impasto-demo.png in this folder")] = None
+
+
 @app.command
 def demo(
     *,
     style: Literal["swirl", "woodcut", "mosaic", "points", "fauve"] = "swirl",
-    results: Results = Results(),
+    results: DemoResults = DemoResults(),
     options: Options = Flags(),
 ) -> int:
     """Paint the pictures that come with the package: the first thing to try.

@@ -1,19 +1,17 @@
-"""The program: how options become flags, what all verbs share, and how a run ends."""
+"""The program: what all verbs share, and how a run ends."""
 
-import dataclasses
 import io
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
-from cyclopts import App, CycloptsError, Group, Parameter
+from cyclopts import App, CycloptsError, Parameter
 
 import impasto
 from impasto.errors import ImpastoError
-from impasto.options import PaintOptions, StylizeOptions, TrainOptions, VideoOptions
 from impasto.outputs import STOPPED
 from impasto.presets import PRESETS, TRAINING
 
@@ -31,51 +29,8 @@ app = App(
 
 CLOSED = 141  # and one whose reader has gone, such as `head`
 
-
-def mirror(of: str, *bundles: type) -> type:
-    """A dataclass with the options of all bundles, none given: so that a preset's value is overridden only by a flag."""
-    group = Group(f"Options of {of}", sort_key=2)
-    made = dataclasses.make_dataclass(
-        "".join(bundle.__name__ for bundle in bundles) + "Flags",
-        [
-            (
-                declared.name,
-                Annotated[
-                    Optional[declared.type],  # noqa: UP045  (the type is known at run time only)
-                    Parameter(
-                        help=f"{declared.metadata['help']} [{words(declared.default)}]",
-                        group=group,
-                        negative=(),
-                        consume_multiple=True,
-                    ),
-                ],
-                None,
-            )
-            for declared in {each.name: each for bundle in reversed(bundles) for each in fields(bundle)}.values()
-        ],
-        frozen=True,
-    )
-    made.__module__ = __name__  # cyclopts takes a class of the module `types`, make_dataclass's own, for a builtin
-    return made
-
-
-def words(default: Any) -> str:
-    """A default as one would type it."""
-    if isinstance(default, tuple):
-        return " ".join(map(str, default)) or "none"
-    if default is None or isinstance(default, bool):
-        return {None: "none", False: "no", True: "yes"}[default]
-    return str(default)
-
-
-Flags: TypeAlias = mirror("painting", PaintOptions)  # type: ignore[valid-type]
-StylizeFlags: TypeAlias = mirror("stylizing", StylizeOptions)  # type: ignore[valid-type]
-AnyFlags: TypeAlias = mirror("painting and stylizing", PaintOptions, StylizeOptions)  # type: ignore[valid-type]
-TrainFlags: TypeAlias = mirror("training", TrainOptions)  # type: ignore[valid-type]
 TrainingPresetName: TypeAlias = Literal[tuple(TRAINING)]  # type: ignore[valid-type]
-VideoFlags: TypeAlias = mirror("video, and of what paints its frames", VideoOptions, PaintOptions, StylizeOptions)  # type: ignore[valid-type]
 PresetName: TypeAlias = Literal[tuple(PRESETS)]  # type: ignore[valid-type]
-Options: TypeAlias = Annotated[Flags, Parameter(name="*")]
 LinearCurve: TypeAlias = Annotated[
     bool, Parameter(help="Give the curve a linear scale instead of a logarithmic one.", negative=())
 ]
@@ -96,20 +51,22 @@ Doctor: TypeAlias = Annotated[
 Quiet: TypeAlias = Annotated[bool, Parameter(name=["-q", "--quiet"], help="Say nothing but errors.", negative=())]
 
 
+def picture_to(otherwise: str) -> Parameter:
+    """The flag for the place of a verb's picture; otherwise: where that is if left out, in words."""
+    return Parameter(
+        name=["-o", "--output"],
+        allow_leading_hyphen=True,
+        help='Where the result goes: .png, .jpg, .webp, .avif or .tif; "-" writes a PNG to standard output. If left out, '
+        f"{otherwise}.",
+    )
+
+
 @Parameter(name="*")
 @dataclass(frozen=True)
 class Results:
     """Where a verb's results go: the same flags for all."""
 
-    output: Annotated[
-        Path | None,
-        Parameter(
-            name=["-o", "--output"],
-            allow_leading_hyphen=True,
-            help='Where the result goes: .png, .jpg, .webp, .avif or .tif; "-" writes a PNG to standard output. Beside the '
-            "picture if left out.",
-        ),
-    ] = None
+    output: Annotated[Path | None, picture_to("beside the picture")] = None
     save_every: Annotated[int, Parameter(help="Also save a numbered picture every so many steps; -1: none.")] = -1
     json_file: Annotated[
         Path | None,
@@ -146,11 +103,6 @@ class Results:
             embed_inputs=self.embed_inputs,
             run=run,
         )
-
-
-def given(flags: Any) -> dict[str, Any]:
-    """The options that were typed."""
-    return {declared.name: value for declared in fields(flags) if (value := getattr(flags, declared.name)) is not None}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

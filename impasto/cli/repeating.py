@@ -1,12 +1,14 @@
 """Verbs that take up a picture or a run again."""
 
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from impasto.cli.program import AnyFlags, Flags, Options, Quiet, Results, RunFolder, app, given
+from impasto.cli.flags import BranchFlags, RerunFlags, given
+from impasto.cli.program import Quiet, Results, RunFolder, app, picture_to
 
 
 @app.command
@@ -18,7 +20,7 @@ def rerun(
     style: Path | None = None,
     inputs: Path | None = None,
     results: Results = Results(),
-    options: Annotated[AnyFlags, Parameter(name="*")] = AnyFlags(),
+    options: Annotated[RerunFlags, Parameter(name="*")] = RerunFlags(),
 ) -> int:
     """Paint PICTURE again from its recipe, with any option changed; what is not given is as the recipe has it.
 
@@ -90,8 +92,16 @@ def verify(
     return 0 if verdict.passed else 1
 
 
+@Parameter(name="*")
+@dataclass(frozen=True)
+class ResumeResults(Results):
+    """Where a run's results go that is gone on with."""
+
+    output: Annotated[Path | None, picture_to("where -o said at first, else picture.png in FOLDER")] = None
+
+
 @app.command
-def resume(folder: Path, /, *, results: Results = Results()) -> int:
+def resume(folder: Path, /, *, results: ResumeResults = ResumeResults()) -> int:
     """Go on with the run in FOLDER, to the picture that it would have become.
 
     Parameters
@@ -108,6 +118,14 @@ def resume(folder: Path, /, *, results: Results = Results()) -> int:
     return carry_out(run.steps, outputs, run.repeat.sources, run.repeat.options)
 
 
+@Parameter(name="*")
+@dataclass(frozen=True)
+class BranchResults(Results):
+    """Where a branch's results go."""
+
+    output: Annotated[Path | None, picture_to("beside FOLDER")] = None
+
+
 @app.command
 def branch(
     folder: Path,
@@ -115,10 +133,12 @@ def branch(
     *,
     at: int,
     run: RunFolder = None,
-    results: Results = Results(),
-    options: Options = Flags(),
+    results: BranchResults = BranchResults(),
+    options: Annotated[BranchFlags, Parameter(name="*")] = BranchFlags(),
 ) -> int:
     """Paint on from a kept step of the run in FOLDER with some options changed, as a run of its own.
+
+    What is not given is as the run has it.
 
     Parameters
     ----------

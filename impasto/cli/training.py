@@ -5,7 +5,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from impasto.cli.program import Quiet, TrainFlags, TrainingPresetName, app, given
+from impasto.cli.flags import TrainFlags, given
+from impasto.cli.program import Quiet, TrainingPresetName, app
 from impasto.options import FORMATS, FormatName
 
 

@@ -28,13 +28,11 @@ from impasto.figures.plans import (
 )
 from impasto.opening import FilePath
 from impasto.painting import PaintStep
+from impasto.presets import FIGURE_SHEET
 from impasto.sheets import Sheet
 from impasto.shipped import DEMO
 
 CONTENTS, STYLES = ("valley", "fauve"), ("swirl", "woodcut", "mosaic", "points", "fauve")
-
-# A figure compares; where nothing else is asked for it does so in small and with the network that is there
-SMALL = {"size": 256, "backbone": "petit", "pooling": "auto", "precision": "auto"}
 
 
 @dataclass(frozen=True)
@@ -139,7 +137,7 @@ def plan(
         [Path(path) for path in contents] or [DEMO / f"{one}.jpg" for one in CONTENTS[: figure.contents]],
         [Path(path) for path in styles] or [DEMO / f"{one}.jpg" for one in STYLES[: figure.styles]],
         preset or figure.preset,
-        {**SMALL, **given},
+        {**FIGURE_SHEET, **given},
         values,
     )
     return folded(figure.plan(brief))

@@ -26,7 +26,7 @@ from impasto.options import PaintOptions
 from impasto.shelf import Shelf
 
 PREDICTED_AT = 160  # pixels
-# up to this trace -> what the style is, and what to do; docs/video.md has the flicker of five styles, and how little that is
+# up to this trace -> what the style is, and what to do; docs/video.md has the flicker of five styles, which says little
 KINDS = (
     (4.0, "a calm style", "any method holds it"),
     (10.0, "a style like most", "--method fast or steady holds it, frame flickers"),

@@ -8,10 +8,9 @@ from typing import Any
 
 import gradio as gr
 
-from impasto import choosing
 from impasto.errors import InputError
 from impasto.options import PaintOptions
-from impasto.presets import options_for
+from impasto.presets import DIAL_SHEET, options_for
 from impasto.shipped import DEMO
 from impasto.studio import stage
 from impasto.studio.area import Area, Verb, buttons, name_of
@@ -23,7 +22,7 @@ from impasto.studio.pictures import chosen_style, shipped_styles, upload
 from impasto.studio.workshop import Workshop
 
 DIAL = Verb(
-    "dial", "Paint the sheet", lambda preset: options_for(preset, size=choosing.SMALL["size"]), ("size", "colors"),
+    "dial", "Paint the sheet", lambda preset: options_for(preset, size=DIAL_SHEET["size"]), ("size", "colors"),
     ("A sheet to choose from appears here", "One photo at several strengths and sizes of the strokes."),
 )  # fmt: skip
 LARGE = "Paint it large"

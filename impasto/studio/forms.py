@@ -12,7 +12,7 @@ from dataclasses import Field, dataclass, fields
 from typing import Any, Literal, TypeAlias
 
 from impasto.backbones import BACKBONES
-from impasto.bundle import Bundle, alternatives
+from impasto.bundle import Bundle, alternatives, help_of
 from impasto.errors import OptionError
 from impasto.options import STARTS, TrainOptions
 from impasto.studio.limits import undashed
@@ -119,7 +119,7 @@ def control(declared: Field[Any], default: Any, labels: Mapping[str, str] = LABE
     return Control(
         name,
         label_of(name, labels),
-        for_the_page(declared.metadata["help"]),
+        for_the_page(help_of(declared, default)),
         kind,
         default,
         choices,

@@ -6,9 +6,9 @@ from typing import Any
 import gradio as gr
 
 from impasto.errors import OptionError
-from impasto.figures.table import FIGURES, SMALL
+from impasto.figures.table import FIGURES
 from impasto.options import PaintOptions
-from impasto.presets import options_for
+from impasto.presets import FIGURE_SHEET, options_for
 from impasto.studio.area import Area, Verb, known
 from impasto.studio.fields import AT_ONCE
 from impasto.studio.limits import check_picture
@@ -16,7 +16,7 @@ from impasto.studio.messages import Order
 from impasto.studio.workshop import Workshop
 
 FIGURE = Verb(
-    "figure", "Draw the sheet", lambda preset: options_for(preset, size=SMALL["size"]), ("size",),
+    "figure", "Draw the sheet", lambda preset: options_for(preset, size=FIGURE_SHEET["size"]), ("size",),
     ("A sheet appears here", "Pictures side by side, which explain what an option does."),
 )  # fmt: skip
 FIRST = "any-style"

@@ -5,6 +5,7 @@ from pathlib import Path
 import gradio as gr
 
 from impasto.options import PaintOptions
+from impasto.presets import NO_CONTENT, NO_PHOTO
 from impasto.shipped import DEMO
 from impasto.studio.area import Area, Verb, name_of
 from impasto.studio.limits import check_picture, check_size
@@ -13,17 +14,15 @@ from impasto.studio.pictures import upload
 from impasto.studio.workshop import Workshop
 from impasto.synthesis import reconstruct_options, texture_options
 
-CONTENT = ("content_layers", "content_layer_weights", "content_reduction", "content_power", "content_weight")
-PHOTO = ("colors", "color_strength", "mask_softness")
 TEXTURE = Verb(
     "texture", "Make a texture", texture_options, ("size", "style_scale", "seed"),
     ("A texture appears here", "What is left of a picture when only its statistics are kept."),
-    without=(*CONTENT, *PHOTO),
+    without=NO_CONTENT,
 )  # fmt: skip
 RECONSTRUCT = Verb(
     "reconstruct", "Reconstruct", reconstruct_options, ("content_layers", "style_layers", "size", "steps"),
     ("What the network sees", "A picture painted again from what some of a network's layers keep of it."),
-    without=("content_weight", "style_weight", *PHOTO),
+    without=("content_weight", "style_weight", *NO_PHOTO),
 )  # fmt: skip
 FEATURES, STATISTICS = "Features, which hold the content", "Statistics, which hold the style"
 

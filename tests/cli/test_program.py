@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,8 +19,6 @@ from typed import PAINT, ROOT, contents, picture, recipe_of
 
 import impasto
 from impasto import cli, images, painting, saving
-from impasto.cli import program
-from impasto.options import PaintOptions
 from impasto.outputs import terminal
 
 
@@ -39,17 +36,6 @@ def test_without_arguments_help_is_shown(capsys: pytest.CaptureFixture[str]) -> 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["--version"]) == 0
     assert capsys.readouterr().out.strip() == impasto.__version__
-
-
-@pytest.mark.parametrize("verb", ["paint", "demo"])
-def test_help_shows_every_option_with_its_text_and_default(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.run([verb, "--help"]) == 0
-    lines = [" ".join(line.strip("│| ").split()) for line in capsys.readouterr().out.splitlines()]
-    for declared in fields(PaintOptions):
-        flag = "--" + declared.name.replace("_", "-")
-        (line,) = (line for line in lines if line.split(" ")[0] == flag)
-        assert declared.metadata["help"] in line
-        assert f"[{program.words(declared.default)}]" in line
 
 
 def test_ctrl_c_keeps_the_picture_reached(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -109,6 +109,11 @@ def test_help_says_nothing_that_a_box_says() -> None:
     assert asked["backbone"].help == "Network whose features are compared."
 
 
+def test_help_says_of_a_default_only_what_is_true_of_it() -> None:
+    assert "default is 160" in forms.controls(options_for())["steps"].help
+    assert "default is 160" not in forms.controls(single.RECONSTRUCT.options("default"))["steps"].help
+
+
 def test_what_gradio_makes_of_numbers_is_taken() -> None:
     asked = forms.controls(PaintOptions())
     assert forms.answer(asked["size"], 640.0) == 640
