@@ -39,7 +39,9 @@ from impasto.stylizer import make_stylizer
 
 FIRST_CHANGE = 0.005  # of pixels in the optimiser's first step, as the picture is nearly done
 MOST_CHANGE = 0.1  # of a pixel in one step that may be the last, which nothing looks at
-TOUCHED = 640 * 360  # pixels of a frame that the optimiser goes over but once whenever presto has painted: it costs as much
+TOUCHED = (
+    640 * 360
+)  # pixels of a frame that the optimiser goes over but once whenever presto has painted: it costs as much
 OFTENER = 4 / 3  # it goes over smaller ones as many times as they are smaller, to this power: they need it most
 MOST_TOUCHES = 8  # for the smallest, from 256 x 192 on; beyond these there is little to win
 OPENING = 12  # times as many touches for the first picture of a shot, but no more than a painting gets
@@ -226,6 +228,11 @@ class Fast:
         return torch.lerp(draft, before.image, share)
 
 
+def touches_for(height: int, width: int) -> int:
+    """How often the optimiser goes over a frame of that shape."""
+    return min(MOST_TOUCHES, max(1, round((TOUCHED / (height * width)) ** OFTENER)))
+
+
 class Touched(Fast):
     """presto, and a few touches by the optimiser over what it paints.
 
@@ -242,8 +249,7 @@ class Touched(Fast):
         assert isinstance(self.stylizer, Presto)
         self.presto = self.stylizer
         shown = shape_at(stage.scene.content.image, options.size)
-        suitable = min(MOST_TOUCHES, max(1, round((TOUCHED / (shown[0] * shown[1])) ** OFTENER)))
-        self.touches = suitable if video.touches is None else video.touches
+        self.touches = touches_for(*shown) if video.touches is None else video.touches
         self.opening = fitting(options.passes, options.strength)  # passes: a shot begins as bold as it goes on
         self.steadiness = 1.0 if video.steadiness is None else video.steadiness
         self.repaint = video.repaint or 12

@@ -165,6 +165,11 @@ def test_a_still_is_touched_and_comes_to_rest(tmp_path: Path) -> None:
     assert max(changes[-3:]) < changes[0]
 
 
+def test_the_smaller_a_frame_the_oftener_it_is_touched() -> None:
+    shapes = ((120, 160), (192, 256), (180, 320), (270, 480), (360, 640), (1080, 1920))
+    assert [methods.touches_for(*shape) for shape in shapes] == [8, 8, 6, 2, 1, 1]
+
+
 @pytest.mark.parametrize("strength", [0, 50])
 def test_a_still_keeps_its_strength(strength: float, tmp_path: Path) -> None:
     """However often it is painted over, it does not go on to the style."""
