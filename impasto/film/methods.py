@@ -20,7 +20,7 @@ from torch import Tensor
 from impasto import engines, forecast
 from impasto.bundle import those_of
 from impasto.canvas import crop, pad
-from impasto.equipment import load_backbone, precision
+from impasto.equipment import load_backbone, make_optimizer, precision
 from impasto.errors import OptionError
 from impasto.film import flow as flows
 from impasto.film.flow import Motion
@@ -39,9 +39,7 @@ from impasto.stylizer import make_stylizer
 
 FIRST_CHANGE = 0.005  # of pixels in the optimiser's first step, as the picture is nearly done
 MOST_CHANGE = 0.1  # of a pixel in one step that may be the last, which nothing looks at
-TOUCHED = (
-    640 * 360
-)  # pixels of a frame that the optimiser goes over but once whenever presto has painted: it costs as much
+TOUCHED = 640 * 360  # pixels of a frame that is gone over but once whenever presto has painted, which costs as much
 OFTENER = 4 / 3  # it goes over smaller ones as many times as they are smaller, to this power: they need it most
 MOST_TOUCHES = 8  # for the smallest, from 256 x 192 on; beyond these there is little to win
 OPENING = 12  # times as many touches for the first picture of a shot, but no more than a painting gets
@@ -264,10 +262,14 @@ class Touched(Fast):
         return canvas if draft is None else self.touched(scene, canvas, first=not past)
 
     def touched(self, scene: Scene, canvas: Tensor, first: bool) -> Tensor:
-        """The canvas after the touches; the last one's step is taken too, since there are so few. first: of a shot."""
+        """The canvas after the touches; the last one's step is taken too, since there are so few. first: of a shot.
+
+        The first picture is painted as any painting is; what is nearly done already takes L-BFGS' small steps.
+        """
         count = max(self.touches, min(OPENING * self.touches, self.brush.options.steps)) if first else self.touches
-        view = self.brush.view(scene)
-        optimizer = LBFGS(self.brush.options.history, first_change=FIRST_CHANGE, most_change=MOST_CHANGE)
+        view, history = self.brush.view(scene), self.brush.options.history
+        small = LBFGS(history, first_change=FIRST_CHANGE, most_change=MOST_CHANGE)
+        optimizer = make_optimizer(self.brush.options) if first else small
         canvas = pad(canvas, view.margin)
         for step in optimize(canvas, self.brush.objective(view), steps=count, optimizer=optimizer):
             canvas = step.next
