@@ -9,7 +9,6 @@ from torch import Tensor
 
 import impasto
 from impasto import cli, frames, images, saving
-from impasto.errors import InputError
 from impasto.frames import Frame
 from impasto.presets import PRESETS
 from impasto.shipped import DEMO
@@ -120,11 +119,6 @@ def test_a_report_goes_by_what_the_picture_s_recipe_says(swirl: Tensor, tmp_path
     expected = style if way == "keep" else frames.without(style)
     assert torch.equal(shown, images.resize(expected, 48))
 
-
-def test_a_recipe_whose_options_are_none_is_refused_in_a_sentence(swirl: Tensor, tmp_path: Path) -> None:
-    saving.save(images.resize(swirl, 48), tmp_path / "odd.png", recipe={"options": "all"})
-    with pytest.raises(InputError, match="'options' holds no names and values"):
-        impasto.evaluate(tmp_path / "odd.png", DEMO / "valley.jpg", DEMO / "swirl.jpg")
 
 
 def test_the_command_says_so(
