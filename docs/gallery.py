@@ -3,8 +3,8 @@
     python docs/gallery.py [NAME ...]
 
 Each is what `impasto figure NAME` draws from the shipped pictures, as a JPEG in docs/images/figures; those of `SIZES` are
-larger. Finished cells stay in runs/figures, so a run that was stopped continues. Seconds are left out where
-nothing is said about them: other work on the machine changes them. `presets` is the comparison of docs/peers.md.
+larger. Finished cells stay in runs/figures, so a run that was stopped continues. Seconds are left out: other work on the
+machine changes them. `presets` is the comparison of docs/peers.md.
 """
 
 import sys
@@ -24,7 +24,6 @@ ROOT = Path(__file__).parent.parent
 OUT = ROOT / "docs" / "images" / "figures"
 SIZES = {"gallery": 384, "any-style": 384}
 COMPARED = ("default", "gatys2015", "ryanchankh", "assignment4", "blog", "crowson")
-TIMED = ("basic-fast", "fast-comparison")
 
 
 def compared() -> Plan:
@@ -40,11 +39,10 @@ def compared() -> Plan:
 def draw(name: str) -> None:
     """The figure's sheet, and its curves if it has any."""
     laid = compared() if name == "presets" else table.plan(name, size=SIZES.get(name, FIGURE_SHEET["size"]))
-    made = list(making.cells(laid, ROOT / "runs" / "figures"))
-    if name not in TIMED:
-        made = [
-            replace(one, recipe={key: said for key, said in one.recipe.items() if key != "seconds"}) for one in made
-        ]
+    made = [
+        replace(one, recipe={key: said for key, said in one.recipe.items() if key != "seconds"})
+        for one in making.cells(laid, ROOT / "runs" / "figures")
+    ]
     with tempfile.TemporaryDirectory() as folder:
         drawn = [(name, sheets.save(making.sheet(laid, made), Path(folder, "sheet.png")))]
         if laid.curves:

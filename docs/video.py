@@ -51,7 +51,7 @@ RIVALS = {
     "the same, `--passes 2`": ("--method fast --passes 2", True),
 }
 LEARNT = ("swirl",)
-TRAINING = "--size 160 --crop 120 --steps 600"  # strokes suit such small frames
+TRAINING = "--size 160 --crop 120 --steps 600"  # quick, and its strokes suit small frames
 
 
 def pictures(clip: str) -> Iterator[Image.Image]:
