@@ -12,7 +12,7 @@ from impasto import coverage, images
 from impasto.coverage import Found
 from impasto.figures.layout import Job, Plan
 from impasto.opening import FilePath
-from impasto.presets import DIAL_SHEET, options_for
+from impasto.presets import DIAL_SHEET, options_for, over
 from impasto.sheets import Cell, Sheet
 
 STRENGTHS, SCALES = (20.0, 40.0, 60.0, 80.0, 100.0), (0.5, 1.0, 2.0)
@@ -48,7 +48,7 @@ def dial(
             Job(
                 "paint",
                 sources,
-                options_for(preset, **{**DIAL_SHEET, **given, "strength": strong, "style_scale": scale}),
+                options_for(preset, **over(DIAL_SHEET, given) | {"strength": strong, "style_scale": scale}),
                 label=flags(strong, scale),
             )
             for strong in strengths

@@ -7,7 +7,7 @@ takes a few steps on two small pictures of noise; everything here grows in propo
 
 import math
 import time
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -185,15 +185,19 @@ def fit_memory(
             plan = options.replace(tile=tile, history=history)
             if SAFE * memory(pictures, plan, itemsize) <= room:
                 return plan
-    least = options.replace(
-        tile=min(tiles, key=lambda tile: tile or options.size), history=min([*shorter, options.history])
-    )
-    needed = SAFE * memory(pictures, least, itemsize)
-    fits = max(SMALLEST, int(options.size * (max(room - FIXED, 0) / needed) ** 0.5 * 0.9))
+    least = options.replace(tile=options.tile or min(TILES), history=min([*shorter, options.history]))
+
+    def needed(size: int) -> float:
+        return SAFE * memory(pictures, least.replace(size=size), itemsize)
+
+    smaller = range(options.size - 1, SMALLEST - 1, -1)
+    fits = smaller[bisect_left(smaller, True, key=lambda size: needed(size) <= room) :][:1]
+    choose = f"Choose a --size of at most {fits[0]}" if fits else "Close other programs"
     raise InputError(
-        f"At --size {options.size} this takes about {needed / 2**30:.1f} GiB of memory, even in tiles, and "
-        f"{max(room, 0) / 2**30:.1f} GiB are there for it. Choose a --size of at most {fits}"
-        f"{'' if options.optimizer == 'adam' else ', or --optimizer adam, which remembers less'}."
+        f"At --size {options.size} this takes about {needed(options.size) / 2**30:.2f} GiB of memory, even in tiles, and "
+        f"{max(room, 0) / 2**30:.2f} GiB are there for it. {choose}"
+        f"{'' if options.memory is None else ', or allow more --memory'}"
+        f"{'' if options.optimizer == 'adam' else ', or take --optimizer adam, which remembers less'}."
     )
 
 
@@ -210,11 +214,17 @@ def room_for(pictures: tuple[Tensor, Tensor], options: PaintOptions, device: tor
 
 
 def probe(
-    start: Callable[[Tensor], object], steps: Callable[[Tensor, int], Iterator[object]], device: torch.device
+    start: Callable[[Tensor], object],
+    steps: Callable[[Tensor, int], Iterator[object]],
+    device: torch.device,
+    largest: int = max(PROBES),
 ) -> Cost:
-    """Measured on noise. start: picture -> what the canvas shows first; steps: (picture, how many) -> the optimiser's."""
+    """Measured on noise. start: picture -> what the canvas shows first; steps: (picture, how many) -> the optimiser's.
+
+    largest: pixels on a side of the picture that is to be painted; a small one is not worth long measurements.
+    """
     measured = []
-    for edge in PROBES:
+    for edge in PROBES if largest >= max(PROBES) else (max(SMALLEST, largest // 2), largest):
         picture = torch.rand(1, 3, edge, edge, device=device)
         times = []
         began = time.perf_counter()
@@ -223,7 +233,7 @@ def probe(
             began = time.perf_counter()
         measured.append((edge * edge, sorted(times[3:])[2]))  # the first ones pack weights and ask for memory
     (few, short), (many, long) = measured
-    slope = max(0.0, (long - short) / (many - few))
+    slope = max(0.0, (long - short) / max(1, many - few))
     began = time.perf_counter()
     start(picture)
     return Cost(max(0.0, long - slope * many), slope, (time.perf_counter() - began) / many)
@@ -251,10 +261,10 @@ def pixels_read(shape: Sequence[int], options: PaintOptions) -> int:
     return sum(area(tile) for tile in cover(chain, layers_of(options), shape, options.tile))
 
 
-def fit_budget(options: PaintOptions, seconds: Callable[[PaintOptions], float]) -> PaintOptions:
+def fit_budget(options: PaintOptions, seconds: Callable[[PaintOptions], float], spent: float = 0.0) -> PaintOptions:
     """As many steps as --budget leaves time for, fewer at every scale alike, never fewer than one; then it is settled.
 
-    seconds: what painting with such options takes.
+    seconds: what painting with such options takes; spent: those that are gone already.
     """
     if options.budget is None:
         return options
@@ -264,5 +274,5 @@ def fit_budget(options: PaintOptions, seconds: Callable[[PaintOptions], float]) 
         first = max(1, options.first_steps * count // most) if options.first_steps else 0
         return options.replace(steps=max(1, options.steps * count // most), first_steps=first, budget=None)
 
-    count = bisect_right(range(1, most + 1), seconds_of(options.budget), key=lambda count: seconds(cut(count)))
+    count = bisect_right(range(1, most + 1), seconds_of(options.budget) - spent, key=lambda count: seconds(cut(count)))
     return cut(max(1, count))

@@ -78,7 +78,8 @@ def fit(height: int, width: int, size: int) -> tuple[int, int]:
         enough = math.ceil(SMALLEST * longer / shorter)
         raise InputError(
             f"The picture is {width} x {height} pixels; the shorter side must come to at least {SMALLEST} "
-            f"pixels at size {size}: crop it or choose a larger --size, from {enough}."
+            f"pixels at size {size}, the result's or its first scale's: crop it or choose a larger --size, from {enough}, "
+            "and such a --min-scale."
         )
     return (size, planned) if height >= width else (planned, size)
 
@@ -117,7 +118,7 @@ def _from_array(array: np.ndarray) -> Tensor:
     if white is None or array.ndim not in (2, 3) or array.shape[2:] not in ((), (3,)):
         raise InputError(
             f"The array is {array.dtype} of shape {array.shape}: "
-            "give (H, W) or (H, W, 3) as uint8, uint16 or float in [0, 1]."
+            "give (H, W) or (H, W, 3) as uint8, uint16 or float in [0, 1], or a PIL picture where it has an opacity."
         )
     planes = np.broadcast_to(array, (3, *array.shape)) if array.ndim == 2 else array.transpose(2, 0, 1)
     with np.errstate(all="ignore"):  # what overflows float32 becomes infinite and is refused as such

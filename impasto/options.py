@@ -63,7 +63,11 @@ class Options(Bundle):
 
 @dataclass(frozen=True)
 class PaintOptions(Options):
-    """How a picture is painted."""
+    """How a picture is painted.
+
+    Made by hand, every option has the value below; `options_for` also suits content weight and steps to size and start, as
+    `impasto.paint(..., size=256)` does.
+    """
 
     steps: int = option(
         64,

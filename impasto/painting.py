@@ -122,9 +122,15 @@ class Painting:
             self.origins.photo,
             self.origins.styles,
             made=self.recipe,
-            skip=("under-stylized",) if self.origins.protected else (),
+            skip=("under-stylized",) if self.origins.protected or self.recipe["options"].get("strength") == 0 else (),
         )
         return replace(self, recipe={**self.recipe, "doctor": found.as_dict()})
+
+    def __repr__(self) -> str:
+        height, width = self.image.shape[2:]
+        return (
+            f"<Painting by impasto {self.recipe.get('verb', 'paint')}, {width} x {height}, {len(self.history)} steps>"
+        )
 
     def _repr_png_(self) -> bytes:
         """Notebooks show a painting as what it is."""
@@ -250,7 +256,7 @@ def run(
     backbone = load_backbone(options, device, shelf, on_download)
     if options.budget is not None:
         foresee = forecaster(pictures, backbone, options)
-        options = forecast.fit_budget(options, lambda fewer: foresee(fewer).seconds)
+        options = forecast.fit_budget(options, lambda fewer: foresee(fewer).seconds, time.monotonic() - began)
     files = {role: recipe.fingerprint(path) for role, path in option_files(options).items()}
     notes = recipe.make(
         verb,

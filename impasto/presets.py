@@ -228,6 +228,13 @@ DIAL_SHEET: dict[str, Any] = {"size": 160, "min_scale": 160, "first_steps": 60}
 FIGURE_SHEET: dict[str, Any] = {"size": 256, "backbone": "petit", "pooling": "auto", "precision": "auto"}
 
 
+def over(base: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """What a verb starts from, with those `given` in its place: so many steps are so many at the first scale, too."""
+    if "steps" in given and "first_steps" not in given:
+        base = {name: value for name, value in base.items() if name != "first_steps"}
+    return {**base, **given}
+
+
 def options_for(preset: str = "default", **given: Any) -> PaintOptions:
     """The preset's options with those `given` in their place. Raises OptionError for an unknown name or a bad value."""
     if preset not in PRESETS:

@@ -14,7 +14,7 @@ from impasto.errors import OptionError
 from impasto.images import ImageSource
 from impasto.options import PaintOptions
 from impasto.painting import Painting, PaintStep, last, run
-from impasto.presets import RECONSTRUCT, TEXTURE, options_for
+from impasto.presets import RECONSTRUCT, TEXTURE, options_for, over
 from impasto.scales import plan
 from impasto.scene import Style
 
@@ -78,7 +78,7 @@ def texture_options(
 
     Raises OptionError where content is asked for, or only one of width and height.
     """
-    options = options_for(preset, **{**TEXTURE, **given, **size_of(width, height)})
+    options = options_for(preset, **{**over(TEXTURE, given), **size_of(width, height)})
     check_texture(options)
     return options
 

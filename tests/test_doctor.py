@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+import impasto
 from impasto import doctor, images, measures, options
 from impasto.doctor import FAULTS, Finding, examine, findings_of
 from impasto.shipped import DEMO
@@ -98,6 +99,11 @@ def test_white_grain_is_no_weave() -> None:
     ground = torch.nn.functional.interpolate(torch.rand(1, 3, 9, 12), (192, 256), mode="bicubic").clamp(0.2, 0.8)
     assert "weave" not in names(examine(ground + 0.03 * torch.randn(1, 3, 192, 256)))
     assert "weave" in names(examine(PLANTED["plant"]("weave", "medium", ground, torch.Generator().manual_seed(1))))
+
+
+def test_a_strength_of_nothing_is_obeyed_without_a_word() -> None:
+    kept = impasto.paint(DEMO / "valley.jpg", DEMO / "swirl.jpg", size=64, min_scale=64, steps=1, strength=0)
+    assert findings_of(kept.recipe) == []
 
 
 def test_a_hint_of_style_is_not_enough() -> None:

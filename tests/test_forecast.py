@@ -92,6 +92,25 @@ def test_what_cannot_fit_names_a_size_that_does(optimizer: str) -> None:
     fits = int(str(error.value).split("at most ")[1].split(",")[0].rstrip("."))
     assert 1000 < fits < 16384
     forecast.fit_memory(PICTURES, options.replace(size=fits), CPU)
+    with pytest.raises(InputError, match="even in tiles"):
+        forecast.fit_memory(PICTURES, options.replace(size=fits + 1), CPU)
+
+
+def test_a_small_picture_is_probed_at_its_size() -> None:
+    seen = []
+
+    def steps(picture: Tensor, count: int) -> Iterator[None]:
+        seen.append(picture.shape[-1])
+        yield from [None] * count
+
+    forecast.probe(lambda picture: picture, steps, CPU, 96)
+    assert seen == [48, 96]
+
+
+def test_time_that_is_gone_is_no_part_of_a_budget() -> None:
+    options = PaintOptions(steps=50, budget="20s")
+    assert forecast.fit_budget(options, lambda fewer: 0.5 * fewer.steps).steps == 40
+    assert forecast.fit_budget(options, lambda fewer: 0.5 * fewer.steps, spent=10).steps == 20
 
 
 def test_a_machine_that_does_not_say_its_memory_paints(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -120,7 +120,6 @@ def test_a_report_goes_by_what_the_picture_s_recipe_says(swirl: Tensor, tmp_path
     assert torch.equal(shown, images.resize(expected, 48))
 
 
-
 def test_the_command_says_so(
     swirl: Tensor, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

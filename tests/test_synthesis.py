@@ -106,6 +106,11 @@ def test_a_tile_that_the_network_cannot_close_is_refused() -> None:
         impasto.texture(scene(), width=72, height=64, seamless=True)
 
 
+def test_so_many_steps_are_so_many_at_the_first_scale_too() -> None:
+    assert (texture_options().first_steps, texture_options(steps=6).first_steps) == (100, 0)
+    assert texture_options(steps=6, first_steps=9).first_steps == 9
+
+
 def test_single_options_go_before_a_bundle() -> None:
     quick = {"min_scale": 16384, "first_steps": 0, "device": "cpu", "precision": "float32"}
     bundle = texture_options(size=64, steps=2, **quick)

@@ -108,6 +108,8 @@ def show(frames: "Iterator[Frame]", target: Path, notes: Sequence[str], preview:
     for note in notes:
         print(f"impasto: {note}", file=sys.stderr)
     if frame is None:
+        if status:
+            console.print("Stopped before the first frame; the same command begins again.", markup=False)
         return status
     rate = painted / frame.seconds if painted else 0.0
     words = f"{painted} frames in {frame.seconds:.1f} s, {rate:.2f} a second, {frame.engine}"

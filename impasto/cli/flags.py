@@ -99,10 +99,10 @@ DialFlags: TypeAlias = mirror(  # type: ignore[valid-type]
 # Figures have presets of their own; a picture and a run, options of their own, and a branch begins where it branches off
 FigureFlags: TypeAlias = mirror("painting", PaintOptions, known=FIGURE_SHEET)  # type: ignore[valid-type]
 RerunFlags: TypeAlias = mirror("painting and stylizing", PaintOptions, StylizeOptions, known={})  # type: ignore[valid-type]
-BranchFlags: TypeAlias = mirror("painting", PaintOptions, known={}, hidden=["start"])  # type: ignore[valid-type]
+BranchFlags: TypeAlias = mirror("painting", PaintOptions, known={}, hidden=["start", "budget"])  # type: ignore[valid-type]
 
 VIDEO = {"size": "the video's", "strength": f"method fast: {StylizeOptions.strength}, else none"}
 VideoFlags: TypeAlias = mirror(  # type: ignore[valid-type]
     "video, and of what paints its frames", VideoOptions, PaintOptions, StylizeOptions,
-    known={**vars(StylizeOptions()), **PAINT, **vars(VideoOptions()), **VIDEO},
+    known={**vars(StylizeOptions()), **PAINT, **vars(VideoOptions()), **VIDEO}, hidden=["budget"],
 )  # fmt: skip

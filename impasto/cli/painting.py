@@ -147,6 +147,8 @@ def stylize(
         return watch(model, pictures, StylizeOptions(**given(options)))
     named = (*style, *((str(model),) if model else ()))
     photos, paintings = (pictures, named) if named else (pictures[:-1], pictures[-1:])
+    if mix and len(paintings) < 2 and not model:
+        raise OptionError("--mix mixes several styles, and one is named: name them after --style.")
     if photos == ("-",):
         output = output or Path("-")
     with standard_input(photos) as present:

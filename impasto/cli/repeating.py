@@ -10,6 +10,8 @@ from cyclopts import Parameter
 from impasto.cli.flags import BranchFlags, RerunFlags, given
 from impasto.cli.program import Quiet, Results, RunFolder, app, picture_to
 
+Folders = Annotated[tuple[Path, ...], Parameter(consume_multiple=True, negative=())]
+
 
 @app.command
 def rerun(
@@ -18,7 +20,7 @@ def rerun(
     *,
     content: Path | None = None,
     style: Path | None = None,
-    inputs: Path | None = None,
+    inputs: Folders = (),
     results: Results = Results(),
     options: Annotated[RerunFlags, Parameter(name="*")] = RerunFlags(),
 ) -> int:
@@ -35,14 +37,14 @@ def rerun(
     style
         The style to take instead.
     inputs
-        A folder to look in first.
+        Folders to look in first.
     """
     from impasto.outputs.pictures import carry_out, remark
     from impasto.outputs.places import beside
     from impasto.repeat import prepare
 
     named = sources_given(content, style)
-    repeat = prepare(picture, folders=[inputs] if inputs else [], sources=named, **given(options))
+    repeat = prepare(picture, folders=inputs, sources=named, **given(options))
     remark(repeat.notes, results.quiet)
     return carry_out(
         repeat.steps, results.outputs(beside(picture, "again")), {**repeat.sources, "picture": picture}, repeat.options
@@ -61,7 +63,7 @@ def verify(
     *,
     content: Path | None = None,
     style: Path | None = None,
-    inputs: Path | None = None,
+    inputs: Folders = (),
     quiet: Quiet = False,
 ) -> int:
     """Paint PICTURE again from its recipe and compare: status 0 if it is the same picture, 1 if not.
@@ -77,12 +79,12 @@ def verify(
     style
         Its style, where it is not found by its hash.
     inputs
-        A folder to look in first.
+        Folders to look in first.
     """
     from impasto.outputs.pictures import paint_unsaved, remark
     from impasto.repeat import judge, prepare, verification
 
-    repeat = prepare(picture, folders=[inputs] if inputs else [], sources=sources_given(content, style))
+    repeat = prepare(picture, folders=inputs, sources=sources_given(content, style))
     remark(repeat.notes, quiet)
     verdict = judge(picture, paint_unsaved(partial(verification, repeat), quiet))
     if not quiet:

@@ -289,7 +289,5 @@ def make(stage: Stage, video: VideoOptions) -> Method:
         )
     assert isinstance(options, PaintOptions)
     if options.budget is not None:
-        raise OptionError(
-            f"--budget is {options.budget}, and it plans one picture, not a video's. Leave it out, and choose --steps."
-        )
+        raise OptionError("--budget plans one picture, not a video's. Leave it out, and choose --steps.")
     return Steady(stage, options, video) if video.method == "steady" else EachFrame(stage, options)

@@ -16,7 +16,7 @@ from impasto.presets import FIGURE_SHEET, NO_CONTENT, NO_PHOTO, options_for
 from impasto.synthesis import reconstruct_options, texture_options
 
 PAINTING = {"paint", "demo", "plan", "batch", "compare"}
-HIDDEN = {"texture": NO_CONTENT, "reconstruct": NO_PHOTO, "dial": ("content_weight",), "branch": ("start",)}
+HIDDEN = {"texture": NO_CONTENT, "reconstruct": NO_PHOTO, "dial": ("content_weight",), "branch": ("start", "budget")}
 
 
 def flag(name: str) -> str:
