@@ -243,7 +243,8 @@ def estimate(pictures: tuple[Tensor, Tensor], options: PaintOptions, cost: Cost,
     """The forecast. pictures, itemsize: as of `memory`; cost: as `probe` gives it."""
     plan = scales.plan(options)
     first, last = (shape_at(pictures[0], scale.size) for scale in (plan[0], plan[-1]))
-    seconds = READING + cost.start * sum(panes_read(first, options))
+    panes_first = panes_read(first, options)
+    seconds = READING + cost.start * sum(panes_first) * (AGAIN if len(panes_first) > 1 else 1.0)
     for scale in plan:
         height, width = (edge + 2 * options.canvas_padding for edge in shape_at(pictures[0], scale.size))
         read = pixels_read((height, width), options)

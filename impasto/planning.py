@@ -41,5 +41,10 @@ def forecaster(pictures: Scene, backbone: Backbone, options: PaintOptions) -> Ca
         objective = make_objective(seen, backbone, make_terms(seen, backbone, options, shelf))
         return optimize(picture, objective, steps=count, optimizer=make_optimizer(options))
 
-    cost = forecast.probe(lambda picture: start(view(picture), options, shelf), steps, backbone.device, options.size)
+    whole = options.replace(tile=0)  # what tiles cost is reckoned from that
+
+    def begin(picture: Tensor) -> Tensor:
+        return start(view(picture), whole, shelf)
+
+    cost = forecast.probe(begin, steps, backbone.device, options.size)
     return lambda plan: forecast.estimate(pictures.extremes(), plan, cost, backbone.dtype.itemsize)

@@ -11,6 +11,7 @@ from impasto.bundle import bytes_of, seconds_of
 from impasto.errors import InputError, OptionError
 from impasto.options import BackboneName, PaintOptions
 from impasto.presets import options_for
+from impasto.shipped import DEMO
 
 CPU = torch.device("cpu")
 PICTURES = torch.zeros(1, 3, 30, 40), torch.zeros(1, 3, 40, 40)
@@ -105,6 +106,22 @@ def test_a_small_picture_is_probed_at_its_size() -> None:
 
     forecast.probe(lambda picture: picture, steps, CPU, 96)
     assert seen == [48, 96]
+
+
+def test_what_tiles_cost_at_the_start_is_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The probe's own picture is larger than such tiles, and is measured in one piece all the same."""
+    asked = []
+    monkeypatch.setattr(planning, "start", lambda view, options, shelf: asked.append(options.tile))
+    planning.plan(DEMO / "valley.jpg", DEMO / "swirl.jpg", options_for(size=512, tile=128, steps=1))
+    assert asked == [0]
+    whole, tiled = (PaintOptions(size=512, tile=tile, min_scale=512) for tile in (0, 128))
+    read = [sum(forecast.panes_read((512, 512), options)) for options in (whole, tiled)]
+    picture = torch.empty(1, 3, 512, 512, device="meta")
+    seconds = [
+        forecast.estimate((picture, picture), options, forecast.Cost(0, 0, 1e-6), 4).seconds - forecast.READING
+        for options in (whole, tiled)
+    ]
+    assert seconds == pytest.approx([1e-6 * read[0], 1e-6 * read[1] * forecast.AGAIN])
 
 
 def test_time_that_is_gone_is_no_part_of_a_budget() -> None:
