@@ -60,17 +60,17 @@ def test_what_cannot_be_measured_is_said(
 
 def test_what_the_doctor_finds_is_said_and_stands_in_the_recipe(capsys: pytest.CaptureFixture[str]) -> None:
     picture(160, 120).save("content.png")
-    assert cli.run(["stylize", "content.png", "style.png", "--size", "128", "--strength", "0", "-o", "out.png"]) == 0
+    assert cli.run(["stylize", "content.png", "style.png", "--size", "128", "--strength", "5", "-o", "out.png"]) == 0
     assert "doctor: the picture is still the photo" in capsys.readouterr().err
     assert [found["name"] for found in recipe_of("out.png")["doctor"]["findings"]] == ["under-stylized"]
 
 
 def test_the_doctor_s_remedy_is_tried_in_a_second_picture(capsys: pytest.CaptureFixture[str]) -> None:
     picture(160, 120).save("content.png")
-    arguments = ["stylize", "content.png", "style.png", "--size", "128", "--strength", "0", "-o", "out.png"]
+    arguments = ["stylize", "content.png", "style.png", "--size", "128", "--strength", "5", "-o", "out.png"]
     assert cli.run([*arguments, "--doctor", "fix"]) == 0
     assert "out-mended.png: under-stylized; now " in capsys.readouterr().err
-    assert recipe_of("out.png")["options"]["strength"] == 0
+    assert recipe_of("out.png")["options"]["strength"] == 5
     assert recipe_of("out-mended.png")["options"]["strength"] == 100
 
 
