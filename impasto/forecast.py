@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from impasto import machine, panes, scales
-from impasto.backbones import BACKBONES, Architecture
+from impasto.backbones import BACKBONES, Architecture, pooling_of
 from impasto.bundle import bytes_of, seconds_of
 from impasto.errors import InputError
 from impasto.options import SMALLEST, PaintOptions
@@ -102,7 +102,7 @@ def memory(pictures: tuple[Tensor, Tensor], options: PaintOptions, itemsize: int
     """
     architecture = BACKBONES[options.backbone]
     canvas, style = shapes(pictures, options)
-    pooling = architecture.pooling if options.pooling == "auto" else options.pooling
+    pooling = pooling_of(options.backbone, options.pooling)
     per_pixel = architecture.bytes_per_pixel * itemsize / FLOAT * (POSITIONS if pooling == "max" else 1)
     at_once = max(pixels_at_once(canvas, architecture, options), pixels_at_once(style, architecture, options) / 2)
     weights = WEIGHTS * architecture.numbers * itemsize

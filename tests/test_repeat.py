@@ -103,6 +103,15 @@ def test_an_opacity_is_painted_again_too() -> None:
     assert impasto.verify(painted()).identical
 
 
+def test_inputs_are_looked_for_in_several_folders_and_a_painting_says_what_it_is(folder: Path) -> None:
+    assert repr(impasto.rerun(painted())) == "<Painting by impasto paint, 48 x 36, 4 steps>"
+    for name in ("content.png", "style.jpg"):
+        (folder / f"of-{name}").mkdir()
+        (folder / name).rename(folder / f"of-{name}" / name)
+    assert cli.run(["verify", "out.png", "--inputs", "of-content.png"]) != 0
+    assert cli.run(["verify", "out.png", "--inputs", "of-content.png", "of-style.jpg"]) == 0
+
+
 def test_a_weight_beside_a_strength_is_refused() -> None:
     painted(strength=60)
     with pytest.raises(OptionError, match="painted with --strength 60, which finds the content weight"):

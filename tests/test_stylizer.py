@@ -443,6 +443,7 @@ def test_the_camera_s_page_is_the_model_s(folder: Path, monkeypatch: pytest.Monk
     [
         (["--camera", "photos/a.png"], "takes no pictures"),
         (["photos/a.png"], "There is no photo"),
+        (["photos/a.png", "wave.png", "scream.png", "--mix"], "--mix mixes several styles, and one is named"),
         (["photos", "wave.png", "-o", "-"], "takes one picture"),
         (["photos/a.png", "wave.png", "--strenght", "3"], "Did you mean 'strength'"),
         (["photos/a.png", "none.png"], "none.png"),

@@ -268,8 +268,11 @@ class Touched(Fast):
         """
         count = max(self.touches, min(OPENING * self.touches, self.brush.options.steps)) if first else self.touches
         view, history = self.brush.view(scene), self.brush.options.history
-        small = LBFGS(history, first_change=FIRST_CHANGE, most_change=MOST_CHANGE)
-        optimizer = make_optimizer(self.brush.options) if first else small
+        optimizer = (
+            make_optimizer(self.brush.options)
+            if first
+            else LBFGS(history, first_change=FIRST_CHANGE, most_change=MOST_CHANGE)
+        )
         canvas = pad(canvas, view.margin)
         for step in optimize(canvas, self.brush.objective(view), steps=count, optimizer=optimizer):
             canvas = step.next
