@@ -190,7 +190,7 @@ def painting_of(
     fast = settings.method == "fast"
     kind, other = (StylizeOptions, PaintOptions) if fast else (PaintOptions, StylizeOptions)
     known, foreign = ({declared.name for declared in fields(bundle)} for bundle in (kind, other))
-    if "budget" in given:
+    if "budget" in given or getattr(painting, "budget", None) is not None:
         raise OptionError("--budget plans one picture, not a video's. Leave it out, and choose --steps or --touches.")
     for name in given:
         if name not in known and name in foreign:

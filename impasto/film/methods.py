@@ -291,6 +291,4 @@ def make(stage: Stage, video: VideoOptions) -> Method:
             "fast, or give a picture as style."
         )
     assert isinstance(options, PaintOptions)
-    if options.budget is not None:
-        raise OptionError("--budget plans one picture, not a video's. Leave it out, and choose --steps.")
     return Steady(stage, options, video) if video.method == "steady" else EachFrame(stage, options)

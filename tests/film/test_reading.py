@@ -16,6 +16,7 @@ import impasto
 from impasto.cli import program
 from impasto.errors import ImpastoError, InputError, OutputError
 from impasto.film import reading
+from impasto.options import PaintOptions
 
 
 def test_frames_come_as_they_were_drawn_at_their_times(pan: Path) -> None:
@@ -192,6 +193,7 @@ def test_a_full_disk_costs_no_finished_frame(
         ({"method": "steady", "passes": 2}, "--passes says nothing to --method steady"),
         ({"method": "steady", "budget": "60s"}, "--budget plans one picture"),
         ({"budget": "60s"}, "--budget plans one picture"),
+        ({"method": "frame", "painting": PaintOptions(budget="60s")}, "--budget plans one picture"),
         ({"preset": "blog"}, "--preset is a recipe of the optimiser"),
         ({"moments": [1, 2]}, "Give every style a time or none"),
         ({"codec": "vp9", "target": "out.mov"}, "--codec vp9 does not go into a .mov file"),
