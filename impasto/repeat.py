@@ -14,8 +14,9 @@ from typing import Any
 
 from torch import Tensor
 
-from impasto import images, ingredients, recipe, saving, scales, scene
+from impasto import images, ingredients, recipe, saving, scales, scene, transform
 from impasto.errors import InputError, OptionError, WeightsError
+from impasto.film.writing import CONTAINERS
 from impasto.images import ImageSource
 from impasto.opening import FilePath
 from impasto.options import STARTS, Options, PaintOptions, StylizeOptions
@@ -292,6 +293,11 @@ def prepare(
     folders: where to look for inputs, before the picture's own folder and the working one. sources: role, such as "content"
     or "style" -> a picture that is taken instead of being looked for. Raises InputError or OptionError with a remedy.
     """
+    if Path(picture).suffix.lower() in (transform.SUFFIX, *CONTAINERS):
+        raise InputError(
+            f"{picture} is no picture, and only pictures are painted again from their recipe: `impasto recipe` says what "
+            "made it, and the same command makes it again."
+        )
     places = [*map(Path, folders), Path(picture).parent, Path()]
     return prepare_from(recipe.read(picture), places, sources or {}, changes)
 

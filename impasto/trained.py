@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from impasto import engines, machine, panes, recipe, scene, transform
+from impasto.bundle import flag
 from impasto.engines import Program
 from impasto.errors import OptionError
 from impasto.images import ImageSource
@@ -61,11 +62,13 @@ class TrainedStylizer:
                 f"--colors {options.colors} looks at the style's picture, and {self.path} is a network. "
                 "Choose style or keep."
             )
-        if options.style_scale != 1:
-            raise OptionError(
-                f"--style-scale resizes the style's picture, and {self.path} is a network, which paints as it has learnt. "
-                "Leave it out."
-            )
+        usual = StylizeOptions()
+        for name in ("style_scale", "style_frame"):
+            if getattr(options, name) != getattr(usual, name):
+                raise OptionError(
+                    f"{flag(name)} is about the style's picture, and {self.path} is a network, which paints as it has "
+                    "learnt. Leave it out."
+                )
 
     def row_of(self, options: StylizeOptions) -> Tensor:
         """The row of the mixture that the options ask for. Raises OptionError."""

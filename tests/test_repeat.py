@@ -353,6 +353,13 @@ def test_diff_says_what_differs_and_shows_it() -> None:
 FLAGS = ["--size", "32", "--min-scale", "32", "--first-steps", "2"]
 
 
+@pytest.mark.parametrize("name", ["clip.mp4", "clip.MKV", "net.safetensors"])
+def test_what_is_no_picture_is_not_called_damaged(name: str) -> None:
+    Path(name).write_bytes(b"something")
+    with pytest.raises(InputError, match="is no picture, and only pictures"):
+        impasto.verify(name)
+
+
 def test_the_verbs_of_repeating(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["paint", "content.png", "style.jpg", "-o", "out.jpg", *FLAGS, "--embed-inputs"]) == 0
     assert "copy" in json.dumps(saving.read_recipe("out.jpg"))

@@ -436,6 +436,9 @@ def test_the_camera_s_page_is_the_model_s(folder: Path, monkeypatch: pytest.Monk
     assert cli.run(["stylize", "--camera", "--model", "n.safetensors"]) == 0
     assert opened == [(folder / "cache" / "pages" / "n.html").as_uri()]
     assert "getUserMedia" in (folder / "cache" / "pages" / "n.html").read_text()
+    for flags in (["--colors", "keep"], ["--size", "64"], ["--mix"], ["--style", "wave.png"], ["-o", "out.png"]):
+        assert cli.run(["stylize", "--camera", "--model", "n.safetensors", *flags]) == 2
+    assert len(opened) == 1
 
 
 @pytest.mark.parametrize(
@@ -445,6 +448,7 @@ def test_the_camera_s_page_is_the_model_s(folder: Path, monkeypatch: pytest.Monk
         (["photos/a.png"], "There is no photo"),
         (["photos/a.png", "wave.png", "scream.png", "--mix"], "--mix mixes several styles, and one is named"),
         (["photos", "wave.png", "-o", "-"], "takes one picture"),
+        (["photos", "wave.png", "-o", "out.png"], "out.png is the name of one picture"),
         (["photos/a.png", "wave.png", "--strenght", "3"], "Did you mean 'strength'"),
         (["photos/a.png", "none.png"], "none.png"),
         (["none/*.png", "wave.png"], "No file matches none/*.png"),

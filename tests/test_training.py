@@ -462,7 +462,7 @@ def test_presto_begins_as_it_ships_and_learns(
         torch.testing.assert_close(held, shipped, atol=1e-2, rtol=0)
     with pytest.raises(OptionError, match="2 styles"):
         impasto.stylize(photos / "0.png", path, **plain, style_weights=(1.0,))
-    with pytest.raises(OptionError, match="--style-scale resizes the style's picture"):
+    with pytest.raises(OptionError, match="--style-scale is about the style's picture"):
         impasto.stylize(photos / "0.png", path, **plain, style_scale=2.0)
     losses = [step.loss for step in train(style, photos, **{**QUICK, **given, "steps": 12})]
     assert np.mean(losses[-3:]) < 0.95 * np.mean(losses[:3])
@@ -503,8 +503,10 @@ def test_a_protected_part_stays_and_colors_can_be_kept(photos: Path, style: Path
     with pytest.raises(OptionError, match="Choose style or keep"):
         impasto.stylize(photos / "0.png", path, **plain, colors="match")
     for scale in (2.0, "auto"):
-        with pytest.raises(OptionError, match="--style-scale resizes the style's picture"):
+        with pytest.raises(OptionError, match="--style-scale is about the style's picture"):
             impasto.stylize(photos / "0.png", path, **plain, style_scale=scale)
+    with pytest.raises(OptionError, match="--style-frame is about the style's picture"):
+        impasto.stylize(photos / "0.png", path, **plain, style_frame="keep")
     with pytest.raises(OptionError, match="paints alone"):
         impasto.stylize(photos / "0.png", [path, style], **plain)
     with pytest.raises(InputError):

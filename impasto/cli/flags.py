@@ -36,7 +36,7 @@ def mirror(of: str, *bundles: type, known: Mapping[str, Any], hidden: Collection
                 Annotated[
                     Optional[declared.type],  # noqa: UP045  (the type is known at run time only)
                     Parameter(
-                        help=explained(declared, known),
+                        **explained(declared, known),
                         show=declared.name not in hidden,
                         group=group,
                         negative=(),
@@ -53,12 +53,12 @@ def mirror(of: str, *bundles: type, known: Mapping[str, Any], hidden: Collection
     return made
 
 
-def explained(declared: Field[Any], known: Mapping[str, Any]) -> str:
-    """An option's help, with its default in brackets where that is known."""
+def explained(declared: Field[Any], known: Mapping[str, Any]) -> dict[str, Any]:
+    """An option's help and, where that is known, its default."""
     if declared.name not in known:
-        return str(declared.metadata["help"])
+        return {"help": declared.metadata["help"], "show_default": False}
     default = known[declared.name]
-    return f"{help_of(declared, default)} [{words(default)}]"
+    return {"help": help_of(declared, default), "show_default": words(default)}
 
 
 def words(default: Any) -> str:

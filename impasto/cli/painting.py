@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import zip_longest
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from impasto.bundle import reject_unknown
+from impasto.bundle import flag, reject_unknown
 from impasto.cli.flags import Flags, Options, ReconstructFlags, StylizeFlags, TextureFlags, given
 from impasto.cli.program import Doctor, NoRecipe, PresetName, Quiet, Results, RunFolder, app, picture_to
 from impasto.errors import OptionError
@@ -24,6 +24,8 @@ from impasto.shipped import DEMO
 if TYPE_CHECKING:
     from impasto.folders import Task
     from impasto.scene import Style
+
+WATCHED = ("strength", "style_weights")  # options of stylizing that a network's page has
 
 
 @app.command(usage="Usage: impasto paint CONTENT STYLE[:WEIGHT] [STYLE[:WEIGHT] ...] [OPTIONS]")
@@ -142,9 +144,14 @@ def stylize(
     from impasto.folders import standard_input
     from impasto.outputs.photos import stylize_files
 
-    reject_unknown((name.strip("-") for name in pictures if re.match("-.", name)), StylizeOptions)  # "-" is a picture
+    typed = (name for name in pictures if re.match("-.", name) and not os.path.lexists(name))  # "-" is a picture
+    reject_unknown((name.strip("-") for name in typed), StylizeOptions)
     if camera:
-        return watch(model, pictures, StylizeOptions(**given(options)))
+        if model is None or any((pictures, style, mask, protect, mix, output)):
+            raise OptionError(
+                "--camera takes no pictures and a network that `impasto train` wrote: name it with --model."
+            )
+        return watch(model, **given(options))
     named = (*style, *((str(model),) if model else ()))
     photos, paintings = (pictures, named) if named else (pictures[:-1], pictures[-1:])
     if mix and len(paintings) < 2 and not model:
@@ -158,19 +165,20 @@ def stylize(
         return stylize_files(work, protect, StylizeOptions(**given(options)), quiet, doctor == "fix")
 
 
-def watch(model: Path | None, pictures: Sequence[str], options: StylizeOptions) -> int:
+def watch(model: Path, **options: Any) -> int:
     """Open the model's page in the browser. Raises OptionError, WeightsError or OutputError."""
     import webbrowser
 
     from impasto.exporting import export
     from impasto.weights import cache_folder
 
-    if model is None or pictures:
-        raise OptionError("--camera takes no pictures and a network that `impasto train` wrote: name it with --model.")
+    for name in options:
+        if name not in WATCHED:
+            raise OptionError(f"{flag(name)} says nothing to --camera, which takes {' and '.join(map(flag, WATCHED))}.")
     page = cache_folder() / "pages" / f"{model.stem}.html"
     with suppress(OSError):  # the export says what is wrong
         page.parent.mkdir(parents=True, exist_ok=True)
-    export(model, page, style_weights=options.style_weights, strength=options.strength)
+    export(model, page, **{name: getattr(StylizeOptions(**options), name) for name in WATCHED})
     webbrowser.open(page.as_uri())
     print(f"{page} is in the browser.", file=sys.stderr)
     return 0
@@ -185,7 +193,7 @@ def stylize_tasks(
 ) -> "list[Task]":
     """What is to be painted, and where it goes. Raises InputError, OptionError or OutputError."""
     from impasto.errors import OutputError
-    from impasto.folders import Task, gather, tasks
+    from impasto.folders import SUFFIXES, Task, gather, tasks
     from impasto.outputs.places import beside
 
     styles = [(path, weight) for text, weight in paintings for path in gather([str(text)], "style")]
@@ -199,6 +207,8 @@ def stylize_tasks(
         ]
     if str(output) == "-":
         raise OutputError(f"Standard output takes one picture, and there are {len(work)}. Name a folder with -o.")
+    if output is not None and output.suffix.lower() in SUFFIXES and not output.is_dir():
+        raise OutputError(f"{output} is the name of one picture, and there are {len(work)}. Name a folder with -o.")
     return work
 
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from cyclopts import App, CycloptsError, Parameter
 
@@ -18,12 +18,19 @@ from impasto.presets import PRESETS, TRAINING
 if TYPE_CHECKING:
     from impasto.outputs.places import Outputs
 
+
+def told(default: Any) -> str | None:
+    """A default as help shows it, None where nothing is done if nothing is given."""
+    return None if default in (None, False, ()) else str(default)
+
+
 app = App(
     name="impasto",
     help="Paint one picture in the manner of another.",
     version=impasto.__version__,
     result_action="return_value",
     help_format="plaintext",
+    default_parameter=Parameter(show_default=told),
     suppress_keyboard_interrupt=False,  # run() answers with a status
 )
 
@@ -122,13 +129,19 @@ def run(arguments: Sequence[str]) -> int:
         print(f"impasto: {one_line(error)}", file=sys.stderr)
     except CycloptsError as error:
         verb = f"{arguments[0]} " if arguments[0] in app else ""
-        print(f"impasto: {one_line(error)} See `impasto {verb}--help`.", file=sys.stderr)
+        print(f"impasto: {one_line(error)} {dashed(arguments)}See `impasto {verb}--help`.", file=sys.stderr)
     except KeyboardInterrupt:
         return STOPPED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end
         return CLOSED
     return 2
+
+
+def dashed(arguments: Sequence[str]) -> str:
+    """What to do about a file that passes for an option, where there is one."""
+    files = (argument for argument in arguments if argument.startswith("-") and os.path.lexists(argument))
+    return next((f"The file {name} is written ./{name} here. " for name in files), "")
 
 
 def one_line(error: Exception) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -171,6 +172,8 @@ def read(path: FilePath) -> Clip:
         if frame is None:
             raise InputError(f"{path} has a video stream without a single frame: save or download it again.")
         has_alpha = any(component.is_alpha for component in frame.format.components) or frame.format.name == "pal8"
+        if decoder.name == "gif":  # every GIF could be transparent
+            has_alpha = any(is_transparent(one) for one in chain([frame], container.decode(stream)))
         color = color_of(frame)
         height, width = upright(frame, color, has_alpha).shape[:2]
         if min(height, width) < SMALLEST or height * width > MAX_PIXELS:
@@ -187,6 +190,11 @@ def read(path: FilePath) -> Clip:
         length = None if stream.duration is None else stream.duration * base
         depth = max(component.bits for component in frame.format.components)
         return Clip(path, height, width, aspect, has_alpha, depth, color, base, rate, start, length)
+
+
+def is_transparent(frame: "av.VideoFrame") -> bool:
+    """Whether anything shows through it."""
+    return bool(frame.to_ndarray(format="rgba")[..., 3].min() < 255)
 
 
 def read_recipe(path: FilePath) -> dict[str, Any] | None:

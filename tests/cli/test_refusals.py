@@ -111,6 +111,17 @@ def test_a_recipe_of_no_picture_is_refused(source: str, bad_folder: Path, capsys
     assert BAD_SOURCES[source] in refused(["recipe", source], bad_folder, capsys)
 
 
+@pytest.mark.parametrize("verb", ["paint", "stylize", "texture"])
+def test_a_file_that_begins_with_a_dash_is_told_how_to_be_named(
+    verb: str, bad_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("-v.png").write_bytes(Path("content.png").read_bytes())
+    if verb == "stylize":  # whose pictures may begin so
+        assert cli.run(["stylize", "-v.png", "style.png", "--size", "64", "-o", "out.png"]) == 0
+    else:
+        assert "The file -v.png is written ./-v.png here." in refused([verb, "-v.png", "style.png"], bad_folder, capsys)
+
+
 @pytest.mark.parametrize("case", BAD_ARGUMENTS)
 def test_a_bad_argument_is_refused(case: str, bad_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments, said = BAD_ARGUMENTS[case]

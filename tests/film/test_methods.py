@@ -103,6 +103,13 @@ def test_one_style_changes_into_the_next(pan: Path, style: Path, tmp_path: Path)
     assert distances[1][4] < distances[1][1]
 
 
+def test_a_loop_longer_than_its_clip_is_said_to_be_cut(style: Path, tmp_path: Path) -> None:
+    source = clips.write(tmp_path / "in.mkv", clips.pan(3, 32, 32), codec="ffv1", tone=False)
+    assert make(source, style, tmp_path / "out.mkv", loop=3) == []
+    (said,) = make(source, style, tmp_path / "long.mkv", loop=5)
+    assert "there are 3 frames" in said
+
+
 def test_a_loop_leads_its_end_into_its_beginning_and_does_not_darken(style: Path, tmp_path: Path) -> None:
     """A clip that ends where it begins: painted as a loop, the step over its end is no larger than the others."""
     pictures = clips.pan(9)

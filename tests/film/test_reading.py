@@ -10,6 +10,7 @@ import av
 import clips
 import numpy as np
 import pytest
+from PIL import Image
 from reels import FAST, IRREGULAR, make, shots
 
 import impasto
@@ -39,6 +40,16 @@ def test_a_part_and_every_nth_frame(pan: Path) -> None:
     assert [shot.index for shot in found] == [0, 1, 2]
     assert clip.count == 3
     assert [shot.duration * 24 for shot in found] == [2, 2, 1], "the last one ends where the part ends"
+
+
+def test_a_gif_has_opacity_where_something_shows_through(tmp_path: Path) -> None:
+    pictures = [Image.fromarray(picture).quantize(64) for picture in clips.pan(3)]
+    pictures[0].save(tmp_path / "opaque.gif", save_all=True, append_images=pictures[1:], duration=80)
+    assert not reading.read(tmp_path / "opaque.gif").has_alpha
+    holes = [Image.fromarray(picture).convert("RGBA") for picture in clips.pan(3)]
+    holes[2].putalpha(0)
+    holes[0].save(tmp_path / "late.gif", save_all=True, append_images=holes[1:], duration=80, disposal=2)
+    assert reading.read(tmp_path / "late.gif").has_alpha
 
 
 @pytest.mark.parametrize(("turn", "quarters"), [(90, 1), (180, 2), (-90, 3)])
