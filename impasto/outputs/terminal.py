@@ -6,6 +6,7 @@ Everything goes to standard error, so that standard output stays free for data.
 import time
 from pathlib import Path
 from types import TracebackType
+from typing import Any, TypeVar
 
 import numpy as np
 from PIL import Image
@@ -24,23 +25,19 @@ REFRESH = 0.25  # seconds between two thumbnails
 PREVIEW = 1.0  # seconds between two preview files
 
 
-class PaintProgress:
-    """A context that shows steps as they come; silent when asked to be, without thumbnail when not on a terminal."""
+class PictureProgress:
+    """A bar below the picture itself: a context, silent when asked to be and where there is no terminal."""
 
-    def __init__(self, console: Console, quiet: bool) -> None:
-        self.console, self.shown = console, console.is_terminal and not quiet
-        self.bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.completed}/{task.total}  loss {task.fields[loss]}"),
-            TimeRemainingColumn(compact=True),
-            console=console,
-        )
-        self.task = self.bar.add_task("reading", total=None, loss="")
+    def __init__(self, console: Console, quiet: bool, before: str, behind: str, **fields: Any) -> None:
+        """before, behind: what stands beside the bar, in rich's words; fields: the first values of its own ones."""
+        self.shown = console.is_terminal and not quiet
+        columns = TextColumn(before), BarColumn(), TextColumn(behind), TimeRemainingColumn(compact=True)
+        self.bar = Progress(*columns, console=console)
+        self.task = self.bar.add_task("reading", total=None, **fields)
         self.live = Live(self.bar, console=console, transient=True, auto_refresh=False)
         self.next_thumbnail = 0.0
 
-    def __enter__(self) -> "PaintProgress":
+    def __enter__(self: "Shown") -> "Shown":
         if self.shown:
             self.live.start(refresh=True)
         return self
@@ -50,52 +47,51 @@ class PaintProgress:
     ) -> None:
         if self.shown:
             self.live.stop()
+
+    def is_due(self) -> bool:
+        """Whether the last thumbnail is old enough for another."""
+        due = self.shown and time.monotonic() >= self.next_thumbnail
+        if due:
+            self.next_thumbnail = time.monotonic() + REFRESH
+        return due
+
+    def draw(self, *pictures: Image.Image) -> None:
+        """The bar below the picture, if there is one."""
+        self.live.update(Group(*map(thumbnail, pictures), self.bar), refresh=True)
+
+
+Shown = TypeVar("Shown", bound=PictureProgress)
+
+
+class PaintProgress(PictureProgress):
+    """Steps as they come, with loss and time left."""
+
+    def __init__(self, console: Console, quiet: bool) -> None:
+        behind = "{task.completed}/{task.total}  loss {task.fields[loss]}"
+        super().__init__(console, quiet, "{task.description}", behind, loss="")
 
     def show(self, step: PaintStep) -> None:
         """Bar and, a few times a second, the picture."""
-        if not self.shown:
-            return
         self.bar.update(
             self.task, description=f"{step.size} px", total=step.total, completed=step.index, loss=f"{step.loss:.4g}"
         )
-        if time.monotonic() >= self.next_thumbnail:
-            self.next_thumbnail = time.monotonic() + REFRESH
-            self.live.update(Group(thumbnail(step.painting.picture), self.bar), refresh=True)
+        if self.is_due():
+            self.draw(step.painting.picture)
 
     def download(self, done: int, total: int) -> None:
         """The same line while weights are fetched."""
+        self.bar.update(self.task, description="fetching weights (bytes)", completed=done, total=total)
         if self.shown:
-            self.bar.update(self.task, description="fetching weights (bytes)", completed=done, total=total)
             self.live.refresh()
 
 
-class FilmProgress:
-    """A bar with frames a second and time left, the frame itself, and a preview file, written aside now and then."""
+class FilmProgress(PictureProgress):
+    """Frames a second and time left, the frame itself, and a preview file, written aside now and then."""
 
     def __init__(self, console: Console, quiet: bool, preview: Path | None) -> None:
-        self.shown, self.preview = console.is_terminal and not quiet, preview
-        self.bar = Progress(
-            TextColumn("frame {task.completed}/{task.total}"),
-            BarColumn(),
-            TextColumn("{task.fields[rate]}"),
-            TimeRemainingColumn(compact=True),
-            console=console,
-        )
-        self.task = self.bar.add_task("", total=None, rate="")
-        self.live = Live(self.bar, console=console, transient=True, auto_refresh=False)
+        super().__init__(console, quiet, "frame {task.completed}/{task.total}", "{task.fields[rate]}", rate="")
+        self.preview, self.next_preview = preview, 0.0
         self.done, self.painted = 0, 0
-        self.next_preview = self.next_thumbnail = 0.0
-
-    def __enter__(self) -> "FilmProgress":
-        if self.shown:
-            self.live.start(refresh=True)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self.shown:
-            self.live.stop()
 
     def show(self, frame: Frame) -> None:
         """One frame more."""
@@ -105,12 +101,10 @@ class FilmProgress:
         if self.preview is not None and frame.image is not None and now >= self.next_preview:
             self.next_preview = now + PREVIEW
             saving.save(frame.image, self.preview, opacity=frame.opacity)
-        if self.shown and now >= self.next_thumbnail:
-            self.next_thumbnail = now + REFRESH
+        if self.is_due():
             rate = self.painted / frame.seconds if self.painted else 0.0
             self.bar.update(self.task, total=frame.total, completed=self.done, rate=f"{rate:.2f}/s")
-            picture = [] if frame.image is None else [thumbnail(images.to_picture(frame.image, frame.opacity))]
-            self.live.update(Group(*picture, self.bar), refresh=True)
+            self.draw(*[] if frame.image is None else [images.to_picture(frame.image, frame.opacity)])
 
 
 class FigureProgress(Progress):

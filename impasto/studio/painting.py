@@ -82,24 +82,15 @@ def paint_tab(workshop: Workshop, tickets: gr.BrowserState, page: gr.Blocks, tab
     gr.on([where.change, photo.change], canvas, [where, photo, laid], drawn, **AT_ONCE)
     photo.change(lambda path: gr.update(visible=is_painting(path)), photo, again, **AT_ONCE)
     pictures = [photo, style, *further]
+    form = [area.stage, *pictures, *weights, more, where, laid, drawn, area.preset, area.story, *area.fields.components]
     for event, place in ((opened.upload, opened), (again.click, photo)):
-        event(
-            lambda path, *here: reopened(area, path, here),
-            [place, *pictures],
-            [
-                area.stage,
-                *pictures,
-                *weights,
-                more,
-                where,
-                laid,
-                drawn,
-                area.preset,
-                area.story,
-                *area.fields.components,
-            ],
-            **AT_ONCE,
-        )
+        event(lambda path, *here: reopened(area, path, here), [place, *pictures], form, **AT_ONCE)
+    foretell(area, photo, page)
+    return PaintForm(area, photo, style, where)
+
+
+def foretell(area: Area, photo: gr.Image, page: gr.Blocks) -> None:
+    """Say how long painting will take, anew with everything that matters for it."""
     telling = area.fields.of(MATTERS)
     gr.on(
         [page.load, photo.change, *(field.change for field in telling)],  # type: ignore[attr-defined]
@@ -108,7 +99,6 @@ def paint_tab(workshop: Workshop, tickets: gr.BrowserState, page: gr.Blocks, tab
         area.forecast,
         **AT_ONCE,
     )
-    return PaintForm(area, photo, style, where)
 
 
 def further_styles() -> tuple[list[gr.Image], list[gr.Number]]:
