@@ -116,8 +116,25 @@ def test_the_card_carries_its_figures(petit) -> None:  # type: ignore[no-untyped
 
     names = "channels parameters bytes photos paintings size steps batch rate hold gram seed held stress"
     facts = dict.fromkeys(names.split(), 7)
-    page = card(facts, {"relu1_1": {"r2": 0.1234, "gram": 0.5, "cka": 0.75}})
-    assert "| relu1_1 | 0.123 | 0.500 | 0.750 |" in page
+    page = card(facts, {"relu1_1": {"r2": 0.1234, "gram": 0.5, "gram_all": 0.625, "cka": 0.75}})
+    assert "| relu1_1 | 0.123 | 0.500 | 0.625 | 0.750 |" in page
+
+
+def test_gram_matrices_are_compared_one_by_one_and_all_together(petit, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    """What a picture has too much of, and the other too little, is an error of each and none of their sum."""
+    monkeypatch.setattr(petit, "TAUGHT", {"relu1_1": 2})
+    target = torch.tensor([[[1.0, 0.0], [0.0, 1.0]], [[2.0, 0.0], [0.0, 1.0]]])
+    guess = target.flip(0)
+    kernels = torch.ones(1, 1), torch.ones(1, 1)
+    monkeypatch.setattr(petit, "compare", lambda *_, **__: iter([("relu1_1", guess, target, kernels)]))
+    found = petit.evaluate(torch.nn.Identity(), None, torch.zeros(2, 3, 8, 8))["relu1_1"]
+    expected = [
+        np.corrcoef((one @ one.T).flatten(), (other @ other.T).flatten())[0, 1]
+        for one, other in zip(guess, target, strict=True)
+    ]
+    assert found["gram"] == pytest.approx(np.median(expected))
+    assert found["gram"] < 0.95
+    assert found["gram_all"] == pytest.approx(1)
 
 
 @pytest.fixture

@@ -238,23 +238,28 @@ def fit_heads(network: Petit, teachers: Teachers, images: torch.Tensor) -> None:
 
 @torch.no_grad()
 def evaluate(network: Petit, teachers: Teachers, images: torch.Tensor) -> dict[str, dict[str, float]]:
-    """layer -> R2 of the features, median correlation of the Gram matrices, linear CKA, on held-out pictures."""
+    """layer -> R2 of the features, correlation of the Gram matrices, linear CKA, on held-out pictures.
+
+    Gram matrices are compared picture by picture, of which "gram" is the median, and all pictures together: "gram_all".
+    """
     network.eval()
     random = np.random.default_rng(0)
-    residual, total, correlation, cka = ({layer: [] for layer in TAUGHT} for _ in range(4))
+    residual, total, correlation, sums, cka = ({layer: [] for layer in TAUGHT} for _ in range(5))
     for batch in images.split(16):
         for layer, guess, target, kernels in compare(network, teachers, batch, random, most=math.inf):
             guess, target = guess.float(), target.float()
             residual[layer].append((guess - target).square().sum().item())
             total[layer].append((target - target.mean((0, 2), keepdim=True)).square().sum().item())
-            pairs = zip(gram(guess).flatten(1), gram(target).flatten(1), strict=True)
-            correlation[layer] += [torch.corrcoef(torch.stack(pair))[0, 1].item() for pair in pairs]
+            pairs = torch.stack([gram(guess).flatten(1), gram(target).flatten(1)], 1)
+            correlation[layer] += [torch.corrcoef(pair)[0, 1].item() for pair in pairs]
+            sums[layer].append(pairs.sum(0))
             cka[layer].append((kernels[0] * kernels[1]).sum().item())
     network.train()
     return {
         layer: {
             "r2": 1 - sum(residual[layer]) / sum(total[layer]),
             "gram": float(np.median(correlation[layer])),
+            "gram_all": torch.corrcoef(sum(sums[layer]))[0, 1].item(),
             "cka": float(np.mean(cka[layer])),
         }
         for layer in TAUGHT
