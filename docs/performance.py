@@ -51,7 +51,7 @@ LARGE: tuple[dict[str, Any], ...] = tuple(
     for options in (
         {"memory": "3G"},
         {"memory": "3G", "backbone": "vgg19", "pooling": "average"},
-        {"memory": "3G", "backbone": "vgg19"},
+        {"memory": "3G", "backbone": "vgg19", "steps": 1},
         {"tile": 512},
         {"tile": 512, "size": 8192},
     )
