@@ -159,7 +159,9 @@ def regions(
     even = tuple(weight / sum(weights) for weight in weights)
     coverage = painted(kept, opacity)
     if coverage is not None and float(coverage.max()) < 0.01:
-        raise OptionError("The masks leave nothing to paint. Let --mask cover more, or --protect less.")
+        raise OptionError(
+            "The masks leave nothing to paint. Let --mask cover more, or --protect less; alpha is where the photo is opaque."
+        )
     if shares is not None:
         return divide(shares[0], torch.ones_like(shares[:, :1]) if coverage is None else coverage)
     return (Region(even, coverage),)

@@ -178,7 +178,8 @@ def watch(model: Path, **options: Any) -> int:
     page = cache_folder() / "pages" / f"{model.stem}.html"
     with suppress(OSError):  # the export says what is wrong
         page.parent.mkdir(parents=True, exist_ok=True)
-    export(model, page, **{name: getattr(StylizeOptions(**options), name) for name in WATCHED})
+    chosen = StylizeOptions(**options)
+    export(model, page, **{name: getattr(chosen, name) for name in WATCHED})
     webbrowser.open(page.as_uri())
     print(f"{page} is in the browser.", file=sys.stderr)
     return 0

@@ -61,7 +61,7 @@ def video(
     """
     settings, rest = settings_of(options, given)
     clip = reading.read(source).part(moment(begin, "--from"), moment(end, "--to"), settings.every)
-    if settings.loop > clip.count > 0:
+    if settings.loop and settings.loop > clip.count > 0:
         on_note(f"--loop is {settings.loop}, and there are {clip.count} frames: all of them are led into.")
     painting = painting_of(settings, painting, preset, rest, max(clip.height, clip.width))
     styles = scene.list_styles(style)
