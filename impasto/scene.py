@@ -160,7 +160,7 @@ def regions(
     coverage = painted(kept, opacity)
     if coverage is not None and float(coverage.max()) < 0.01:
         raise OptionError(
-            "The masks leave nothing to paint. Let --mask cover more, or --protect less; alpha is where the photo is opaque."
+            "The masks leave nothing to paint. Let --mask cover more, or --protect less (alpha: where it is opaque)."
         )
     if shares is not None:
         return divide(shares[0], torch.ones_like(shares[:, :1]) if coverage is None else coverage)
