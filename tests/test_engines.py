@@ -22,17 +22,19 @@ needs_onnxruntime = pytest.mark.skipif(find_spec("onnxruntime") is None, reason=
 needs_openvino = pytest.mark.skipif(find_spec("openvino") is None, reason="openvino is not installed")
 
 
-def distance(first: Tensor, second: Tensor) -> float:
-    return float((first - second).square().mean().sqrt())
-
-
-@needs_openvino
 @pytest.mark.parametrize("size", [64, 97])
-def test_openvino_paints_what_torch_paints(size: int) -> None:
-    quick = impasto.stylize(VALLEY, SWIRL, size=size, engine="openvino", passes=1)
+@pytest.mark.parametrize(
+    ("engine", "name", "apart"),
+    [
+        pytest.param("openvino", "OpenVINO ", 0.02, marks=needs_openvino),
+        pytest.param("onnxruntime", "ONNX Runtime ", 1e-3, marks=needs_onnxruntime),
+    ],
+)
+def test_an_engine_paints_what_torch_paints(engine: str, name: str, apart: float, size: int) -> None:
+    other = impasto.stylize(VALLEY, SWIRL, size=size, engine=engine, passes=1)
     exact = impasto.stylize(VALLEY, SWIRL, **PLAIN, size=size)
-    assert quick.recipe["engine"].startswith("OpenVINO ")
-    assert distance(quick.image, exact.image) < 0.02
+    assert other.recipe["engine"].startswith(name)
+    assert float((other.image - exact.image).square().mean().sqrt()) < apart
 
 
 @needs_openvino
@@ -82,15 +84,6 @@ def test_a_graphics_card_is_left_to_torch() -> None:
     assert engines.installed(torch.device("cuda")) == ["torch"]
     with pytest.raises(OptionError, match="a processor as device"):
         engines.choose("onnxruntime", torch.device("cuda"))
-
-
-@needs_onnxruntime
-@pytest.mark.parametrize("size", [64, 97])
-def test_onnx_runtime_paints_what_torch_paints(size: int) -> None:
-    other = impasto.stylize(VALLEY, SWIRL, size=size, engine="onnxruntime", passes=1)
-    exact = impasto.stylize(VALLEY, SWIRL, **PLAIN, size=size)
-    assert other.recipe["engine"].startswith("ONNX Runtime ")
-    assert distance(other.image, exact.image) < 1e-3
 
 
 @needs_onnxruntime

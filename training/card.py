@@ -59,7 +59,8 @@ On {held} pictures that it was not trained on, through 1x1 heads that were fitte
 The Gram matrix of a single picture, of which the median is given, is told less well than that of all pictures together,
 where errors cancel out. The shipped file is measured again by
 
-    python training/petit.py --data DATA --begin impasto/assets/petit.safetensors --steps 0 --card card.md
+    python training/petit.py --data DATA --out runs/measured --begin impasto/assets/petit.safetensors \\
+        --steps 0 --card card.md
 
 ![R² on held-out pictures over the first two parts of the training](images/petit-training.png)
 
