@@ -205,7 +205,8 @@ def ways(options: PaintOptions, photo: Tensor, style: Tensor) -> Iterator[Way]:
 
     view = View(photo, (Picture(style),))
     chosen = precision(options, device)
-    candidates = [backbone(torch.float32), fuse(backbone(torch.float32)), fuse(backbone(chosen))]
+    exact = backbone(torch.float32)
+    candidates = [exact, fuse(exact), fuse(exact, filtered=True), fuse(backbone(chosen), filtered=True)]
     for name, each in {f"{each.engine}, {words(each.dtype)}": each for each in candidates}.items():
         terms = make_terms(view, each, options, Shelf())
         yield Way(name, make_objective(view, each, terms), each.dtype)

@@ -37,10 +37,13 @@ def load_backbone(
         "dtype": precision(options, device),
         "device": device,
     }
-    backbone: Backbone = shelf.take(
-        (options.backbone, *settings.values()),
-        lambda: fuse(backbones.load(options.backbone, offline=options.offline, on_progress=on_download, **settings)),
-    )
+    filtered = options.precision == "auto"  # who names a precision gets all of it
+
+    def make() -> Backbone:
+        found = backbones.load(options.backbone, offline=options.offline, on_progress=on_download, **settings)
+        return fuse(found, filtered)
+
+    backbone: Backbone = shelf.take((options.backbone, filtered, *settings.values()), make)
     backbone.check((*options.content_layers, *options.style_layers))
     return backbone
 

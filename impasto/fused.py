@@ -13,25 +13,29 @@ backbone to autograd, which is also the reference in the tests, where they are m
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, TypeAlias
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from impasto import winograd
 from impasto.backbones import POOLINGS, Backbone
+
+Convolve: TypeAlias = Callable[..., Tensor]  # (x, padding, relu) -> what `Convolution` says
 
 # ------------------------------------------------------------------------------------------------------- the seam
 
 
 @dataclass(frozen=True)
 class Convolution:
-    """A 3x3 convolution of stride 1 with packed weights. Called with x, its padding, and whether ReLU follows."""
+    """A 3x3 convolution of stride 1 with packed weights."""
 
     weight: Tensor
     bias: Tensor | None
 
-    def __call__(self, x: Tensor, padding: int = 1, relu: bool = False) -> Tensor:
+    def __call__(self, x: Tensor, *, padding: int = 1, relu: bool = False) -> Tensor:
         """(N, C, H, W), channels last -> (N, C', H + 2·padding - 2, ...), channels last."""
         after = "relu" if relu else "none"
         return torch.ops.mkldnn._convolution_pointwise(
@@ -42,6 +46,15 @@ class Convolution:
 def packed(weight: Tensor, bias: Tensor | None) -> Convolution:
     """Weights (C', C, 3, 3) in the order in which this processor reads them."""
     return Convolution(torch.ops.mkldnn._reorder_convolution_weight(weight, [1, 1], [1, 1], [1, 1], 1, None), bias)
+
+
+def both_ways(weight: Tensor, bias: Tensor, seen: int | None, filtered: bool) -> tuple[Convolve, Convolve]:
+    """A convolution, and the gradient to its input. seen: to so many of the first channels alone. filtered: see `fuse`."""
+    if filtered and winograd.pays(weight):
+        kernels = winograd.transformed(weight)
+        return partial(winograd.convolve, kernels=kernels, bias=bias), partial(winograd.transposed, kernels=kernels)
+    back = weight[:, :seen].transpose(0, 1).flip(2, 3)
+    return packed(weight.contiguous(), bias), packed(back.contiguous(), None)
 
 
 def is_available(device: torch.device, dtype: torch.dtype) -> bool:
@@ -59,9 +72,12 @@ def is_available(device: torch.device, dtype: torch.dtype) -> bool:
 # ---------------------------------------------------------------------------------------------------- the backbone
 
 
-def fuse(backbone: Backbone) -> Backbone:
-    """The backbone run by hand where this machine can, otherwise as it is."""
-    return FusedBackbone(backbone) if is_available(backbone.device, backbone.dtype) else backbone
+def fuse(backbone: Backbone, filtered: bool = False) -> Backbone:
+    """The backbone run by hand where this machine can, otherwise as it is.
+
+    filtered: with `winograd` where that takes less time, which rounds a few times as much.
+    """
+    return FusedBackbone(backbone, filtered) if is_available(backbone.device, backbone.dtype) else backbone
 
 
 class FusedBackbone(Backbone):
@@ -69,15 +85,16 @@ class FusedBackbone(Backbone):
 
     engine = "fused convolutions"
 
-    def __init__(self, backbone: Backbone) -> None:
+    def __init__(self, backbone: Backbone, filtered: bool = False) -> None:
         vars(self).update(vars(copy.copy(backbone)))
         names = [key.removesuffix(".weight") for key in self.weights if key.endswith(".weight")]
         self.onward, self.back = {}, {}
         for name in names:
             weight, bias = self.weights[f"{name}.weight"], self.weights[f"{name}.bias"]
-            self.onward[name] = packed(weight.contiguous(), bias)
-            weight = weight[:, :3] if name == "conv1_1" else weight  # that of the picture's first part alone
-            self.back[name] = packed(weight.transpose(0, 1).flip(2, 3).contiguous(), None)
+            seen = 3 if name == "conv1_1" else None  # the picture's first part
+            self.onward[name], self.back[name] = both_ways(weight, bias, seen, filtered)
+            if filtered and winograd.pays(weight):
+                self.engine = "Winograd convolutions"
         self.weights = {}  # packed twice, that is enough
 
     def __call__(self, images: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
@@ -162,7 +179,7 @@ class Pass(torch.autograd.Function):
                 above = layer.replace("conv", "relu")
                 fused = layer not in layers and above in run
                 first = layer == "conv1_1" and backbone.padding == "replicate-first"
-                x = backbone.onward[layer](x, 0 if first else 1, relu=fused)
+                x = backbone.onward[layer](x, padding=0 if first else 1, relu=fused)
                 kept.append((layer, None))
             elif layer.startswith("relu"):
                 below = layer.replace("relu", "conv")
@@ -196,7 +213,7 @@ class Pass(torch.autograd.Function):
                 fold_margin(gradient, backbone.padding)
             if layer.startswith("conv"):
                 first = layer == "conv1_1" and backbone.padding == "replicate-first"
-                gradient = backbone.back[layer](gradient, 2 if first else 1)
+                gradient = backbone.back[layer](gradient, padding=2 if first else 1)
             elif layer.startswith("relu"):
                 torch.ops.aten.threshold_backward.grad_input(gradient, saved, 0, grad_input=gradient)
             else:
