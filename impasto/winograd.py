@@ -3,8 +3,7 @@
 Winograd 1980; for networks Lavin and Gray 2016, whose F(4x4, 3x3) this is: 4 x 4 outputs come from 6 x 6 inputs, and where
 a direct convolution multiplies 144 times, 36 products do. Inputs, kernels and outputs go to those products and back by
 small matrices, B, G and A; in between, each of the 36 is a matrix product over the channels. In exact numbers it is
-the same convolution; in float32 it rounds a few times as much (2e-6 of the result for 5e-7). Half precision has no room
-for that.
+the same convolution; in float32 it rounds a few times as much; half precision has no room for that.
 
 The gradient to the input is the transpose, step by step, so both directions share one set of transformed kernels, which
 take four times the memory of plain ones.
@@ -16,9 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-PAYS = (
-    96  # channels, the harmonic mean of those that come in and go out: with fewer, the additions eat up what is gained
-)
+PAYS = 96  # channels, the harmonic mean of those in and out: with fewer, the additions eat up what is gained
 BLOCK = 1 << 16  # numbers of each of the 36 products that are held at once: more would not stay in the cache
 
 # what 4 outputs of a kernel of 3 come to, by interpolation at 0, 1, -1, 2, -2 and infinity
@@ -47,7 +44,7 @@ _A = (
 
 
 def pays(weight: Tensor) -> bool:
-    """Whether a convolution with these weights (C', C, 3, 3) takes less time this way, and is not rounded to nothing."""
+    """Whether a convolution with these weights (C', C, 3, 3) takes less time this way: a wide one, in float32, on a CPU."""
     out, into = weight.shape[:2]
     return weight.dtype == torch.float32 and weight.device.type == "cpu" and 2 * out * into >= PAYS * (out + into)
 
@@ -70,20 +67,19 @@ def convolve(x: Tensor, kernels: Tensor, bias: Tensor | None = None, *, padding:
     kernels: from `transformed`. padding: 0 to 2 rows and columns of zeros on each side.
     """
     height, width = (length + 2 * padding - 2 for length in x.shape[2:])
-    found = x.new_empty(len(x), height, width, kernels.shape[2]).permute(0, 3, 1, 2)
+    found = x.new_empty(len(x), height, width, kernels.shape[2])
     forth, back = (torch.tensor(matrix, dtype=x.dtype) for matrix in (_B, _A))
-    for image, result in zip(x.permute(0, 2, 3, 1), found.permute(0, 2, 3, 1), strict=True):
+    for image, result in zip(x.permute(0, 2, 3, 1), found, strict=True):
         for top, rows, across in bands(height, width, kernels):
-            moved = both_axes(forth, overlapping(image, top - padding, -padding, rows, across))
-            products = torch.bmm(moved.view(36, -1, kernels.shape[1]), kernels)
-            outputs = both_axes(back, products.view(6, 6, -1)).view(4, 4, rows, across, -1)
+            inputs = overlapping(image, top - padding, -padding, rows, across)
+            outputs = joined(through(inputs, forth, kernels, back).view(4, 4, rows, across, -1))
             band = result[top : top + 4 * rows]
-            band.copy_(joined(outputs)[: len(band), :width])
+            band.copy_(outputs[: len(band), :width])
             if bias is not None:
                 band.add_(bias)
             if relu:
                 band.clamp_min_(0)
-    return found
+    return found.permute(0, 3, 1, 2)
 
 
 def transposed(y: Tensor, kernels: Tensor, *, padding: int = 1) -> Tensor:
@@ -92,20 +88,23 @@ def transposed(y: Tensor, kernels: Tensor, *, padding: int = 1) -> Tensor:
     So the padding is that of the convolution with turned kernels which this is.
     """
     height, width = y.shape[2:]
-    found = y.new_zeros(len(y), *(length + 2 * padding - 2 for length in (height, width)), kernels.shape[1]).permute(
-        0, 3, 1, 2
-    )
+    found = y.new_zeros(len(y), height + 2 * padding - 2, width + 2 * padding - 2, kernels.shape[1])
     before = 2 - padding  # positions from the first input of a tile to its first output
     forth, back = (torch.tensor(matrix, dtype=y.dtype).T.contiguous() for matrix in (_A, _B))
-    for slope, result in zip(y.permute(0, 2, 3, 1), found.permute(0, 2, 3, 1), strict=True):
+    for slope, result in zip(y.permute(0, 2, 3, 1), found, strict=True):
         for top, rows, across in bands(height, width, kernels):
-            moved = both_axes(forth, separate(slope, top, 0, rows, across))
-            products = torch.bmm(moved.view(36, -1, kernels.shape[2]), kernels.transpose(1, 2))
-            inputs = added(both_axes(back, products.view(6, 6, -1)).view(6, 6, rows, across, -1))
+            outputs = separate(slope, top, 0, rows, across)
+            inputs = added(through(outputs, forth, kernels.transpose(1, 2), back).view(6, 6, rows, across, -1))
             first = max(top - before, 0)
             band = result[first : top - before + 4 * rows + 2]
             band.add_(inputs[first - top + before :][: len(band), before : before + band.shape[1]])
-    return found
+    return found.permute(0, 3, 1, 2)
+
+
+def through(tiles: Tensor, forth: Tensor, kernels: Tensor, back: Tensor) -> Tensor:
+    """Tiles to the 36 products and from there back: (K, K, tiles · C) -> (M, M, tiles · C'). kernels: (36, C, C')."""
+    products = torch.bmm(both_axes(forth, tiles).view(36, -1, kernels.shape[1]), kernels)
+    return both_axes(back, products.view(6, 6, -1))
 
 
 def bands(height: int, width: int, kernels: Tensor) -> Iterator[tuple[int, int, int]]:

@@ -63,10 +63,10 @@ def test_both_ways_are_transposes_of_each_other(shape: tuple[int, ...]) -> None:
 
 def test_in_float32_it_rounds_a_few_times_as_much() -> None:
     x, weight, bias = drawn(1, 128, 128, 24, 24)
-    exact = F.conv2d(x, weight, bias, padding=1)
     x, weight, bias = x.float(), weight.float(), bias.float()
-    found = convolve(x, transformed(weight), bias)
-    assert 1e-8 < float((found - exact).norm() / exact.norm()) < 5e-6
+    exact = F.conv2d(x.double(), weight.double(), bias.double(), padding=1)
+    direct, found = F.conv2d(x, weight, bias, padding=1), convolve(x, transformed(weight), bias)
+    assert float((found - exact).norm()) < 12 * float((direct - exact).norm())
 
 
 def test_it_is_for_wide_layers_in_float32() -> None:
