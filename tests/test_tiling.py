@@ -226,6 +226,21 @@ def test_petit_in_float32_agrees_to_a_hundred_thousandth(kind: str) -> None:
     assert float((gradient - expected).norm() / expected.norm()) < 1e-5
 
 
+def test_many_positions_are_summed_with_the_same_care_in_tiles() -> None:
+    """A large content in float32, whose own size both ways divide by."""
+    generator = torch.Generator().manual_seed(8)
+    value, target = (
+        torch.rand(1, 96, 128, 128, generator=generator).contiguous(memory_format=torch.channels_last) for _ in range(2)
+    )
+    loss = losses.content_loss({"relu3_1": 1.0}, "relative")
+    assert loss.part is not None
+    assert loss.whole is not None
+    shares = loss.part(value, target, Place.of(value.shape[2:]))
+    torch.testing.assert_close(
+        loss.whole([share.statistic for share in shares], target), loss.distance(value, target), rtol=2e-6, atol=0
+    )
+
+
 def test_a_loss_between_positions_cannot_be_tiled(tiny_backbone: Backbone) -> None:
     nearest = FeatureLoss({"relu2_1": 1.0}, losses.identity, lambda value, target: torch.cdist(value, target).min(1)[0])
     with pytest.raises(OptionError, match="no tile can be computed"):

@@ -5,8 +5,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from impasto import fused, winograd
+from impasto import fused, machine, winograd
 from impasto.backbones import Backbone, load
+from impasto.equipment import load_backbone
+from impasto.options import PaintOptions
+from impasto.shelf import Shelf
 from impasto.winograd import convolve, transformed, transposed
 
 SHAPES = [(1, 3, 4, 1, 2), (2, 5, 7, 9, 13), (1, 6, 5, 16, 8), (3, 4, 4, 4, 31)]
@@ -100,3 +103,14 @@ def test_a_network_with_it_agrees_with_autograd(padding: str, image: Tensor) -> 
 @pytest.mark.skipif(not fused.is_available(torch.device("cpu"), torch.float32), reason="no fused convolutions here")
 def test_a_narrow_network_runs_as_it_did(tiny_backbone: Backbone) -> None:
     assert fused.fuse(tiny_backbone, filtered=True).engine == "fused convolutions"
+
+
+@pytest.mark.skipif(not fused.is_available(torch.device("cpu"), torch.float32), reason="no fused convolutions here")
+def test_who_names_a_precision_gets_all_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "has_bfloat16", lambda device: False)
+    device, shelf = torch.device("cpu"), Shelf()
+    ran = {
+        precision: load_backbone(PaintOptions(precision=precision), device, shelf).engine
+        for precision in ("auto", "float32")
+    }
+    assert ran == {"auto": "Winograd convolutions", "float32": "fused convolutions"}
