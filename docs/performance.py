@@ -12,7 +12,6 @@ holds after its imports.
 
 import argparse
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -86,8 +85,9 @@ def random_weights(backbone: str, folder: Path) -> str:
 
 
 def peak() -> int:
-    """The most bytes that this process has held so far."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    """The most bytes that this process has held so far; getrusage would begin with what its parent held."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) * 1024
 
 
 def alone(what: str, options: dict[str, Any], folder: Path) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import torch
 
 from impasto import backbones, machine
 from impasto.backbones import Backbone
-from impasto.fused import fuse
+from impasto.fused import fuse, is_filtered
 from impasto.optimize import LBFGS, Adam, Optimizer
 from impasto.options import STARTS, Options, PaintOptions
 from impasto.pyramid import GENTLER, Pyramid
@@ -37,7 +37,7 @@ def load_backbone(
         "dtype": precision(options, device),
         "device": device,
     }
-    filtered = options.precision == "auto"  # who names a precision gets all of it
+    filtered = is_filtered(options)
 
     def make() -> Backbone:
         found = backbones.load(options.backbone, offline=options.offline, on_progress=on_download, **settings)

@@ -19,6 +19,7 @@ from impasto import machine, panes, scales
 from impasto.backbones import BACKBONES, Architecture, pooling_of
 from impasto.bundle import bytes_of, seconds_of
 from impasto.errors import InputError
+from impasto.fused import is_filtered
 from impasto.options import SMALLEST, PaintOptions
 from impasto.tiling import Tile, cover, stride
 
@@ -43,7 +44,7 @@ TILES = (
 HISTORIES = (6, 4, 2)  # of L-BFGS, where the option's own does not fit
 FIXED = 85 * 2**20  # bytes that every evaluation takes whatever the size
 WEIGHTS = 2  # copies of the network's weights: packed for the way there and for the way back
-FILTERED = 3  # with Winograd's kernels, which are four, when the peak comes and the file's own are given back
+FILTERED = 4  # with Winograd's kernels, which serve both ways
 PICTURES = {"adam": 8, "lbfgs": 9}  # copies of the picture held at the peak, beside L-BFGS' pairs
 KEPT = 4  # more of them where they are so small that the C library keeps what is freed
 POSITIONS = 1.25  # times as much with max pooling, which keeps where the largest numbers were
@@ -106,8 +107,8 @@ def memory(pictures: tuple[Tensor, Tensor], options: PaintOptions, itemsize: int
     pooling = pooling_of(options.backbone, options.pooling)
     per_pixel = architecture.bytes_per_pixel * itemsize / FLOAT * (POSITIONS if pooling == "max" else 1)
     at_once = max(pixels_at_once(canvas, architecture, options), pixels_at_once(style, architecture, options) / 2)
-    filtered = options.precision == "auto" and itemsize == FLOAT
-    weights = (FILTERED if filtered else WEIGHTS) * architecture.numbers * itemsize
+    copies = FILTERED if itemsize == FLOAT and is_filtered(options) else WEIGHTS
+    weights = copies * architecture.numbers * itemsize
     painting = FIXED + weights + held_bytes(pictures, options, itemsize) + at_once * per_pixel
     return max(painting, sketch_bytes(pictures, options, itemsize)) if options.start == "presto" else painting
 

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from impasto import winograd
 from impasto.backbones import POOLINGS, Backbone
+from impasto.options import PaintOptions
 
 Convolve: TypeAlias = Callable[..., Tensor]  # (x, padding, relu) -> what `Convolution` says
 
@@ -72,10 +73,15 @@ def is_available(device: torch.device, dtype: torch.dtype) -> bool:
 # ---------------------------------------------------------------------------------------------------- the backbone
 
 
+def is_filtered(options: PaintOptions) -> bool:
+    """Whether convolutions may be Winograd's: who names a precision gets all of it, and in tiles memory counts more."""
+    return options.precision == "auto" and not options.tile
+
+
 def fuse(backbone: Backbone, filtered: bool = False) -> Backbone:
     """The backbone run by hand where this machine can, otherwise as it is.
 
-    filtered: with `winograd` where that takes less time, which rounds a few times as much.
+    filtered: with `winograd` where that takes less time; it rounds a few times as much, and its kernels take more memory.
     """
     return FusedBackbone(backbone, filtered) if is_available(backbone.device, backbone.dtype) else backbone
 

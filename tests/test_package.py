@@ -48,6 +48,7 @@ ORDER = [
     "backbones",
     "symptoms",
     "doctor",
+    "winograd",
     "fused",
     "machine",
     "tiling",

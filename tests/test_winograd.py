@@ -106,11 +106,13 @@ def test_a_narrow_network_runs_as_it_did(tiny_backbone: Backbone) -> None:
 
 
 @pytest.mark.skipif(not fused.is_available(torch.device("cpu"), torch.float32), reason="no fused convolutions here")
-def test_who_names_a_precision_gets_all_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_names_a_precision_or_needs_tiles_gets_direct_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which are exact, and take less memory."""
     monkeypatch.setattr(machine, "has_bfloat16", lambda device: False)
     device, shelf = torch.device("cpu"), Shelf()
-    ran = {
-        precision: load_backbone(PaintOptions(precision=precision), device, shelf).engine
-        for precision in ("auto", "float32")
-    }
-    assert ran == {"auto": "Winograd convolutions", "float32": "fused convolutions"}
+    default = PaintOptions()
+    ran = [
+        load_backbone(options, device, shelf).engine
+        for options in (default, default.replace(precision="float32"), default.replace(tile=256))
+    ]
+    assert ran == ["Winograd convolutions", "fused convolutions", "fused convolutions"]
