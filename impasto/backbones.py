@@ -61,10 +61,10 @@ class Architecture:
         kept = sum(sum(channels) / 4**block for block, channels in enumerate(self.channels))
         return self.held * 4 * kept
 
-    @property
-    def numbers(self) -> int:
-        """How many weights and biases there are."""
-        return sum(prod(shape) for shape in self.shapes.values())
+    def numbers(self, layers: Sequence[str] = ()) -> int:
+        """How many weights and biases there are, down to the deepest of some layers, or in all."""
+        end = max(map(self.layers.index, layers or self.layers))
+        return sum(prod(shape) for name, shape in self.shapes.items() if self.layers.index(name.split(".")[0]) <= end)
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:

@@ -43,7 +43,7 @@ TILES = (
 )  # a side, the quickest first
 HISTORIES = (6, 4, 2)  # of L-BFGS, where the option's own does not fit
 FIXED = 85 * 2**20  # bytes that every evaluation takes whatever the size
-WEIGHTS = 2  # copies of the network's weights: packed for the way there and for the way back
+WEIGHTS = 2  # copies of the weights that are used: packed for the way there and for the way back
 FILTERED = 4  # with Winograd's kernels, which serve both ways
 PICTURES = {"adam": 8, "lbfgs": 9}  # copies of the picture held at the peak, beside L-BFGS' pairs
 KEPT = 4  # more of them where they are so small that the C library keeps what is freed
@@ -108,7 +108,7 @@ def memory(pictures: tuple[Tensor, Tensor], options: PaintOptions, itemsize: int
     per_pixel = architecture.bytes_per_pixel * itemsize / FLOAT * (POSITIONS if pooling == "max" else 1)
     at_once = max(pixels_at_once(canvas, architecture, options), pixels_at_once(style, architecture, options) / 2)
     copies = FILTERED if itemsize == FLOAT and is_filtered(options) else WEIGHTS
-    weights = copies * architecture.numbers * itemsize
+    weights = (architecture.numbers() + (copies - 1) * architecture.numbers(layers_of(options))) * itemsize
     painting = FIXED + weights + held_bytes(pictures, options, itemsize) + at_once * per_pixel
     return max(painting, sketch_bytes(pictures, options, itemsize)) if options.start == "presto" else painting
 

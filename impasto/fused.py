@@ -74,8 +74,8 @@ def is_available(device: torch.device, dtype: torch.dtype) -> bool:
 
 
 def is_filtered(options: PaintOptions) -> bool:
-    """Whether convolutions may be Winograd's: who names a precision gets all of it, and in tiles memory counts more."""
-    return options.precision == "auto" and not options.tile
+    """Whether convolutions may be Winograd's: who names a precision gets all of it."""
+    return options.precision == "auto"
 
 
 def fuse(backbone: Backbone, filtered: bool = False) -> Backbone:
@@ -93,15 +93,18 @@ class FusedBackbone(Backbone):
 
     def __init__(self, backbone: Backbone, filtered: bool = False) -> None:
         vars(self).update(vars(copy.copy(backbone)))
-        names = [key.removesuffix(".weight") for key in self.weights if key.endswith(".weight")]
-        self.onward, self.back = {}, {}
-        for name in names:
-            weight, bias = self.weights[f"{name}.weight"], self.weights[f"{name}.bias"]
-            seen = 3 if name == "conv1_1" else None  # the picture's first part
-            self.onward[name], self.back[name] = both_ways(weight, bias, seen, filtered)
-            if filtered and winograd.pays(weight):
-                self.engine = "Winograd convolutions"
-        self.weights = {}  # packed twice, that is enough
+        self.weights, self.filtered = dict(self.weights), filtered
+        self.ready: dict[str, tuple[Convolve, Convolve]] = {}
+        if filtered and any(weight.ndim == 4 and winograd.pays(weight) for weight in self.weights.values()):
+            self.engine = "Winograd convolutions"
+
+    def convolutions(self, layer: str) -> tuple[Convolve, Convolve]:
+        """A layer's convolution and its gradient. Packed when first asked for: few paintings look at all the network."""
+        if layer not in self.ready:
+            weight, bias = self.weights.pop(f"{layer}.weight"), self.weights.pop(f"{layer}.bias")
+            seen = 3 if layer == "conv1_1" else None  # the picture's first part
+            self.ready[layer] = both_ways(weight, bias, seen, self.filtered)
+        return self.ready[layer]
 
     def __call__(self, images: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
         self.check(layers)
@@ -185,7 +188,8 @@ class Pass(torch.autograd.Function):
                 above = layer.replace("conv", "relu")
                 fused = layer not in layers and above in run
                 first = layer == "conv1_1" and backbone.padding == "replicate-first"
-                x = backbone.onward[layer](x, padding=0 if first else 1, relu=fused)
+                convolve, _ = backbone.convolutions(layer)
+                x = convolve(x, padding=0 if first else 1, relu=fused)
                 kept.append((layer, None))
             elif layer.startswith("relu"):
                 below = layer.replace("relu", "conv")
@@ -219,7 +223,8 @@ class Pass(torch.autograd.Function):
                 fold_margin(gradient, backbone.padding)
             if layer.startswith("conv"):
                 first = layer == "conv1_1" and backbone.padding == "replicate-first"
-                gradient = backbone.back[layer](gradient, padding=2 if first else 1)
+                _, convolve = backbone.convolutions(layer)
+                gradient = convolve(gradient, padding=2 if first else 1)
             elif layer.startswith("relu"):
                 torch.ops.aten.threshold_backward.grad_input(gradient, saved, 0, grad_input=gradient)
             else:

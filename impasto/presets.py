@@ -2,6 +2,7 @@
 
 A preset fixes whatever the document it follows fixes and leaves the rest at impasto's defaults. Weights mean what they
 mean there only together with the normalisations that stand beside them: see "Why a published α/β cannot be copied".
+Max pooling is VGG's own and therefore not set, so that petit beside such a preset keeps the average it was made with.
 All resize the style by keeping its aspect; systems B and E squashed it to the content's shape.
 """
 
@@ -41,7 +42,6 @@ class Preset:
 TUTORIAL = {
     **PLAIN,
     "backbone": "vgg19",
-    "pooling": "max",
     "content_layers": ("conv2_2",),
     "content_reduction": "mean",
     "content_power": 1.0,
@@ -99,7 +99,6 @@ PRESETS: dict[str, Preset] = {
         {
             **PLAIN,
             "backbone": "vgg19-caffe",
-            "pooling": "max",
             "start": "noise",
             "content_layers": ("relu4_2",),
             "content_reduction": "half",
@@ -131,7 +130,6 @@ PRESETS: dict[str, Preset] = {
         {
             **PLAIN,
             "backbone": "vgg19",
-            "pooling": "max",
             "size": 400,
             "content_layers": ("conv4_2",),
             "content_reduction": "mean",
@@ -156,7 +154,6 @@ PRESETS: dict[str, Preset] = {
         {
             "style_frame": "keep",
             "backbone": "vgg19",
-            "pooling": "max",
             "padding": "replicate-first",
             "content_layers": ("relu4_2",),
             "content_reduction": "mean",
@@ -225,7 +222,7 @@ NO_CONTENT = (
 # What the sheets start from, over any preset. The dial is to be there within a minute; a figure compares, and does so in
 # small and with the network that is there
 DIAL_SHEET: dict[str, Any] = {"size": 160, "min_scale": 160, "first_steps": 60}
-FIGURE_SHEET: dict[str, Any] = {"size": 256, "backbone": "petit", "pooling": "auto", "precision": "auto"}
+FIGURE_SHEET: dict[str, Any] = {"size": 256, "backbone": "petit", "precision": "auto"}
 
 
 def over(base: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:

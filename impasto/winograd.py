@@ -17,6 +17,7 @@ from torch import Tensor
 
 PAYS = 96  # channels, the harmonic mean of those in and out: with fewer, the additions eat up what is gained
 BLOCK = 1 << 16  # numbers of each of the 36 products that are held at once: more would not stay in the cache
+KERNELS = 64  # that are transformed at once, as float64 and its copies would take much memory for all
 
 # what 4 outputs of a kernel of 3 come to, by interpolation at 0, 1, -1, 2, -2 and infinity
 _B = (
@@ -51,8 +52,11 @@ def pays(weight: Tensor) -> bool:
 
 def transformed(weight: Tensor) -> Tensor:
     """Kernels (C', C, 3, 3) -> (36, C, C')."""
-    taps = weight.double().permute(2, 3, 1, 0).reshape(3, 3, -1)
-    return both_axes(torch.tensor(_G, dtype=taps.dtype), taps).view(36, *weight.shape[1::-1]).to(weight.dtype)
+    matrix, parts = torch.tensor(_G, dtype=torch.float64), []
+    for part in weight.split(KERNELS):
+        taps = part.double().permute(2, 3, 1, 0).reshape(3, 3, -1)
+        parts.append(both_axes(matrix, taps).view(36, *part.shape[1::-1]).to(weight.dtype))
+    return torch.cat(parts, 2)
 
 
 def both_axes(matrix: Tensor, tiles: Tensor) -> Tensor:

@@ -347,3 +347,10 @@ def test_rounded_kernels_keep_their_sums() -> None:
     kept, alone = ((each - kernels).sum((2, 3)).square().mean() for each in (found, kernels.bfloat16()))
     assert kept < alone / 4
     assert torch.equal(backbones.rounded(kernels, torch.float32), kernels)
+
+
+def test_weights_are_counted_down_to_a_layer() -> None:
+    architecture = Architecture("two blocks", ((4, 5), (6,)), IMAGENET)
+    counts = [(3 * 9 + 1) * 4, (4 * 9 + 1) * 5, (5 * 9 + 1) * 6]
+    assert architecture.numbers() == sum(counts)
+    assert architecture.numbers(["relu1_2", "conv1_1"]) == architecture.numbers(["pool1"]) == sum(counts[:2])

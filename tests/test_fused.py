@@ -56,6 +56,16 @@ def test_any_layers_may_be_asked_for(layers: tuple[str, ...], make_backbone: Mak
     check(make_backbone(padding="reflect"), image, layers)
 
 
+@needs_seam
+def test_what_a_painting_does_not_look_at_is_not_packed(make_backbone: MakeBackbone, image: Tensor) -> None:
+    quick = fuse(make_backbone())
+    assert isinstance(quick, FusedBackbone)
+    quick(image, ("relu2_1",))
+    assert list(quick.ready) == ["conv1_1", "conv1_2", "conv2_1"]
+    assert {name for name in quick.weights if name.startswith("conv1")} == set()
+    assert "conv3_1.weight" in quick.weights
+
+
 @pytest.mark.skipif(not fused.is_available(CPU, torch.bfloat16), reason="no fused convolutions in bfloat16 here")
 def test_it_agrees_in_bfloat16_and_for_bgr(make_backbone: MakeBackbone, image: Tensor) -> None:
     architecture = Architecture("bgr", ((8, 8), (16,)), CAFFE, order="bgr", pooling="average")

@@ -106,13 +106,13 @@ def test_a_narrow_network_runs_as_it_did(tiny_backbone: Backbone) -> None:
 
 
 @pytest.mark.skipif(not fused.is_available(torch.device("cpu"), torch.float32), reason="no fused convolutions here")
-def test_who_names_a_precision_or_needs_tiles_gets_direct_ones(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Which are exact, and take less memory."""
+def test_who_names_a_precision_gets_direct_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which are exact."""
     monkeypatch.setattr(machine, "has_bfloat16", lambda device: False)
     device, shelf = torch.device("cpu"), Shelf()
     default = PaintOptions()
     ran = [
         load_backbone(options, device, shelf).engine
-        for options in (default, default.replace(precision="float32"), default.replace(tile=256))
+        for options in (default, default.replace(tile=256), default.replace(precision="float32"))
     ]
-    assert ran == ["Winograd convolutions", "fused convolutions", "fused convolutions"]
+    assert ran == ["Winograd convolutions", "Winograd convolutions", "fused convolutions"]

@@ -21,10 +21,10 @@ from resume import learning_rate, load_checkpoint, save_checkpoint
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from impasto import backbones, images, losses, networks, saving, variations
+from impasto import backbones, images, losses, machine, networks, saving, variations
 from impasto.backbones import Backbone
 from impasto.distances import Normal
-from impasto.transform import PLANS, Reader, TransformNet, read
+from impasto.transform import PLANS, Reader, TransformNet, read, read_file
 
 PLAN = PLANS["light"]
 LOSS_LAYERS = {f"relu{block}_1": 1.0 for block in range(1, 6)}
@@ -32,6 +32,7 @@ STYLE = losses.style_loss(LOSS_LAYERS, "wasserstein", "relative", "none")
 CONTENT = losses.content_loss({"relu4_2": 1.0}, "relative")
 LAYERS = (*LOSS_LAYERS, "relu4_2")
 NEAREST = 0.1  # of a style's extent: a photo that is nearer counts as being so far
+PRECISION = machine.choose_precision("auto", torch.device("cpu"), "average")
 STYLE_SIZE = 448  # pixels: longer side of a painting
 HELD = 16  # every so many paintings are not trained on
 
@@ -57,7 +58,7 @@ class Base(nn.Module):
         """itself: (N,), 1 where the photo is to come back."""
         rows = self.reader(numbers, self.network.plain())
         rows = torch.where(itself.unsqueeze(1) > 0, self.network.styles, rows)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with torch.autocast("cpu", PRECISION, enabled=PRECISION != torch.float32):
             return self.network(photos, rows).float()
 
 
@@ -115,7 +116,7 @@ def train(args: argparse.Namespace, backbone: Backbone) -> Base:
     paintings, held_paintings = split(read_folder(args.data / "paintings", 512), every=HELD)
     # every painting twice, once with its color channels exchanged: palettes that no painter of ours used
     order = np.random.default_rng(args.seed)
-    encoder, _ = networks.presto(torch.bfloat16)
+    encoder, _ = networks.presto(PRECISION)
     styles = [known(backbone, encoder, one) for one in paintings]
     styles += [known(backbone, encoder, one[order.permutation(3)]) for one in paintings]
     shown = held_paintings[1:19:3]
@@ -128,6 +129,8 @@ def train(args: argparse.Namespace, backbone: Backbone) -> Base:
     base = Base()
     optimizer = torch.optim.Adam(base.parameters(), lr=args.rate)
     checkpoint = args.out / "checkpoint.pt"
+    if args.begin and not checkpoint.exists():
+        base.load_state_dict({key: value.float() for key, value in read_file(args.begin)[1].items()})
     start = load_checkpoint(checkpoint, base, optimizer)
     sums: dict[str, list[float]] = {}
     began = time.monotonic()
@@ -177,9 +180,10 @@ def main() -> None:
     parser.add_argument("--tv-weight", type=float, default=0.5)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--save-every", type=int, default=250, help="steps between two checkpoints and sheets")
+    parser.add_argument("--begin", type=Path, help="a file that was exported, to be trained further")
     parser.add_argument("--export", type=Path, help="write the shipped file here after training")
     args = parser.parse_args()
-    base = train(args, backbones.load("petit", dtype=torch.bfloat16))
+    base = train(args, backbones.load("petit", dtype=PRECISION))
     if args.export:
         export(base, args.export)
 

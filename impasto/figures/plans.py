@@ -179,9 +179,8 @@ def sizes(brief: Brief) -> Plan:
     """A column for each size: half, one and two times the figure's."""
     values = [round(value) for value in brief.values] or [brief.size // 2, brief.size, brief.size * 2]
     columns = {f"{value} pixels": {"size": value} for value in values}
-    return sweep(
-        brief, "Sizes", "The style keeps its size in pixels, so its strokes are finer in a larger picture.", columns
-    )
+    caption = "The network sees as many pixels at once whatever the size: in a larger picture its strokes are finer."
+    return sweep(brief, "Sizes", caption, columns)
 
 
 def basic_fast(brief: Brief) -> Plan:
