@@ -62,8 +62,8 @@ class Architecture:
         return self.held * 4 * kept
 
     def numbers(self, layers: Sequence[str] = ()) -> int:
-        """How many weights and biases there are, down to the deepest of some layers, or in all."""
-        end = max(map(self.layers.index, layers or self.layers))
+        """How many weights and biases there are, down to the deepest of some layers, or in all if none of them is here."""
+        end = max((self.layers.index(layer) for layer in layers if layer in self.layers), default=len(self.layers))
         return sum(prod(shape) for name, shape in self.shapes.items() if self.layers.index(name.split(".")[0]) <= end)
 
     @property

@@ -21,6 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+import impasto
 from impasto.errors import OptionError
 from impasto.options import EngineName, Precision
 from impasto.weights import cache_folder
@@ -31,7 +32,7 @@ EXTRAS = {"openvino": "fast", "onnxruntime": "export"}  # packages that run on a
 
 @dataclass(frozen=True)
 class Program:
-    """Tensors in, tensors out, which last until the next call. engine: what runs it, in which precision, in words."""
+    """Tensors in, tensors out. engine: what runs it, in which precision, in words."""
 
     engine: str
     run: Run
@@ -90,19 +91,23 @@ def openvino_program(module: nn.Module, example: Sequence[Tensor], key: str) -> 
     """By OpenVINO, which converts the module at its first use and keeps the result in the cache folder."""
     openvino = silent_openvino()
     core = openvino.Core()
-    path = cache_folder() / "openvino" / f"{key}-{openvino.__version__.split('-')[0]}.xml"
+    version = openvino.__version__.split("-")[0]
+    path = cache_folder() / "openvino" / f"{key}-{impasto.__version__}-{version}.xml"
     settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": torch.get_num_threads()}
     with converted(module, example, path) as form:
-        program = core.compile_model(form, "CPU", settings)
+        try:
+            program = core.compile_model(form, "CPU", settings)
+        except RuntimeError:  # half a file, which a power cut may leave
+            convert(module, example, form)
+            program = core.compile_model(form, "CPU", settings)
     hint = program.get_property("INFERENCE_PRECISION_HINT").to_string()
 
     def run(*tensors: Tensor) -> list[Tensor]:
-        results = program(
-            [tensor.float().contiguous().numpy() for tensor in tensors], share_inputs=True, share_outputs=True
-        )
+        # results are copies: a photo's features outlast the call for the next region's
+        results = program([tensor.float().contiguous().numpy() for tensor in tensors], share_inputs=True)
         return [torch.from_numpy(results[index]) for index in range(len(results))]
 
-    return Program(f"OpenVINO {openvino.__version__.split('-')[0]} in {hint} on cpu", run)
+    return Program(f"OpenVINO {version} in {hint} on cpu", run)
 
 
 def onnxruntime_program(module: nn.Module, example: Sequence[Tensor]) -> Program:

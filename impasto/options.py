@@ -191,7 +191,7 @@ class StylizeOptions(Options):
     passes: int | None = option(
         None,
         "How often the network runs, each time over its own picture: more is bolder. None: presto "
-        "up to three times, the more the stronger; a trained network once, and presto in videos once at a time.",
+        "up to twice, the more the stronger; a trained network once, and presto in videos once at a time.",
         least=1,
         most=8,
     )
@@ -267,6 +267,13 @@ class TrainOptions(Bundle):
     device: str = option("auto", "auto, cpu, cuda, cuda:1, mps, ...")
 
 
+# What one method of video alone reads
+READ_BY: dict[VideoMethod, tuple[str, ...]] = {
+    "fast": ("touches", "steadiness", "repaint"),
+    "steady": ("temporal_weight", "later_steps", "references"),
+}
+
+
 @dataclass(frozen=True)
 class VideoOptions(Bundle):
     """How a video is painted, whatever paints its frames."""
@@ -314,5 +321,11 @@ class VideoOptions(Bundle):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        for method, names in READ_BY.items():
+            for name in names if method != self.method else ():
+                if getattr(self, name) != getattr(VideoOptions, name):
+                    raise OptionError(
+                        f"{flag(name)} says nothing to --method {self.method}: leave it out, or choose --method {method}."
+                    )
         if not self.references or min(self.references) < 1 or max(self.references) > 240:
             raise OptionError("--references are numbers of frames, from 1 to 240. Give one or more, such as 1 8.")

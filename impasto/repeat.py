@@ -379,10 +379,10 @@ def own_options(wanted: Instructions, files: Mapping[str, str], changes: Mapping
     for role in FILES:
         if named[role] and role not in {*files, *changes}:
             raise InputError(f"The recipe names {role} of its own but not their hash: name the file with --{role}.")
-    if "content_weight" in changes and changes.get("strength", wanted.options.strength) is not None:
+    strength = changes.get("strength", wanted.options.strength)
+    if "content_weight" in changes and strength is not None:
         raise OptionError(
-            f"The picture was painted with --strength {wanted.options.strength:g}, which finds the content weight: change "
-            "--strength instead of --content-weight."
+            f"--strength {strength:g} finds the content weight: change --strength instead of --content-weight."
         )
     return wanted.options.replace(**{**files, **changes})
 

@@ -1,5 +1,6 @@
 """Which painting covers a photo's features, and at what size."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -86,9 +87,16 @@ def test_the_command_lists_the_best_and_draws_them(tmp_path: Path, capsys: pytes
     assert cli.run(["scout", str(DEMO / "valley.jpg"), str(DEMO), "--most", "2", "-o", str(sheet)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 2
-    assert lines[0].split()[1] == str(DEMO / "valley.jpg")
+    assert str(DEMO / "valley.jpg") not in " ".join(lines)  # the photo is no painting of itself
     assert "swirl" in sheet.read_text() or lines[1].split("/")[-1] in sheet.read_text()
     assert cli.run(["scout", str(DEMO / "valley.jpg"), str(tmp_path)]) == 2  # there is the sheet alone
     capsys.readouterr()
     assert cli.run(["scout", str(DEMO / "valley.jpg"), str(tmp_path / "none.jpg")]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_scout_writes_over_no_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    photo = shutil.copy(DEMO / "valley.jpg", tmp_path / "photo.png")
+    assert cli.run(["scout", str(photo), str(DEMO), "-o", str(photo)]) == 2
+    assert "would replace" in capsys.readouterr().err
+    assert photo.read_bytes() == (DEMO / "valley.jpg").read_bytes()

@@ -60,6 +60,28 @@ def test_openvino_runs_where_nothing_can_be_kept(tmp_path: Path, monkeypatch: py
     torch.testing.assert_close(result, module(picture).detach(), atol=2e-2, rtol=0)
 
 
+@needs_openvino
+def test_openvino_converts_anew_what_was_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IMPASTO_CACHE", str(tmp_path))
+    module, picture = nn.Conv2d(3, 4, 3, padding=1), torch.rand(1, 3, 16, 24)
+    for _ in range(2):
+        (result,) = engines.openvino_program(Tuple(module), [torch.rand(1, 3, 8, 8)], "tiny")(picture)
+        torch.testing.assert_close(result, module(picture).detach(), atol=2e-2, rtol=0)
+        (kept,) = tmp_path.rglob("tiny*.bin")
+        kept.write_bytes(b"")
+
+
+@needs_openvino
+def test_what_openvino_gave_outlasts_its_next_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A photo's features wait while another region is painted."""
+    monkeypatch.setenv("IMPASTO_CACHE", str(tmp_path))
+    program = engines.openvino_program(Tuple(nn.Conv2d(3, 4, 3, padding=1)), [torch.rand(1, 3, 8, 8)], "tiny")
+    (first,) = program(torch.zeros(1, 3, 16, 24))
+    before = first.clone()
+    program(torch.ones(1, 3, 16, 24))
+    assert torch.equal(first, before)
+
+
 class Tuple(nn.Module):
     """A module whose result is a tuple of one, as programs want it."""
 

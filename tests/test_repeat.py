@@ -114,9 +114,11 @@ def test_inputs_are_looked_for_in_several_folders_and_a_painting_says_what_it_is
 
 def test_a_weight_beside_a_strength_is_refused() -> None:
     painted(strength=60)
-    with pytest.raises(OptionError, match="painted with --strength 60, which finds the content weight"):
+    with pytest.raises(OptionError, match="--strength 60 finds the content weight"):
         impasto.rerun("out.png", content_weight=0.1)
     assert impasto.rerun("out.png", content_weight=0.1, strength=None).recipe["options"]["content_weight"] == 0.1
+    with pytest.raises(OptionError, match="--strength 50 finds the content weight"):
+        impasto.rerun(painted(), content_weight=0.1, strength=50)
 
 
 @pytest.mark.parametrize("weight", ["x", 0, -1, None])

@@ -76,15 +76,18 @@ def scout(
 
     from impasto import choosing, coverage, sheets
     from impasto.folders import gather
+    from impasto.outputs.places import check_text
 
+    paintings = [path for path in gather(styles, "style") if path.resolve() != content.resolve()]
     if output is not None:
         sheets.check_output(output)
+        check_text("-o", output, [content, *paintings])
     console = Console(stderr=True, quiet=quiet)
     with Progress(console=console, transient=True, disable=quiet or not console.is_terminal) as progress:
         bar = progress.add_task("")
         found = coverage.scout(
             content,
-            gather(styles, "style"),
+            paintings,
             on_picture=lambda done, total: progress.update(bar, completed=done, total=total),
             on_failure=lambda error: progress.console.print(f"impasto: {error}", soft_wrap=True, markup=False),
         )

@@ -67,12 +67,12 @@ def video(
 
     if str(output) == "-":
         raise OutputError("A video does not go to standard output. Name a file or a folder with -o.")
-    if preview is not None:
-        saving.check_writable(preview)
     machine.keep_freed_memory()
     timed = [split_moment(text) for text in (style, *styles)]
     weighed = [weighed_style(name) for name, _ in timed]
-    moments = [float(moment) for _, moment in timed if moment is not None]
+    if preview is not None:
+        saving.check_output(preview, [clip, *(path for path, _ in weighed)])
+    moments = [moment for _, moment in timed if moment is not None]
     target = output or beside(clip, "-".join(path.stem for path, _ in weighed))
     notes: list[str] = []
     made = frames(

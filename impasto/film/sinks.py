@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 from io import BytesIO
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
 from impasto import saving
-from impasto.errors import OutputError
+from impasto.errors import OptionError, OutputError
 from impasto.film.extra import library
 from impasto.film.reading import Clip, Picture, opened
 from impasto.film.writing import CODECS, Codec, codec_for, join, write_segment, writing
@@ -35,8 +36,10 @@ class Sink:
 
 def choose(target: Path, clip: Clip, options: VideoOptions) -> Sink:
     """The sink that the target's name asks for: a folder where it has no suffix. Raises OptionError or OutputError."""
-    suffix = target.suffix.lower()
-    if not suffix or target.is_dir():
+    suffix = "" if target.is_dir() else target.suffix.lower()
+    if suffix in ("", ".gif") and (options.codec, options.crf) != (VideoOptions.codec, VideoOptions.crf):
+        raise OptionError(f"--codec and --crf say nothing to {target}: leave them out, or choose .mp4, .mov, .mkv or .webm.")
+    if not suffix:
         return Sink(partial(write_pictures, target), partial(note_times, target, clip), True)
     if suffix == ".gif":
         lossless = partial(encode_segment, clip, CODECS["ffv1"], None)
@@ -122,7 +125,8 @@ def write_gif(
     """Write a GIF that repeats, all frames in one palette, which is made from all of them.
 
     Dots are set by a fixed pattern and not by the error of their neighbors, so that what stands still does not crawl.
-    Times are rounded to hundredths of a second, which is all that a GIF knows; their sum stays right. Raises OutputError.
+    Times are rounded to hundredths of a second, which is all that a GIF knows; their sum stays right. Of frames that would
+    have the same time, the last one stays. Raises OutputError.
     """
     av = library("av")
     ticks = [round((time - times[0]) * 100) for time in (*times, times[-1] + last)]
@@ -146,14 +150,18 @@ def write_gif(
                 frame.pts, frame.time_base = tick, Fraction(1, 100)
                 graph.push(frame)
             graph.push(None)
-            for number, tick in enumerate(ticks[:-1]):
+            for tick, following in pairwise(ticks):
                 frame = graph.pull()
+                if following == tick:
+                    continue
                 frame.pts, frame.time_base = tick, Fraction(1, 100)
                 for packet in stream.encode(frame):
-                    packet.duration = ticks[number + 1] - tick
+                    packet.duration = following - tick
                     container.mux(packet)
             container.mux(stream.encode(None))
-    return ["A GIF holds no sound."] if has_sound(clip) else []
+    notes = ["A GIF holds no sound."] if has_sound(clip) else []
+    lost = sum(following == tick for tick, following in pairwise(ticks))
+    return [*notes, f"A GIF holds at most 100 frames a second: {lost} are left out."] if lost else notes
 
 
 def segment_frames(segments: Sequence[Path]) -> Iterator[Any]:

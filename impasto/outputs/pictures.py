@@ -62,7 +62,7 @@ def carry_out(
             console.print(summary(step, outputs.target, stopped=status == STOPPED), soft_wrap=True, markup=False)
         tell(step.painting, console, outputs.quiet)
         if mend is not None and not status:
-            status = mend_picture(step.painting, outputs.target, mend, console, outputs.quiet, outputs.recipe)
+            mend_picture(step.painting, outputs.target, mend, console, outputs.quiet, outputs.recipe)
     return status
 
 
@@ -139,26 +139,22 @@ def findings(painting: Painting) -> list[Finding]:
 
 def mend_picture(
     painting: Painting, target: Path, mend: Mend, console: Console, quiet: bool, with_recipe: bool = True
-) -> int:
-    """Paint again with the remedies of all findings, beside the first picture; returns the status.
+) -> None:
+    """Paint again with the remedies of all findings, beside the first picture.
 
     Both stay, and both are judged: a remedy may make something else worse.
     """
     found = findings(painting)
     changes = {name: value for finding in reversed(found) for name, value in finding.remedy.items()}
     if not changes:
-        return 0
-    try:
-        mended = mend(changes)
-    except KeyboardInterrupt:
-        return STOPPED
+        return
+    mended = mend(changes)
     place = beside(target, "mended")
     write_picture(mended, place, with_recipe)
     if not quiet:
         after = ", ".join(finding.name for finding in findings(mended)) or "nothing found"
         before = ", ".join(finding.name for finding in found)
         console.print(f"{place}: {before}; now {after}", soft_wrap=True, markup=False)
-    return 0
 
 
 def paint_unsaved(steps: Callable[..., Iterator[PaintStep]], quiet: bool) -> Painting:

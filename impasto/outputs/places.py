@@ -76,9 +76,7 @@ def check_source(path: Path) -> None:
 
 def check_text(flag: str, path: Path, others: Sequence[Path]) -> None:
     """Find out before painting whether a text can be written, and that it replaces none of `others`. Raises OutputError."""
-    saving.check_output(f"{path}.png")  # a trial in the same folder
-    if path.is_dir():
-        raise OutputError(f"{path} is a folder: name a file inside it.")
+    saving.check_writable(path)
     for other in others:
         if path.resolve() == other.resolve():
             raise OutputError(f"{flag} {path} would replace {other}: choose another name.")
@@ -128,7 +126,4 @@ def write_text(path: Path, text: str) -> None:
     if str(path) == "-":
         print(text)
         return
-    try:
-        path.write_text(text + "\n", encoding="utf-8")
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written ({error.strerror}): choose another folder or name.") from error
+    saving.write(f"{text}\n".encode(), path)

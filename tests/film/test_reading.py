@@ -14,6 +14,7 @@ from PIL import Image
 from reels import FAST, IRREGULAR, make, shots
 
 import impasto
+from impasto import cli
 from impasto.cli import program
 from impasto.errors import ImpastoError, InputError, OutputError
 from impasto.film import reading
@@ -209,7 +210,13 @@ def test_a_full_disk_costs_no_finished_frame(
         ({"moments": [1, 2]}, "Give every style a time or none"),
         ({"codec": "vp9", "target": "out.mov"}, "--codec vp9 does not go into a .mov file"),
         ({"target": "out.xyz"}, "cannot be written with the suffix '.xyz'"),
-        ({"references": (0,)}, "from 1 to 240"),
+        ({"method": "steady", "references": (0,)}, "from 1 to 240"),
+        ({"references": (2,)}, "--references says nothing to --method fast"),
+        ({"later_steps": 3}, "choose --method steady"),
+        ({"method": "steady", "touches": 2}, "--touches says nothing to --method steady"),
+        ({"method": "frame", "temporal_weight": 5}, "--temporal-weight says nothing to --method frame"),
+        ({"crf": 3, "target": "out.gif"}, "say nothing to"),
+        ({"codec": "h264", "target": "folder"}, "say nothing to"),
     ],
 )
 def test_what_does_not_fit_is_said_before_anything_is_painted(
@@ -220,6 +227,14 @@ def test_what_does_not_fit_is_said_before_anything_is_painted(
     with pytest.raises(ImpastoError) as caught:
         list(impasto.video(pan, style, target, **given))
     assert words in str(caught.value)
+
+
+def test_the_preview_is_never_an_input(pan: Path, style: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for taken in (pan, style):
+        before = taken.read_bytes()
+        assert cli.run(["video", str(pan), str(style), "--preview", str(taken), "--engine", "torch"]) == 2
+        assert taken.read_bytes() == before
+    assert "also the input" in capsys.readouterr().err
 
 
 def test_the_result_is_never_the_input(pan: Path, style: Path) -> None:

@@ -9,7 +9,7 @@ import clips
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageSequence
 from reels import FAST, IRREGULAR, differing, make, packets, samples, shots
 
 import impasto
@@ -71,6 +71,16 @@ def test_subtitles_are_copied_or_said_to_be_lost(pan: Path, style: Path, tmp_pat
     assert [data for _, data in packets(tmp_path / "out.mkv", "subtitle")] == [b"Hello"]
     (note,) = make(source, style, tmp_path / "out.mov")
     assert "srt" in note
+
+
+def test_a_gif_leaves_out_what_is_quicker_than_it_can_show(style: Path, tmp_path: Path) -> None:
+    source = clips.write(tmp_path / "in.mp4", clips.pan(12), rate=240, tone=False)
+    notes = make(source, style, tmp_path / "out.gif")
+    assert "A GIF holds at most 100 frames a second: 7 are left out." in notes
+    with Image.open(tmp_path / "out.gif") as picture:
+        shown = [frame.info["duration"] for frame in ImageSequence.Iterator(picture)]
+    assert sum(shown) == 50
+    assert min(shown) == 10
 
 
 def test_a_gif_has_one_palette_and_the_right_times(irregular: Path, style: Path, tmp_path: Path) -> None:
