@@ -58,7 +58,7 @@ class Base(nn.Module):
         """itself: (N,), 1 where the photo is to come back."""
         rows = self.reader(numbers, self.network.plain())
         rows = torch.where(itself.unsqueeze(1) > 0, self.network.styles, rows)
-        with torch.autocast("cpu", PRECISION, enabled=PRECISION != torch.float32):
+        with torch.autocast("cpu", PRECISION, enabled=PRECISION == torch.bfloat16):
             return self.network(photos, rows).float()
 
 

@@ -38,7 +38,7 @@ def choose(target: Path, clip: Clip, options: VideoOptions) -> Sink:
     """The sink that the target's name asks for: a folder where it has no suffix. Raises OptionError or OutputError."""
     suffix = "" if target.is_dir() else target.suffix.lower()
     if suffix in ("", ".gif") and (options.codec, options.crf) != (VideoOptions.codec, VideoOptions.crf):
-        raise OptionError(f"--codec and --crf say nothing to {target}: leave them out, or choose .mp4, .mov, .mkv or .webm.")
+        raise OptionError(f"--codec and --crf say nothing to {target}: leave them out, or choose .mp4, .mkv or .webm.")
     if not suffix:
         return Sink(partial(write_pictures, target), partial(note_times, target, clip), True)
     if suffix == ".gif":
