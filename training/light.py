@@ -32,7 +32,8 @@ STYLE = losses.style_loss(LOSS_LAYERS, "wasserstein", "relative", "none")
 CONTENT = losses.content_loss({"relu4_2": 1.0}, "relative")
 LAYERS = (*LOSS_LAYERS, "relu4_2")
 NEAREST = 0.1  # of a style's extent: a photo that is nearer counts as being so far
-PRECISION = machine.choose_precision("auto", torch.device("cpu"), "average")
+HALF = machine.has_bfloat16(torch.device("cpu"))
+PRECISION = torch.bfloat16 if HALF else torch.float32
 STYLE_SIZE = 448  # pixels: longer side of a painting
 HELD = 16  # every so many paintings are not trained on
 
@@ -58,7 +59,7 @@ class Base(nn.Module):
         """itself: (N,), 1 where the photo is to come back."""
         rows = self.reader(numbers, self.network.plain())
         rows = torch.where(itself.unsqueeze(1) > 0, self.network.styles, rows)
-        with torch.autocast("cpu", PRECISION, enabled=PRECISION == torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=HALF):
             return self.network(photos, rows).float()
 
 
