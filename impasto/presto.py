@@ -22,9 +22,9 @@ from impasto.tiling import Tile
 
 Style = Mapping[str, Moments]  # mean and covariance at every tap
 PASSES = 3  # over a picture at full strength: as many as presto learns for
-# times as far as the style, in one pass alone and in each of several: a picture comes only a part of the way that its
-# features are carried
-REACH = (1.1, 1.4)
+# times as far as the style, in one pass alone, in the first of several and in the others: what was painted once comes only
+# a part of the way that its features are carried
+REACH = (1.0, 1.2, 1.4)
 KEPT = 16  # styles whose moments are remembered
 EXAMPLE = 64  # pixels: a picture to show an engine what it will be given
 
@@ -116,12 +116,15 @@ class Presto:
         strength = max(self.options.strength / 100, 1 / PASSES)  # of less, a part of the one pass: see `fitting`
         return {layer: between(photo.known[layer], mixture[layer], strength) for layer in TAPS}
 
-    def painted(self, seen: Seen, aim: Style, passes: float, reach: float) -> Tensor:
-        """A picture, painted to the same aim in every pass, each over what the one before has left: (1, 3, H, W)."""
+    def painted(self, seen: Seen, aim: Style, passes: float, reach: tuple[float, float]) -> Tensor:
+        """A picture, painted to the same aim in every pass, each over what the one before has left: (1, 3, H, W).
+
+        reach: see `networks.carry`; of the first pass, and of every other.
+        """
         picture = seen.picture
         for done in range(math.ceil(passes)):
             seen = self.seen(picture) if done else seen
-            steering = self.steering(seen.known, aim, reach)
+            steering = self.steering(seen.known, aim, reach[min(done, 1)])
             painted = torch.empty(1, 3, *seen.tiles[0].shape, device=self.device)
             for tile in seen.tiles:
                 panes.put(tile, self.decode(*seen.encode(tile), *steering)[0], painted)
@@ -156,10 +159,10 @@ def fitting(passes: int | None, strength: float) -> float:
     return thirds if passes is None else passes * min(1.0, thirds)
 
 
-def reaching(passes: float) -> float:
-    """How far beyond the style each of so many passes carries the features, see `networks.carry`."""
-    alone, several = REACH
-    return alone + (several - alone) * min(max(passes - 1, 0), 1)
+def reaching(passes: float) -> tuple[float, float]:
+    """The reach of the first of so many passes, and of the others."""
+    alone, first, other = REACH
+    return alone + (first - alone) * min(max(passes - 1, 0), 1), other
 
 
 def joined(view: View, parts: Sequence[Tensor]) -> Tensor:

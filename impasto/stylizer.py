@@ -179,4 +179,4 @@ class TunedStylizer(TrainedStylizer):
         """What a view shows, painted: (1, 3, H, W) in [0, 1]."""
         photo = self.presto.seen(view.content)
         aim = self.presto.aim(photo, self.styles, self.shares)
-        return self.presto.painted(photo, aim, self.presto.passes, reach=1.0)  # as it was trained
+        return self.presto.painted(photo, aim, self.presto.passes, reach=(1.0, 1.0))  # as it was trained

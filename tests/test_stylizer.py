@@ -112,7 +112,7 @@ def test_a_style_is_encoded_once(stylizer: Stylizer, monkeypatch: pytest.MonkeyP
 
 
 def test_a_second_pass_paints_over_the_first(stylizer: Stylizer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(presto, "REACH", (1.2, 1.2))
+    monkeypatch.setattr(presto, "REACH", (1.2, 1.2, 1.2))
     twice = impasto.stylize(VALLEY, SWIRL, **{**PLAIN, "passes": 2}).image
     once = stylizer.paint(VALLEY, SWIRL).image
     torch.testing.assert_close(stylizer.paint(once, SWIRL).image, twice, atol=1e-4, rtol=0)

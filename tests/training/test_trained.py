@@ -9,7 +9,7 @@ import torch
 from lessons import QUICK, last
 
 import impasto
-from impasto import cli, doctor, images, networks, presto, transform
+from impasto import cli, doctor, images, networks, transform
 from impasto.errors import InputError, OptionError, WeightsError
 from impasto.shipped import DEMO
 from impasto.training import train
@@ -27,14 +27,8 @@ def test_strength_goes_from_photo_to_style(photos: Path, style: Path, tmp_path: 
     assert away == sorted(away)
 
 
-def test_presto_begins_as_it_ships_and_learns(
-    photos: Path, style: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Before it has learnt anything, the file paints as the shipped network does when it is given the picture.
-
-    But for its reach: what is fine-tuned learns to come to the style itself.
-    """
-    monkeypatch.setattr(presto, "REACH", (1.0, 1.0))
+def test_presto_begins_as_it_ships_and_learns(photos: Path, style: Path, tmp_path: Path) -> None:
+    """Before it has learnt anything, the file paints as the shipped network does when it is given the picture."""
     plain = {"size": 64, "engine": "torch", "precision": "float32", "passes": 1}
     given = {"network": "presto", "photo_share": 0.0}
     photo, one, other = (DEMO / f"{name}.jpg" for name in ("valley", "swirl", "woodcut"))
