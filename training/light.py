@@ -17,11 +17,11 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from pictures import center_crops, random_crop, read_folder, split
-from resume import learning_rate, load_checkpoint, save_checkpoint
+from resume import HALF, PRECISION, learning_rate, load_checkpoint, save_checkpoint
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from impasto import backbones, images, losses, machine, networks, saving, variations
+from impasto import backbones, images, losses, networks, saving, variations
 from impasto.backbones import Backbone
 from impasto.distances import Normal
 from impasto.transform import PLANS, Reader, TransformNet, read, read_file
@@ -32,8 +32,6 @@ STYLE = losses.style_loss(LOSS_LAYERS, "wasserstein", "relative", "none")
 CONTENT = losses.content_loss({"relu4_2": 1.0}, "relative")
 LAYERS = (*LOSS_LAYERS, "relu4_2")
 NEAREST = 0.1  # of a style's extent: a photo that is nearer counts as being so far
-HALF = machine.has_bfloat16(torch.device("cpu"))
-PRECISION = torch.bfloat16 if HALF else torch.float32
 STYLE_SIZE = 448  # pixels: longer side of a painting
 HELD = 16  # every so many paintings are not trained on
 

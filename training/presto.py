@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from pictures import center_crops, jitter, random_crop, read_folder, split
-from resume import learning_rate, load_checkpoint, save_checkpoint
+from resume import HALF, PRECISION, learning_rate, load_checkpoint, save_checkpoint
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -32,6 +32,7 @@ from impasto.options import StylizeOptions
 from impasto.scene import Picture, View
 from impasto.statistics import Moments
 from impasto.stylizer import Stylizer
+from impasto.transform import read_file
 
 STYLE_LAYERS = {f"relu{block}_1": 1.0 for block in range(1, 6)}
 NEAREST = 0.1  # of a style's extent: a photo that is nearer counts as being so far
@@ -47,7 +48,7 @@ class Frozen(NamedTuple):
     critic: Backbone
 
 
-def frozen(dtype: torch.dtype = torch.bfloat16) -> Frozen:
+def frozen(dtype: torch.dtype = PRECISION) -> Frozen:
     """Both as they ship."""
     return Frozen(networks.presto(dtype)[0], backbones.load("petit", dtype=dtype))
 
@@ -94,7 +95,7 @@ def painted(decoder: Decoder, rows: list[Tensor], aim: dict[str, Moments]) -> Te
         moved = [
             carry(own[layer], aim[layer]).apply(row).permute(0, 3, 1, 2) for layer, row in zip(TAPS, rows, strict=True)
         ]
-    with torch.autocast("cpu", dtype=torch.bfloat16):
+    with torch.autocast("cpu", torch.bfloat16, enabled=HALF):
         return decoder(moved, decoder.modulation(aim)).float()
 
 
@@ -201,6 +202,9 @@ def train(args: argparse.Namespace, data: Data, eyes: Frozen) -> Decoder:
     decoder = Decoder().to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(decoder.parameters(), lr=args.rate, weight_decay=1e-4)
     checkpoint = args.out / "checkpoint.pt"
+    if args.begin and not checkpoint.exists():
+        known = read_file(args.begin)[1]
+        decoder.load_state_dict({key: known[f"decoder.{key}"].float() for key in decoder.state_dict()})
     start = load_checkpoint(checkpoint, decoder, optimizer)
     sums: dict[str, list[float]] = {}
     began = time.monotonic()
@@ -257,6 +261,7 @@ def main() -> None:
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--save-every", type=int, default=500, help="steps between two checkpoints and sheets")
+    parser.add_argument("--begin", type=Path, help="a file that was exported, to be trained further")
     parser.add_argument("--export", type=Path, help="write the shipped file here after training")
     parser.add_argument("--evaluate", action="store_true", help="print a table of distances after training")
     args = parser.parse_args()

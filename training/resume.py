@@ -1,9 +1,14 @@
-"""What both training programs share: the course of the learning rate, and checkpoints that a stopped run continues from."""
+"""What the training programs share: precision, the course of the learning rate, and checkpoints to continue from."""
 
 from pathlib import Path
 
 import torch
 from torch import nn
+
+from impasto.machine import has_bfloat16
+
+HALF = has_bfloat16(torch.device("cpu"))
+PRECISION = torch.bfloat16 if HALF else torch.float32
 
 
 def learning_rate(step: int, hold: int, steps: int, peak: float, warm_up: int = 200) -> float:
