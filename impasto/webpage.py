@@ -41,9 +41,10 @@ def steps(network: TransformNet) -> Iterator[Step]:
 
 
 def convolution(conv: nn.Module, reads: str = "mirror") -> Step:
-    """reads: what the kernel meets: "mirror", the picture, mirrored at its edges; "enlarge", it at twice the size;
+    """A convolution as a step.
 
-    "spread", its pixels with zeros between and around them, which makes a transposed convolution an ordinary one.
+    reads: what the kernel meets. "mirror": the picture, mirrored at its edges; "enlarge": the same at twice the size;
+    "spread": its pixels with zeros between and around them, which makes a transposed convolution an ordinary one.
     """
     assert isinstance(conv, nn.Conv2d | nn.ConvTranspose2d)
     weights = conv.weight.transpose(0, 1).flip(2, 3) if isinstance(conv, nn.ConvTranspose2d) else conv.weight

@@ -123,6 +123,13 @@ class Easel:
             self.send(Finished(self.written(), preview, None, self.stopped.is_set(), self.kept(), findings))
             self.ended.set()
 
+    def done(self, finished: Finished) -> None:
+        """Say what is finished, unless that is said already: who waits in vain for a stop finishes in its place."""
+        with self.closing:
+            if not self.ended.is_set():
+                self.send(finished)
+                self.ended.set()
+
     def written(self) -> tuple[Path, ...]:
         """The result's files, as far as there is a result."""
         if self.latest is not None:
@@ -142,13 +149,12 @@ class Easel:
 
     def fail(self, error: BaseException) -> None:
         """Say what went wrong; what was reached before is kept."""
-        self.send(Finished(self.written(), error=sentence(error, self.order.paths)))
-        self.ended.set()
+        self.done(Finished(self.written(), error=sentence(error, self.order.paths)))
 
 
 def jpeg(picture: Image.Image, quality: int = 85) -> bytes:
     """A picture as one sees it on a screen; transparent parts on white."""
-    small = picture.convert("RGBA") if picture.mode == "RGBA" else picture
+    small = picture.copy()
     small.thumbnail((PREVIEW_SIZE, PREVIEW_SIZE), Image.Resampling.LANCZOS)
     if small.mode == "RGBA":
         ground = Image.new("RGBA", small.size, "white")
@@ -213,8 +219,7 @@ def draw(order: Order, easel: Easel) -> None:
     files = [sheets.save(sheet, order.folder / f"{order.name}{suffix}") for suffix in (".png", ".html")]
     with Image.open(files[0]) as picture:
         preview = jpeg(picture.convert("RGB"), quality=92)
-    easel.send(Finished(tuple(reversed(files)) if laid.slider else tuple(files), preview))  # a page can slide
-    easel.ended.set()
+    easel.done(Finished(tuple(reversed(files)) if laid.slider else tuple(files), preview))  # a page can slide
 
 
 def dial(order: Order, easel: Easel) -> None:
@@ -236,8 +241,7 @@ def dial(order: Order, easel: Easel) -> None:
         if easel.stopped.is_set():
             raise Stopped
     sheet = making.sheet(replace(laid, caption=UNDER), made)
-    easel.send(Finished((sheets.save(sheet, order.folder / f"{order.name}.png"),)))
-    easel.ended.set()
+    easel.done(Finished((sheets.save(sheet, order.folder / f"{order.name}.png"),)))
 
 
 def axes(jobs: Sequence[Job]) -> tuple[list[float], list[float]]:
@@ -256,8 +260,7 @@ def film(order: Order, easel: Easel) -> None:
         if frame.image is not None:
             picture = images.to_picture(frame.image, frame.opacity)
             easel.show(picture, Report(number, frame.total, max(picture.size), 0.0, {}, frame.seconds, None, "frame"))
-    easel.send(Finished((order.folder / target,)))
-    easel.ended.set()
+    easel.done(Finished((order.folder / target,)))
 
 
 def teach(order: Order, easel: Easel) -> None:

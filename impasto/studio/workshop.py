@@ -85,11 +85,6 @@ class Job:
         return self.state in ENDED
 
     @property
-    def seconds(self) -> float:
-        """That the work has taken so far, downloads included."""
-        return time.monotonic() - self.began if self.state == "working" else self.report.seconds if self.report else 0
-
-    @property
     def left(self) -> float | None:
         """Seconds that it will still take, None as long as nobody knows."""
         if self.report is None or self.ended:

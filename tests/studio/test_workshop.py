@@ -79,10 +79,10 @@ def test_everyone_gets_their_own_picture_and_a_bad_one_costs_no_other(workshop: 
 
 def test_what_a_painting_took_the_next_one_like_it_will_take(line: Workshop, tmp_path: Path) -> None:
     Image.new("RGB", (32, 16)).save(wide := tmp_path / "wide.png")
-    done = Job(paint(wide), state="done", report=report(3), history=[(32, 1.0)] * 3, files=(wide,))
-    line.learn(done)
-    assert line.forecast(TINY, 0.5) == pytest.approx(done.seconds)
-    assert line.forecast(TINY, 1.0) == pytest.approx(2 * done.seconds)
+    took = report(3)
+    line.learn(Job(paint(wide), state="done", report=took, history=[(32, 1.0)] * 3, files=(wide,)))
+    assert line.forecast(TINY, 0.5) == pytest.approx(took.seconds)
+    assert line.forecast(TINY, 1.0) == pytest.approx(2 * took.seconds)
 
 
 def test_the_doctor_looks_at_what_is_painted(workshop: Workshop, picture: Path) -> None:
