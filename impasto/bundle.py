@@ -4,6 +4,7 @@ Knows no option. This module imports neither torch nor a front end, so that `imp
 """
 
 import dataclasses
+import math
 import re
 import types
 import typing
@@ -59,6 +60,13 @@ class Bundle:
         return {
             key: list(value) if isinstance(value, tuple) else value for key, value in dataclasses.asdict(self).items()
         }
+
+
+def limits_of(bundle: type[Bundle], name: str) -> tuple[float, float]:
+    """The least and the most that a number among the options may be; infinite where nothing bounds it."""
+    (declared,) = (declared for declared in fields(bundle) if declared.name == name)
+    least, most = declared.metadata["least"], declared.metadata["most"]
+    return -math.inf if least is None else least, math.inf if most is None else most
 
 
 def flag(name: str) -> str:

@@ -50,7 +50,7 @@ def text(report: Report) -> str:
         value = report.values[name]
         parts = "  ".join(f"{key} {one:.3g}" for key, one in value.items()) if isinstance(value, dict) else ""
         headline = "" if name in COMPARED else f"{report[name]:.3g}"
-        lines.append(f"{name:15}{headline:8}{measure.says}" + (f"\n{'':23}{parts}" if parts else ""))
+        lines.append(f"{name:15}{headline:10}{measure.says}" + (f"\n{'':25}{parts}" if parts else ""))
     return "\n".join([*lines, *verdict(report)])
 
 

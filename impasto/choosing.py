@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from impasto import coverage, images
+from impasto.bundle import limits_of
 from impasto.coverage import Found
 from impasto.figures.layout import Job, Plan
 from impasto.opening import FilePath
+from impasto.options import PaintOptions
 from impasto.presets import DIAL_SHEET, options_for, over
 from impasto.sheets import Cell, Sheet
 
@@ -40,8 +42,9 @@ def dial(
     strengths, scales = list(STRENGTHS), list(SCALES)
     if strength is not None or style_scale is not None:
         center, size = 60.0 if strength is None else strength, 1.0 if style_scale is None else float(style_scale)
-        strengths = list(dict.fromkeys(min(100.0, max(0.0, center + way)) for way in WAYS))
-        scales = [round(size * ratio, 2) for ratio in RATIOS]
+        PaintOptions(strength=center, style_scale=size)  # which refuses what is out of range
+        strengths = within("strength", [center + way for way in WAYS])
+        scales = within("style_scale", [round(size * ratio, 2) for ratio in RATIOS])
     sources = {"content": Path(content), "style": Path(style)}
     jobs = [
         [
@@ -59,6 +62,12 @@ def dial(
     caption = f"{large} with the flags under a picture paints it large; {closer} with them looks closer."
     rows, columns = [f"style size {scale:g}" for scale in scales], [f"strength {strong:g}" for strong in strengths]
     return Plan(f"{Path(content).stem} in {Path(style).stem}", caption, rows, columns, jobs)
+
+
+def within(name: str, values: Sequence[float]) -> list[float]:
+    """The values, each once, brought inside the limits of the option."""
+    least, most = limits_of(PaintOptions, name)
+    return list(dict.fromkeys(min(max(value, least), most) for value in values))
 
 
 def flags(strength: float, style_scale: float) -> str:

@@ -17,8 +17,8 @@ from torch import Tensor
 
 from impasto import symptoms
 from impasto.backbones import pooling_of
-from impasto.bundle import flag
-from impasto.options import PaintOptions
+from impasto.bundle import flag, limits_of
+from impasto.options import PaintOptions, StylizeOptions
 
 
 @dataclass(frozen=True)
@@ -117,8 +117,9 @@ def as_made(recipe: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
 Remedy = Callable[[str, Mapping[str, Any]], dict[str, Any]]
 
 
-def scaled(name: str, factor: float, least: float = 0.0, most: float = math.inf) -> Callable[[Mapping[str, Any]], Any]:
-    """An option's value times a factor, within bounds; whole where it was whole."""
+def scaled(name: str, factor: float, least: float = 0.0) -> Callable[[Mapping[str, Any]], Any]:
+    """An option's value times a factor, at least `least` and at most what the option takes; whole where it was whole."""
+    _, most = limits_of(PaintOptions, name)
 
     def change(options: Mapping[str, Any]) -> Any:
         value = options.get(name, 0.0)
@@ -152,8 +153,8 @@ def smoothed(verb: str, options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def one_more(options: Mapping[str, Any]) -> int:
-    """A pass more than there were."""
-    return min((options.get("passes") or 1) + 1, 8)
+    """A pass more than there were, as far as there may be more."""
+    return min((options.get("passes") or 1) + 1, round(limits_of(StylizeOptions, "passes")[1]))
 
 
 def balanced(factor: float, way: float, least: float = 0.0) -> Callable[[str, Mapping[str, Any]], dict[str, Any]]:
@@ -171,7 +172,7 @@ def bolder(verb: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """Against a picture that is hardly painted: less content, all the strength, one pass more."""
     if verb == "stylize":
         weak = options.get("strength", 100.0) < 100
-        return {"strength": 100.0} if weak else {"passes": one_more(options)}
+        return {"strength": 100.0} if weak else remedy(stylize=("passes", one_more))(verb, options)
     return balanced(0.25, 20.0)(verb, options or PaintOptions().as_dict())
 
 
@@ -181,7 +182,7 @@ def tamer(verb: str, options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 WEAKER = ("strength", scaled("strength", 0.7))
-SOFTER = ("mask_softness", scaled("mask_softness", 2, 0.1, 1))
+SOFTER = ("mask_softness", scaled("mask_softness", 2, 0.1))
 
 
 @dataclass(frozen=True)
@@ -201,7 +202,7 @@ FAULTS: dict[str, Fault] = {
         symptoms.border,
         0.036,
         "a band runs along the edges",
-        remedy(paint=("canvas_padding", scaled("canvas_padding", 2, 32, 256))),
+        remedy(paint=("canvas_padding", scaled("canvas_padding", 2, 32))),
     ),
     "haze": Fault(
         symptoms.haze,

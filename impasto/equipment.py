@@ -2,8 +2,6 @@
 
 import math
 from collections.abc import Callable
-from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,6 +9,7 @@ import torch
 from impasto import backbones, machine
 from impasto.backbones import Backbone
 from impasto.fused import fuse, is_filtered
+from impasto.opening import is_file
 from impasto.optimize import LBFGS, Adam, Optimizer
 from impasto.options import STARTS, Options, PaintOptions
 from impasto.pyramid import GENTLER, Pyramid
@@ -70,10 +69,3 @@ def option_files(options: Options) -> dict[str, str]:
     """The files that options name: "start" and "weights", where they are files."""
     named = {role: getattr(options, role, None) for role in ("start", "weights")}
     return {role: path for role, path in named.items() if path and path not in STARTS and is_file(path)}
-
-
-def is_file(path: str) -> bool:
-    """Whether a file is there; no for a name that the system does not take, where `Path.is_file` raises."""
-    with suppress(OSError, ValueError):
-        return Path(path).is_file()
-    return False

@@ -20,8 +20,8 @@ from impasto.distances import extent, moment_error, normal, squared_error, wasse
 from impasto.doctor import Finding
 from impasto.errors import ImpastoError
 from impasto.images import ImageSource
-from impasto.opening import FilePath
-from impasto.options import BackboneName
+from impasto.opening import FilePath, check_size
+from impasto.options import SMALLEST, BackboneName
 from impasto.scene import Styles
 from impasto.statistics import Moments, blend, moments
 
@@ -120,6 +120,7 @@ def evaluate(
     judge = backbones.load(backbone, offline=offline) if isinstance(backbone, str) else backbone
     image = images.load(picture)
     shape = (image.shape[2], image.shape[3])
+    check_size(shape[1], shape[0], "The picture", SMALLEST)
     photo = images.resize_to(images.load(content), shape)
     listed = scene.list_styles(style)
     made = known_recipe(picture) if isinstance(picture, str | os.PathLike | bytes) else {}

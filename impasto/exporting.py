@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from impasto import engines, saving, transform, webpage
 from impasto.errors import OptionError, OutputError
 from impasto.opening import FilePath
-from impasto.options import FORMATS
+from impasto.options import FORMATS, StylizeOptions
 from impasto.transform import TransformNet
 
 TOLERANCE = 2e-3  # of pixels in [0, 1], in float32
@@ -55,6 +55,7 @@ def export(
     "painting" are float32 (1, 3, H, W), sRGB in [0, 1], of any height and width from 16. Raises WeightsError, OptionError
     or OutputError.
     """
+    options = StylizeOptions(strength=strength, style_weights=style_weights)  # which checks them
     write = writer(path)
     trained = transform.load(network)
     if not isinstance(trained.network, TransformNet):
@@ -62,8 +63,10 @@ def export(
             f"{network} is presto, which needs the eigenvectors of every photo's statistics, and these formats have none. "
             "Train with --network light for an export."
         )
-    ends = [trained.row(style_weights, share) for share in ((1.0, 0.0) if trained.has_photo else (1.0,))]
-    module = Fixed(trained.network, trained.row(style_weights, strength / 100), ends, strength).eval()
+    weights = options.style_weights
+    ends = [trained.row(weights, share) for share in ((1.0, 0.0) if trained.has_photo else (1.0,))]
+    row = trained.row(weights, options.strength / 100)
+    module = Fixed(trained.network, row, ends, options.strength).eval()
     with tempfile.TemporaryDirectory(dir=Path(path).absolute().parent, prefix=".impasto-") as folder:
         run = write(module, Path(folder, Path(path).name))
         apart = difference(module, run)

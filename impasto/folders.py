@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from impasto.errors import InputError
+from impasto.opening import answered, is_folder
 from impasto.scene import Style
 
 SUFFIXES = frozenset(
@@ -40,12 +41,12 @@ def gather(names: Sequence[str], what: str) -> list[Path]:
 def matches(name: str) -> Iterator[Path]:
     """The pictures of one name. A file is taken as it is: whether it holds a picture shows when it is read."""
     path = Path(name)
-    if path.is_dir():
+    if is_folder(path):
         inside = sorted(one for one in path.iterdir() if one.suffix.lower() in SUFFIXES and one.is_file())
         if not inside:
             raise InputError(f"There is no picture in the folder {name}: choose another, or name a file.")
         yield from inside
-    elif glob.has_magic(name) and not path.exists():
+    elif glob.has_magic(name) and not answered(path.exists):
         named = sorted(glob.glob(name, recursive=True))  # noqa: PTH207  (Path.glob takes no absolute pattern)
         if not named:
             raise InputError(f"No file matches {name}: check the pattern and the folder it starts from.")

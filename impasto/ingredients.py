@@ -18,6 +18,7 @@ from impasto.images import ImageSource
 from impasto.painting import Painting
 from impasto.scene import PLACES
 from impasto.shipped import DEMO
+from impasto.transform import is_network
 
 COPY_SIDE = 256  # pixels on the longer side of a stored copy
 COPY_BYTES = 36_000  # of all stored copies together, so that they fit into the 64 KiB that a JPEG can carry
@@ -29,16 +30,16 @@ def embed(painting: Painting, sources: Mapping[str, ImageSource]) -> Painting:
     sources: role -> picture, of those in the recipe. Raises InputError if one cannot be read.
     """
     inputs = dict(painting.recipe["inputs"])
-    copied = [role for role in inputs if is_copied(role) and role in sources and "shape" not in inputs[role]]
+    copied = [role for role in inputs if role in sources and is_copied(role, inputs[role])]
     for role in copied:
         copy = small_copy(sources[role], COPY_BYTES // max(3, len(copied)))
         inputs[role] = {**inputs[role], "copy": base64.b64encode(copy).decode("ascii")}
     return dataclasses.replace(painting, recipe={**painting.recipe, "inputs": inputs})
 
 
-def is_copied(role: str) -> bool:
-    """Whether an input is a picture; the others are files that options name."""
-    return role not in ("start", "weights")
+def is_copied(role: str, source: Mapping[str, Any]) -> bool:
+    """Whether an input is a picture; the others are masks in words, trained networks and files that options name."""
+    return role not in ("start", "weights") and "shape" not in source and not is_network(source.get("name"))
 
 
 def small_copy(source: ImageSource, room: int) -> bytes:
@@ -71,7 +72,7 @@ def find(
             found[role] = shape_of(role, source["shape"])
             continue
         file = by_hash(source, places)
-        copy = stored(source) if file is None and is_copied(role) else None
+        copy = stored(source) if file is None and is_copied(role, source) else None
         if file is not None:
             found[role] = file
         elif copy is not None:
@@ -95,13 +96,22 @@ def shape_of(role: str, words: object) -> str:
 
 def by_hash(source: Mapping[str, Any], folders: Iterable[Path]) -> Path | None:
     """The first file with a recipe's size and SHA-256. Only files of that size are read."""
-    for folder in folders:
-        with suppress(OSError):  # a folder that may not be listed, a file that is gone
-            for path in sorted(folder.iterdir()):
-                same_size = path.is_file() and path.stat().st_size == source.get("bytes")
-                if same_size and recipe.fingerprint(path)["sha256"] == source.get("sha256"):
-                    return path
-    return None
+    return next((path for folder in folders for path in listed(folder) if is_same(path, source)), None)
+
+
+def listed(folder: Path) -> list[Path]:
+    """What is in a folder; nothing where it may not be listed."""
+    with suppress(OSError):
+        return sorted(folder.iterdir())
+    return []
+
+
+def is_same(path: Path, source: Mapping[str, Any]) -> bool:
+    """Whether a file has a recipe's size and SHA-256; no for one that is gone or cannot be read."""
+    with suppress(OSError, InputError):
+        same_size = path.is_file() and path.stat().st_size == source.get("bytes")
+        return same_size and recipe.fingerprint(path)["sha256"] == source.get("sha256")
+    return False
 
 
 def stored(source: Mapping[str, Any]) -> bytes | None:

@@ -5,7 +5,7 @@ import importlib
 import os
 import stat
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from functools import cache
 from io import BytesIO
@@ -46,6 +46,23 @@ def name_of(source: object) -> str:
     raise InputError(f"A picture cannot be a {kind}: give a path, bytes, a PIL picture, an array or a tensor.")
 
 
+def is_file(path: FilePath) -> bool:
+    """Whether a file is there; no for a name that the system does not take, where `Path.is_file` raises."""
+    return answered(Path(path).is_file)
+
+
+def is_folder(path: FilePath) -> bool:
+    """Whether a folder is there; no for a name that the system does not take, where `Path.is_dir` raises."""
+    return answered(Path(path).is_dir)
+
+
+def answered(question: Callable[[], bool]) -> bool:
+    """The answer to a question about a path; no where the system does not take its name."""
+    with suppress(OSError, ValueError):
+        return question()
+    return False
+
+
 def sha256(path: FilePath) -> str:
     """The hash of a file, in hexadecimal digits. It is read in blocks: a video may be larger than the memory."""
     digest = hashlib.sha256()
@@ -65,13 +82,15 @@ def opened(source: FilePath | bytes | Image.Image, name: str) -> Iterator[Image.
                 yield source
             else:
                 with (
-                    _stream(source, name) as stream,
+                    stream_of(source, name) as stream,
                     Image.open(stream, formats=_formats()) as image,
                     _hushed() if image.format == "TIFF" else nullcontext(),
                 ):
                     yield image
     except InputError:
         raise
+    except MemoryError as error:
+        raise InputError(f"{name} does not fit into the free memory: close other programs, or reduce it.") from error
     except Image.DecompressionBombError as error:
         raise InputError(f"{name} has more than {MAX_PIXELS:,} pixels, the most that are read: reduce it.") from error
     except UnidentifiedImageError as error:
@@ -97,8 +116,8 @@ def _hushed() -> Iterator[None]:
             os.close(kept)
 
 
-def _stream(source: FilePath | bytes, name: str) -> BinaryIO:
-    """Open bytes or a regular file for reading; a FIFO or a device might hang or never end."""
+def stream_of(source: FilePath | bytes, name: str) -> BinaryIO:
+    """Open bytes or a regular file for reading; a FIFO or a device might hang or never end. Raises InputError."""
     if isinstance(source, bytes):
         return BytesIO(source)
     try:
@@ -127,10 +146,10 @@ def _formats() -> tuple[str, ...]:
     return tuple(format for format in _FORMATS if format in Image.OPEN)
 
 
-def check_size(width: int, height: int, name: str) -> None:
-    """Raise InputError for a picture that is too small or too large to be read."""
-    if min(width, height) < MIN_SIDE:
-        raise InputError(f"{name} is {width} x {height} pixels, but each side needs {MIN_SIDE}: give a larger picture.")
+def check_size(width: int, height: int, name: str, least: int = MIN_SIDE) -> None:
+    """Raise InputError for a picture that is too small or too large to be read; least: pixels that each side needs."""
+    if min(width, height) < least:
+        raise InputError(f"{name} is {width} x {height} pixels, but each side needs {least}: give a larger picture.")
     if width * height > MAX_PIXELS:
         raise InputError(f"{name} is {width} x {height} pixels, but at most {MAX_PIXELS:,} are read: reduce it.")
 

@@ -19,7 +19,7 @@ from torch import Tensor
 from impasto import images
 from impasto.errors import InputError
 from impasto.folders import SUFFIXES
-from impasto.opening import FilePath
+from impasto.opening import FilePath, is_folder
 
 ZOOM = 1.25  # a photo's longer side lies between size / ZOOM and size * ZOOM
 KEPT = 1 << 30  # bytes of pictures that stay in memory
@@ -146,7 +146,7 @@ class Photos:
 
 def listed(folder: Path) -> Iterator[Entry]:
     """Every picture below a folder. Raises InputError where there is no such folder, or a tar file is damaged."""
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise InputError(f"{folder} is no folder: give one with photographs to train on.")
     for path in folder.rglob("*"):
         if path.suffix.lower() in SUFFIXES and path.is_file():

@@ -23,7 +23,7 @@ import impasto
 from impasto import saving
 from impasto.bundle import Bundle
 from impasto.errors import InputError, OptionError
-from impasto.opening import FilePath, sha256
+from impasto.opening import FilePath, name_of, sha256, stream_of
 from impasto.options import Options, PaintOptions, StylizeOptions
 
 SCHEMA = 1  # raised when a reader of the old form would misread the new one
@@ -79,10 +79,14 @@ class Instructions:
 
 
 def fingerprint(source: object) -> dict[str, Any]:
-    """{"name": file name, "sha256": hash, "bytes": size} of a picture: path, bytes, PIL picture, array or tensor."""
+    """{"name": file name, "sha256": hash, "bytes": size} of a picture: path, bytes, PIL picture, array or tensor.
+
+    Raises InputError for a file that cannot be read.
+    """
     if isinstance(source, (str, os.PathLike)):
         path = Path(source)
-        return {"name": path.name, "sha256": sha256(path), "bytes": path.stat().st_size}
+        with stream_of(path, name_of(source)):  # which says what is wrong with it
+            return {"name": path.name, "sha256": sha256(path), "bytes": path.stat().st_size}
     if isinstance(source, bytes):
         name, data = "bytes", source
     elif isinstance(source, Image.Image):

@@ -141,7 +141,10 @@ def begin(folder: Path, step: PaintStep, sources: Mapping[str, ImageSource], tar
         if recipe.fingerprint(data)["sha256"] != wanted["sha256"]:
             raise InputError(f"The {role} {wanted['name']} has changed since it was read: begin again.")
         place = folder / INPUTS / role
-        place.mkdir(parents=True, exist_ok=True)
+        try:
+            place.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"There cannot be a folder {place} ({error.strerror}): choose another --run.") from error
         saving.write(data, place / wanted["name"])
     where = None if target is None or str(target) == "-" else os.path.abspath(target)  # noqa: PTH100  (links stay)
     description = {"recipe": notes, "target": where}
@@ -174,9 +177,9 @@ def write_state(state: State, path: Path) -> None:
     assert state.canvas is not None
     numbers = {"scale": state.scale, "step": state.step, "history": state.history, "seconds": state.seconds}
     tensors = {"canvas": state.canvas, **{f"memory.{key}": value for key, value in state.memory.items()}}
-    path.parent.mkdir(exist_ok=True)
     aside = path.parent / f".{path.name}.{os.getpid()}.new"
     try:
+        path.parent.mkdir(exist_ok=True)
         safetensors.torch.save_file(
             {key: tensor.contiguous() for key, tensor in tensors.items()}, aside, {"state": json.dumps(numbers)}
         )

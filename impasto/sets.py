@@ -6,6 +6,7 @@ comparable among sets judged by the same network and protocol, and with no publi
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,11 +14,13 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from impasto import images, saving
+from impasto import images, recipe, saving
 from impasto.backbones import Backbone
 from impasto.distances import normal, wasserstein
 from impasto.errors import InputError
 from impasto.evaluation import CONTENT_LAYERS, perceptual
+from impasto.opening import check_size
+from impasto.options import SMALLEST
 from impasto.recipe import fingerprint
 from impasto.statistics import moments
 
@@ -77,14 +80,13 @@ class SetReport:
 def match(pictures: Sequence[Path], contents: Sequence[Path], styles: Sequence[Path]) -> list[Trio]:
     """Every picture with its photo and its style: by the fingerprints in its recipe, else by its name, PHOTO-STYLE.
 
-    Raises InputError where one of them is not found.
+    Raises InputError where one of them is not found or cannot be read.
     """
     prints = {role: {fingerprint(path)["sha256"]: path for path in paths}
               for role, paths in (("content", contents), ("style", styles))}  # fmt: skip
     trios = []
     for picture in pictures:
-        inputs = (saving.read_recipe(picture) or {}).get("inputs", {})
-        found = [prints[role].get(inputs.get(role, {}).get("sha256", "")) for role in prints]
+        found = [prints[role].get(noted(picture, role)) for role in prints]
         named = ((content, style) for content in contents for style in styles
                  if picture.stem == f"{content.stem}-{style.stem}")  # fmt: skip
         content, style = found if all(found) else next(named, (None, None))
@@ -97,15 +99,24 @@ def match(pictures: Sequence[Path], contents: Sequence[Path], styles: Sequence[P
     return trios
 
 
+def noted(picture: Path, role: str) -> str:
+    """The SHA-256 of an input by a picture's recipe; nothing where that is missing or says something else."""
+    found = saving.read_recipe(picture) or {}
+    with suppress(InputError):
+        return str(recipe.part(recipe.part(found, "inputs"), role).get("sha256", ""))
+    return ""
+
+
 @torch.no_grad()
 def judge_set(trios: Sequence[Trio], judge: Backbone) -> SetReport:
-    """The scores of a set. Raises InputError for fewer than two pictures."""
+    """The scores of a set. Raises InputError for fewer than two pictures, or one that is too small to be judged."""
     if len(trios) < 2:
         raise InputError(f"A set has two pictures or more, and here is {len(trios)}: judge it by itself.")
     distances, outputs, styles = [], [], []
     for trio in trios:
         image = images.load(trio.picture)
         shape = (image.shape[2], image.shape[3])
+        check_size(shape[1], shape[0], str(trio.picture), SMALLEST)
         seen = judge(image, CONTENT_LAYERS)
         photo = judge(images.resize_to(images.load(trio.content), shape), CONTENT_LAYERS)
         distances.append(perceptual(seen, photo))

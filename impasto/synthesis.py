@@ -12,9 +12,10 @@ from typing import Any
 from impasto import scene
 from impasto.errors import OptionError
 from impasto.images import ImageSource
-from impasto.options import PaintOptions
+from impasto.options import SMALLEST, PaintOptions
 from impasto.painting import Painting, PaintStep, last, run
 from impasto.presets import RECONSTRUCT, TEXTURE, options_for, over
+from impasto.recipe import LARGEST_SIDE
 from impasto.scales import plan
 from impasto.scene import Style
 
@@ -76,7 +77,7 @@ def texture_options(
 ) -> PaintOptions:
     """A preset's options without content, starting from noise in the style's colors, with those `given` in their place.
 
-    Raises OptionError where content is asked for, or only one of width and height.
+    Raises OptionError where content is asked for, or only one of width and height, or an edge that cannot be.
     """
     options = options_for(preset, **{**over(TEXTURE, given), **size_of(width, height)})
     check_texture(options)
@@ -84,12 +85,15 @@ def texture_options(
 
 
 def size_of(width: int | None, height: int | None) -> dict[str, int]:
-    """The option `size` of a texture of (width, height), or none where its shape is the style's."""
-    if width is not None and height is not None:
-        return {"size": max(width, height)}
+    """The option `size` of a texture of (width, height), or none where its shape is the style's. Raises OptionError."""
     if width is None and height is None:
         return {}
-    raise OptionError("A texture needs both --width and --height, or neither and a --size. Give the missing one.")
+    if width is None or height is None:
+        raise OptionError("A texture needs both --width and --height, or neither and a --size. Give the missing one.")
+    for name, edge in (("--width", width), ("--height", height)):
+        if not isinstance(edge, int) or not SMALLEST <= edge <= LARGEST_SIDE:
+            raise OptionError(f"{name} is {edge!r}; it must be a whole number from {SMALLEST} to {LARGEST_SIDE}.")
+    return {"size": max(width, height)}
 
 
 def check_texture(options: PaintOptions) -> None:

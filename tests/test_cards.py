@@ -26,6 +26,11 @@ def test_the_text_has_a_line_for_every_measure_and_says_who_judged(report: Repor
     assert lines[-1] == "doctor: nothing found"
 
 
+def test_a_tiny_figure_stands_apart_from_its_meaning(report: Report) -> None:
+    tiny = cards.text(replace(report, values={**report.values, "perceptual": 0.000123}))
+    assert "0.000123  LPIPS-like" in tiny
+
+
 def test_what_the_doctor_found_is_said(report: Report) -> None:
     ill = Report(
         report.backbone, report.weights_sha256, 64, 48, report.values, [Finding("haze", 4.0, "a veil", {"steps": 128})]

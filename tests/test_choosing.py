@@ -34,6 +34,19 @@ def test_strengths_end_at_the_ends(strength: float, expected: list[float]) -> No
     assert [cell[0] for cell in grid(strength=strength)[0]] == expected
 
 
+@pytest.mark.parametrize(("scale", "expected"), [(0.05, [0.05, 0.06]), (20.0, [16, 20])])
+def test_style_sizes_end_at_the_ends(scale: float, expected: list[float]) -> None:
+    assert [row[0][1] for row in grid(style_scale=scale)] == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "said"), [({"style_scale": 0.04}, "--style-scale is 0.04"), ({"strength": 101}, "101")]
+)
+def test_what_is_off_the_dial_is_refused(given: dict[str, float], said: str) -> None:
+    with pytest.raises(OptionError, match=said):
+        grid(**given)
+
+
 def test_auto_looks_around_what_it_finds() -> None:
     middle = grid(style_scale="auto")[1][0][1]
     assert middle in (0.5, 0.7, 1.0, 1.4, 2.0)

@@ -91,6 +91,8 @@ def test_the_command_lists_the_best_and_draws_them(tmp_path: Path, capsys: pytes
     assert "swirl" in sheet.read_text() or lines[1].split("/")[-1] in sheet.read_text()
     assert cli.run(["scout", str(DEMO / "valley.jpg"), str(tmp_path)]) == 2  # there is the sheet alone
     capsys.readouterr()
+    assert cli.run(["scout", str(DEMO / "valley.jpg"), str(DEMO), "--most", "-1"]) == 2
+    assert "--most is -1; it must be a whole number of at least 0" in capsys.readouterr().err
     assert cli.run(["scout", str(DEMO / "valley.jpg"), str(tmp_path / "none.jpg")]) == 2
     assert capsys.readouterr().err.count("\n") == 1
 

@@ -149,6 +149,24 @@ def test_a_remedy_that_would_change_nothing_is_none() -> None:
     assert FAULTS["haze"].remedy("stylize", weakest) == {}
 
 
+@pytest.mark.parametrize(
+    ("fault", "verb", "given"),
+    [
+        ("under-stylized", "stylize", {"passes": 8}),
+        ("haze", "paint", {"steps": 100_000}),
+        ("haze", "paint", {"steps": 60_000}),
+        ("border", "paint", {"canvas_padding": 200}),
+        ("seams", "stylize", {"mask_softness": 0.7}),
+        ("seams", "paint", {"mask_softness": 1.0}),
+    ],
+)
+def test_a_remedy_stays_within_the_option_s_limits(fault: str, verb: str, given: dict[str, Any]) -> None:
+    chosen = OPTIONS[verb](**given)
+    changes = FAULTS[fault].remedy(verb, chosen.as_dict())
+    changed = chosen.replace(**changes)
+    assert all(getattr(changed, name) != getattr(chosen, name) for name in changes)
+
+
 def test_a_remedy_starts_from_what_was_painted() -> None:
     stylized = doctor.as_made({"verb": "stylize", "options": options.StylizeOptions().as_dict(), "passes": 3.0})
     assert FAULTS["under-stylized"].remedy(*stylized) == {"passes": 4}

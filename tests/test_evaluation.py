@@ -161,6 +161,12 @@ def test_an_optimised_painting_is_examined_once_at_its_end() -> None:
     assert painting.report()["style"] < 1.05
 
 
+@pytest.mark.parametrize(("height", "width"), [(10, 100), (10, 12), (64, 15)])
+def test_a_picture_too_small_to_be_judged_is_refused(height: int, width: int, judge: backbones.Backbone) -> None:
+    with pytest.raises(InputError, match=f"The picture is {width} x {height} pixels, but each side needs 16"):
+        judged(torch.rand(1, 3, height, width), judge)
+
+
 def test_a_texture_has_no_photo_to_report_on() -> None:
     with pytest.raises(InputError, match="photo and style"):
         texture(STYLE, size=32, min_scale=32, first_steps=1).report()

@@ -86,6 +86,12 @@ def test_a_missing_package_is_named(network: Path, tmp_path: Path, monkeypatch: 
         export(network, tmp_path / "net.onnx")
 
 
+@pytest.mark.parametrize("strength", [500, -50, float("nan")])
+def test_a_strength_off_the_dial_is_refused(network: Path, tmp_path: Path, strength: float) -> None:
+    with pytest.raises(OptionError, match=r"--strength is .* from 0 to 100"):
+        export(network, tmp_path / "net.html", strength=strength)
+
+
 @pytest.mark.parametrize("name", ["net.pth", "nowhere/net.onnx"])
 def test_what_cannot_be_written_is_refused(network: Path, tmp_path: Path, name: str) -> None:
     with pytest.raises(OutputError, match=r"choose"):

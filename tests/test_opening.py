@@ -315,7 +315,7 @@ def test_no_read_permission(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "fault", [SyntaxError, struct.error, ValueError, OSError, zlib.error, MemoryError, OverflowError, AttributeError]
+    "fault", [SyntaxError, struct.error, ValueError, OSError, zlib.error, OverflowError, AttributeError]
 )
 def test_whatever_a_decoder_raises_becomes_one_sentence(fault, tmp_path, monkeypatch):
     path = tmp_path / "a.png"
@@ -328,6 +328,15 @@ def test_whatever_a_decoder_raises_becomes_one_sentence(fault, tmp_path, monkeyp
     monkeypatch.setattr("PIL.ImageFile.ImageFile.load", fail)
     monkeypatch.setattr("PIL.PngImagePlugin.PngImageFile.load", fail)
     assert "in the middle)" in assert_refused(lambda: images.load(path), str(path))
+
+
+def test_where_memory_is_lacking_the_file_is_not_blamed(monkeypatch):
+    def fail(_):
+        raise MemoryError
+
+    monkeypatch.setattr("PIL.PngImagePlugin.PngImageFile.load", fail)
+    message = assert_refused(lambda: images.load(WHOLE["PNG"]))
+    assert "does not fit into the free memory: close other programs" in message
 
 
 def test_large_picture_warns_of_nothing(monkeypatch):

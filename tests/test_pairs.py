@@ -10,7 +10,7 @@ from PIL import Image
 
 import impasto
 from impasto import pairs
-from impasto.errors import OptionError
+from impasto.errors import InputError, OptionError
 from impasto.options import PaintOptions, TrainOptions
 from impasto.pairs import make_pairs
 from impasto.photos import Photos
@@ -57,10 +57,11 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return asked
 
 
-def made(folder: Path, style: Image.Image, team: Team = ALONE, **given: Any) -> pairs.Pairs:
+def made(folder: Path, style: Image.Image | Path, team: Team = ALONE, **given: Any) -> pairs.Pairs:
     options = TrainOptions(**{**TINY, **given})
     photos = Photos(folder / "photos", options.size, options.crop, options.seed)
-    return make_pairs(photos, [style, style.rotate(90)], options, folder / "paintings", team)
+    styles = [style] if isinstance(style, Path) else [style, style.rotate(90)]
+    return make_pairs(photos, styles, options, folder / "paintings", team)
 
 
 def test_a_painting_s_crop_is_where_its_photo_s_is(folder: Path, style: Image.Image, calls: list[int]) -> None:
@@ -96,6 +97,12 @@ def test_paintings_with_and_without_the_style_s_frame_are_others(
     for way in ("cut", "keep", "keep"):
         made(folder, style, style_frame=way)
     assert len(calls) == 8  # two photos in two styles, twice
+
+
+def test_a_style_that_is_missing_is_said(folder: Path, calls: list[int]) -> None:
+    with pytest.raises(InputError, match=r"none\.png does not exist: check the spelling"):
+        made(folder, folder / "none.png")
+    assert calls == []
 
 
 def test_several_processes_paint_each_a_part(folder: Path, style: Image.Image, calls: list[int]) -> None:

@@ -1,5 +1,6 @@
 """Painted again: bit for bit from the recipe alone, from inputs found by their hash and nothing else."""
 
+import errno
 import json
 import math
 from pathlib import Path
@@ -11,7 +12,7 @@ import torch
 from PIL import Image
 
 import impasto
-from impasto import cli, forecast, images, ingredients, saving, scene
+from impasto import cli, forecast, images, ingredients, recipe, saving, scene, transform
 from impasto.errors import InputError, OptionError, WeightsError
 from impasto.threads import threads
 
@@ -257,6 +258,31 @@ def test_small_copies_do_where_the_inputs_are_gone(suffix: str) -> None:
         "The style 'style.jpg'",
     ]
     assert impasto.rerun(f"out{suffix}", size=40).image.shape == (1, 3, 40, 40)
+
+
+def test_a_trained_network_is_no_picture_to_be_copied(folder: Path) -> None:
+    plan = transform.PLANS["light"]
+    transform.Trained("light", transform.TransformNet(plan, 1), ("plain",)).save("net.safetensors")
+    flags = ["--engine", "torch", "--size", "32", "--embed-inputs", "-q"]
+    assert cli.run(["stylize", "content.png", "net.safetensors", "-o", "out.png", "--engine", "torch", "-q"]) == 0
+    assert cli.run(["rerun", "out.png", "-o", "again.png", *flags]) == 0
+    inputs = (saving.read_recipe("again.png") or {})["inputs"]
+    assert [role for role in inputs if "copy" in inputs[role]] == ["content"]
+
+
+def test_a_file_that_cannot_be_read_does_not_end_the_search(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = recipe.fingerprint("content.png")
+    data = Path("content.png").read_bytes()
+    Path("a.png").write_bytes(data[::-1])  # of the same size, and looked at before
+    real = recipe.sha256
+
+    def read(path: Path) -> str:
+        if path.name == "a.png":
+            raise OSError(errno.EIO, "Input/output error")
+        return real(path)
+
+    monkeypatch.setattr(recipe, "sha256", read)
+    assert ingredients.by_hash(found, [folder / "none", folder]) == folder / "content.png"
 
 
 def test_copies_of_many_pictures_share_the_room(folder: Path) -> None:

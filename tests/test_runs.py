@@ -1,5 +1,6 @@
 """Runs: whatever kills the program, it goes on to the very same picture, and branches where one wishes."""
 
+import errno
 import json
 import os
 import random
@@ -139,6 +140,20 @@ def test_a_state_holds_no_pickle_and_is_never_half_written(folder: Path, monkeyp
     with pytest.raises(OutputError, match="No space left"):
         list(load("run").steps())
     assert (folder / "run" / "state.safetensors").read_bytes() == state
+
+
+@pytest.mark.parametrize("full", ["inputs", "steps"])
+def test_a_full_disk_is_said_where_a_folder_is_made(full: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = Path.mkdir
+
+    def mkdir(path: Path, *given: Any, **named: Any) -> None:
+        if full in path.parts:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(path, *given, **named)
+
+    monkeypatch.setattr(Path, "mkdir", mkdir)
+    with pytest.raises(OutputError, match="No space left"):
+        begun(8)
 
 
 def test_states_are_seconds_apart(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,6 +62,23 @@ def test_an_output_is_known_by_its_recipe_or_by_its_name(pictures: dict[str, Pat
     assert [(trio.content.stem, trio.style.stem) for trio in found] == [("valley", "swirl"), ("fauve", "mosaic")]
 
 
+@pytest.mark.parametrize("inputs", [[1], {"content": 3}, {"content": {"sha256": []}}, {"content": {"sha256": None}}])
+def test_a_recipe_that_is_not_ours_leaves_the_name(inputs: object, pictures: dict[str, Path], tmp_path: Path) -> None:
+    saving.save(images.load(pictures["valley"]), tmp_path / "fauve-mosaic.png", recipe={"inputs": inputs})
+    paths = list(pictures.values())
+    (found,) = match([tmp_path / "fauve-mosaic.png"], paths, paths)
+    assert (found.content.stem, found.style.stem) == ("fauve", "mosaic")
+
+
+def test_what_is_missing_or_too_small_is_named(pictures: dict[str, Path], tmp_path: Path, judge: Backbone) -> None:
+    paths = list(pictures.values())
+    with pytest.raises(InputError, match=r"missing\.png does not exist: check the spelling"):
+        match(paths[:1], paths, [tmp_path / "missing.png"])
+    saving.save(torch.rand(1, 3, 10, 100), tmp_path / "thin.png")
+    with pytest.raises(InputError, match=r"thin\.png is 100 x 10 pixels, but each side needs 16"):
+        judge_set([Trio(tmp_path / "thin.png", *paths[:2])] * 2, judge)
+
+
 def test_an_unknown_output_and_a_set_of_one_are_refused(pictures: dict[str, Path], judge: Backbone) -> None:
     paths = list(pictures.values())
     with pytest.raises(InputError, match="PHOTO-STYLE"):

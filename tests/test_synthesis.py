@@ -91,6 +91,9 @@ def test_steps_can_be_watched_and_left() -> None:
     ("given", "message"),
     [
         ({"width": 64}, "both --width and --height"),
+        ({"width": 64, "height": -3}, "--height is -3; it must be a whole number from 16 to 16384"),
+        ({"width": 0, "height": 64}, "--width is 0"),
+        ({"width": 300, "height": "200"}, "--height is '200'"),
         ({"content_weight": 1.0}, "has no content"),
         ({"start": "content"}, "no content to start from"),
         ({"colors": "keep"}, "no photo for --colors keep"),

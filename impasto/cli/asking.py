@@ -99,10 +99,11 @@ def evaluate(
     """
     from impasto.cli.painting import weighed_style
     from impasto.folders import gather
+    from impasto.opening import is_folder
     from impasto.outputs.reports import evaluate_folder, evaluate_picture
 
     weighed = [weighed_style(text) for text in style]
-    if not picture.is_dir():
+    if not is_folder(picture):
         return evaluate_picture(picture, content, weighed, backbone, output, json_file)
     if output is not None:
         raise OptionError("A card shows one picture, and a folder was given. Leave -o out, or name a picture.")

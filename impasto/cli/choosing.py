@@ -8,6 +8,7 @@ from cyclopts import Parameter
 
 from impasto.cli.flags import DialFlags, given
 from impasto.cli.program import PresetName, Quiet, app
+from impasto.errors import OptionError
 
 
 @app.command
@@ -78,6 +79,8 @@ def scout(
     from impasto.folders import gather
     from impasto.outputs.places import check_text
 
+    if most < 0:
+        raise OptionError(f"--most is {most}; it must be a whole number of at least 0, which lists all.")
     paintings = [path for path in gather(styles, "style") if path.resolve() != content.resolve()]
     if output is not None:
         sheets.check_output(output)

@@ -82,7 +82,7 @@ class Clip:
     def count(self) -> int:
         """How many frames will be painted, as far as that can be told without decoding."""
         with opened(self.path) as container:
-            packets = container.demux(container.streams.video[0])
+            packets = container.demux(stream_of(container, self.path))
             inside = sum(packet.pts is not None and self.holds(packet.pts * self.time_base) for packet in packets)
         return -(-inside // self.every)
 
@@ -138,7 +138,7 @@ class Clip:
     def frames(self) -> Iterator[tuple[Fraction, Fraction, Picture]]:
         """(time, duration, upright picture) of every frame from about `begin` on, in order of time."""
         with opened(self.path) as container:
-            stream = container.streams.video[0]
+            stream = stream_of(container, self.path)
             stream.thread_type = "AUTO"
             if self.begin:
                 container.seek(int((self.start + self.begin) / self.time_base), stream=stream)
@@ -164,9 +164,7 @@ def read(path: FilePath) -> Clip:
     """The facts of a video file. Raises InputError where there is no video in it, or one that cannot be read."""
     path = Path(path)
     with opened(path) as container:
-        stream = next((one for one in container.streams.video if not is_cover(one)), None)
-        if stream is None:
-            raise InputError(f"{path} has no video in it, only {kinds(container)}: give a file with moving pictures.")
+        stream = stream_of(container, path)
         decoder = alpha_decoder(stream) or stream.codec_context
         frame = next((frame for packet in container.demux(stream) for frame in decoder.decode(packet)), None)
         if frame is None:
@@ -222,6 +220,14 @@ def opened(path: Path) -> Iterator["av.container.InputContainer"]:
         raise InputError(f"{path} is damaged, incomplete or no video ({reason}): save or download it again.") from error
     except OSError as error:
         raise InputError(f"{path} cannot be opened ({error.strerror}): check the name and the disk.") from error
+
+
+def stream_of(container: "av.container.InputContainer", path: Path) -> "av.VideoStream":
+    """The first stream of moving pictures. Raises InputError where there is none."""
+    for stream in container.streams.video:
+        if not is_cover(stream):
+            return stream
+    raise InputError(f"{path} has no video in it, only {kinds(container)}: give a file with moving pictures.")
 
 
 def is_cover(stream: "av.VideoStream") -> bool:

@@ -106,6 +106,22 @@ def test_a_bad_content_is_the_trouble_where_the_result_would_be_beside_it(
     assert BAD_SOURCES[source] in refused(["paint", source, "style.png", *FAST], bad_folder, capsys)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["stylize", "a" * 300, "style.png"], "cannot be opened"),
+        (["stylize", "content.png", "a" * 300], "cannot be opened"),
+        (["stylize", "content.png", "a" * 300 + "*"], "No file matches"),
+        (["evaluate", "a" * 300, "--content", "content.png", "--style", "style.png"], "cannot be opened"),
+    ],
+    ids=["photo", "style", "pattern", "evaluate"],
+)
+def test_a_name_that_is_too_long_is_refused(
+    arguments: list[str], said: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert said in refused(arguments, folder, capsys)
+
+
 @pytest.mark.parametrize("source", ["missing.png", "empty.png", "text.txt", "folder", "."])
 def test_a_recipe_of_no_picture_is_refused(source: str, bad_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert BAD_SOURCES[source] in refused(["recipe", source], bad_folder, capsys)

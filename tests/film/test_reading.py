@@ -53,6 +53,23 @@ def test_a_gif_has_opacity_where_something_shows_through(tmp_path: Path) -> None
     assert reading.read(tmp_path / "late.gif").has_alpha
 
 
+def test_a_cover_before_the_video_is_passed_over(pan: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "covered.mkv"
+    with av.open(str(pan)) as source, av.open(str(path), "w") as target:
+        cover: Any = target.add_stream("mjpeg", rate=1)
+        cover.width, cover.height, cover.pix_fmt = 64, 48, "yuvj420p"
+        video = target.add_stream_from_template(source.streams.video[0])
+        target.mux(cover.encode(av.VideoFrame(64, 48, "yuvj420p")))
+        for packet in source.demux(source.streams.video[0]):
+            if packet.dts is not None:
+                packet.stream = video
+                target.mux(packet)
+    # what FFmpeg writes into this file is no cover by its tags
+    monkeypatch.setattr(reading, "is_cover", lambda stream: stream.codec_context.name == "mjpeg")
+    assert reading.read(path).count == 8
+    assert len(shots(path)) == 8
+
+
 @pytest.mark.parametrize(("turn", "quarters"), [(90, 1), (180, 2), (-90, 3)])
 def test_a_video_is_turned_as_its_file_says(turn: int, quarters: int, tmp_path: Path) -> None:
     path = clips.write(tmp_path / "turned.mp4", clips.pan(2), turn=turn, tone=False)

@@ -313,6 +313,9 @@ def test_programs_give_options_by_name(picture: Path) -> None:
     assert (order.arguments[1].content_weight, order.arguments[1].style_weight) == (0.0, 1.0)
     order = service.texture_order({"width": 64, "height": 64, "seamless": True}, "default", str(picture))
     assert order.keywords == {"preset": "default", "width": 64, "height": 64, "seamless": True}
+    for height in (-64, "200"):
+        with pytest.raises(OptionError, match="--height is"):
+            service.texture_order({"width": 300, "height": height}, "default", str(picture))
 
 
 @pytest.mark.parametrize("options", ["nonsense", [1], 5, '"text"', {"preset": "nonsense"}, {"weights": "/etc/passwd"}])

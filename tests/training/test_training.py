@@ -20,7 +20,7 @@ from rich.console import Console
 import impasto
 from impasto import cli, images, training, transform
 from impasto.checkpoint import State
-from impasto.errors import OptionError, OutputError, WeightsError
+from impasto.errors import InputError, OptionError, OutputError, WeightsError
 from impasto.options import TrainOptions
 from impasto.outputs.terminal import TrainProgress
 from impasto.processes import Team
@@ -309,11 +309,17 @@ def test_a_full_disk_leaves_the_last_checkpoint(
     assert not list(tmp_path.glob(".net*"))
 
 
+def test_a_style_that_is_missing_is_said_by_the_library_too(photos: Path) -> None:
+    with pytest.raises(InputError, match=r"missing\.jpg does not exist: check the spelling"):
+        last("missing.jpg", photos)
+
+
 @pytest.mark.parametrize(
     ("what", "says"),
     [
         ("no photos", "cocodataset.org"),
         ("no folder", "is no folder"),
+        ("a long folder", "is no folder"),
         ("empty folder", "There is no picture"),
         ("broken photos", "can be read"),
         ("a tiny style", "1 x 1"),
@@ -331,6 +337,8 @@ def test_what_is_wrong_is_one_sentence(
     target = tmp_path / "net.safetensors"
     if what == "no folder":
         folder = str(tmp_path / "nowhere")
+    elif what == "a long folder":
+        folder = "a" * 300
     elif what == "empty folder":
         (tmp_path / "empty").mkdir()
         folder = str(tmp_path / "empty")
