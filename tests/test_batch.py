@@ -220,7 +220,7 @@ FLAGS = ["--size", "32", "--min-scale", "32", "--first-steps", "2"]
 def test_pictures_with_findings_are_counted_at_the_end(capsys: pytest.CaptureFixture[str]) -> None:
     for number in range(2):
         picture(160, 120, number).save(f"contents/c{number}.png")
-    faint = ["--size", "96", "--min-scale", "96", "--first-steps", "1", "--content-weight", "4"]
+    faint = ["--size", "96", "--min-scale", "96", "--first-steps", "1", "--start", "content"]
     assert cli.run(["batch", "contents", "x", "styles/s0.jpg", "-o", "out", *faint]) == 2
     said = capsys.readouterr().err.splitlines()
     assert said[-1] == "The doctor found something in 2: `impasto recipe PICTURE` says what."

@@ -142,7 +142,7 @@ def lesson(presto, tmp_path: Path):  # type: ignore[no-untyped-def]
     """Settings, pictures and the frozen networks of a very short training of presto."""
     settings = Namespace(
         out=tmp_path, steps=4, batch=2, size=32, rate=1e-3, hold=2, content_weight=0.1, tv_weight=0.5, seed=0,
-        passes=(0.4, 0.3, 0.3), save_every=2,
+        passes=(0.4, 0.3, 0.3), save_every=2, begin=None,
     )  # fmt: skip
     folder = [torch.randint(0, 256, (3, 40, 60), dtype=torch.uint8) for _ in range(3)]
     photos, paintings = F.interpolate(torch.rand(2, 3, 4, 4), 32, mode="bicubic").clamp(0, 1), torch.rand(2, 3, 32, 32)
