@@ -30,11 +30,9 @@ import torch
 import torch.nn.functional as F
 from card import card
 from pictures import center_crops, random_batch, read_folder, split
-from resume import learning_rate, load_checkpoint, save_checkpoint
+from resume import HALF, PRECISION, learning_rate, load_checkpoint, save_checkpoint
 from safetensors.torch import load_file, save_file
 from torch import nn
-
-from impasto.machine import has_bfloat16
 
 # channels of every convolution, block by block: full-resolution maps are the dear ones, and multiples of 16 the quick ones
 CHANNELS = ((16, 32), (64, 64), (96, 96), (144, 144, 144), (192,))
@@ -62,12 +60,10 @@ class Teachers:
         `variances` are those of the divided features, the mean over channels.
         """
 
-        self.precision = torch.bfloat16 if has_bfloat16(images.device) else torch.float32
-
         def load(name: str) -> dict[str, torch.Tensor]:
             weights = load_file(folder / f"{name}.safetensors")
             return {
-                key: value.to(self.precision).contiguous(
+                key: value.to(PRECISION).contiguous(
                     memory_format=torch.channels_last if value.ndim == 4 else torch.contiguous_format
                 )
                 for key, value in weights.items()
@@ -88,14 +84,14 @@ class Teachers:
     @torch.no_grad()
     def features(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
         found = {}
-        x = (images[:, [2, 1, 0]] * 255 - CAFFE_MEAN).to(self.precision).contiguous(memory_format=torch.channels_last)
+        x = (images[:, [2, 1, 0]] * 255 - CAFFE_MEAN).to(PRECISION).contiguous(memory_format=torch.channels_last)
         for name in ("1_1", "1_2", "2_1", "2_2", "3_1"):
             if name in ("2_1", "3_1"):
                 x = F.max_pool2d(x, 2)
             x = F.relu(reflect_conv(x, self.true[f"conv{name}.weight"], self.true[f"conv{name}.bias"]))
             found[f"relu{name}"] = x
         x = F.conv2d(images, self.small["preprocess.weight"].float(), self.small["preprocess.bias"].float())
-        x = x.to(self.precision).contiguous(memory_format=torch.channels_last)
+        x = x.to(PRECISION).contiguous(memory_format=torch.channels_last)
         for block, depth in enumerate((2, 2, 4, 4, 1), start=1):
             for i in range(1, depth + 1):
                 name = f"{block}_{i}"
@@ -179,7 +175,7 @@ def compare(
 
     Layers of more than `most` positions are compared on a grid of about so many: sums over positions need no more to learn.
     """
-    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=teachers.precision == torch.bfloat16):
+    with torch.autocast("cpu", torch.bfloat16, enabled=HALF):
         student = network(images)
     offset = tuple(random.random(2))
     for layer, features in teachers(images).items():
