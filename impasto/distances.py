@@ -26,9 +26,10 @@ def squared_error(value: Tensor, target: Tensor, reduction: str = "mean") -> Ten
     `reduction` is a key of `REDUCTIONS`; "relative" divides by the target's own sum of squares. Computed in float32, or
     in float64 where that is given.
     """
-    value, target = value.to(exact(value)).flatten(1), target.to(exact(target)).flatten(1)
-    error = (value - target).square().sum(1)
-    return REDUCTIONS[reduction](error, value.shape[1], target.square().sum(1))
+    value, target = value.to(exact(value)), target.to(exact(target))
+    axes = tuple(range(1, value.ndim))  # not flattened: that would copy what lies channels last
+    error = (value - target).square().sum(axes)
+    return REDUCTIONS[reduction](error, value[0].numel(), target.square().sum(axes))
 
 
 def moment_error(value: Moments, target: Moments, reduction: str = "relative") -> Tensor:

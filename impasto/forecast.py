@@ -43,7 +43,7 @@ TILES = (
 )  # a side, the quickest first
 HISTORIES = (6, 4, 2)  # of L-BFGS, where the option's own does not fit
 FIXED = 85 * 2**20  # bytes that every evaluation takes whatever the size
-WEIGHTS = 2  # copies of the weights that are used: packed for the way there and for the way back
+WEIGHTS = 3  # copies of the weights that are used: as they come, packed for the way there and for the way back
 FILTERED = 4  # with Winograd's kernels, which serve both ways
 PICTURES = {"adam": 8, "lbfgs": 9}  # copies of the picture held at the peak, beside L-BFGS' pairs
 KEPT = 4  # more of them where they are so small that the C library keeps what is freed

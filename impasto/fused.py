@@ -12,7 +12,6 @@ backbone to autograd, which is also the reference in the tests, where they are m
 
 import copy
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -29,24 +28,30 @@ Convolve: TypeAlias = Callable[..., Tensor]  # (x, padding, relu) -> what `Convo
 # ------------------------------------------------------------------------------------------------------- the seam
 
 
-@dataclass(frozen=True)
 class Convolution:
-    """A 3x3 convolution of stride 1 with packed weights."""
+    """A 3x3 convolution of stride 1: with weights (C', C, 3, 3) and a bias, or the other way round without one.
 
-    weight: Tensor
-    bias: Tensor | None
+    The weights are packed in the order in which this processor reads them in inputs of one shape, the last one seen. For
+    another shape it may be another order, and oneDNN would bring them into that at every call, slowly.
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor | None = None, turned: bool = False) -> None:
+        self.weight, self.bias, self.turned = weight, bias, turned
+        self.shape, self.packed = torch.Size(), weight
 
     def __call__(self, x: Tensor, *, padding: int = 1, relu: bool = False) -> Tensor:
         """(N, C, H, W), channels last -> (N, C', H + 2·padding - 2, ...), channels last."""
+        if x.shape != self.shape:
+            self.shape, self.packed = x.shape, self.pack(x.shape)
         after = "relu" if relu else "none"
         return torch.ops.mkldnn._convolution_pointwise(
-            x, self.weight, self.bias, [padding] * 2, [1, 1], [1, 1], 1, after, [], ""
+            x, self.packed, self.bias, [padding] * 2, [1, 1], [1, 1], 1, after, [], ""
         )
 
-
-def packed(weight: Tensor, bias: Tensor | None) -> Convolution:
-    """Weights (C', C, 3, 3) in the order in which this processor reads them."""
-    return Convolution(torch.ops.mkldnn._reorder_convolution_weight(weight, [1, 1], [1, 1], [1, 1], 1, None), bias)
+    def pack(self, shape: Sequence[int]) -> Tensor:
+        """The weights for inputs of that shape."""
+        weight = self.weight.transpose(0, 1).flip(2, 3) if self.turned else self.weight
+        return torch.ops.mkldnn._reorder_convolution_weight(weight.contiguous(), [1, 1], [1, 1], [1, 1], 1, list(shape))
 
 
 def both_ways(weight: Tensor, bias: Tensor, seen: int | None, filtered: bool) -> tuple[Convolve, Convolve]:
@@ -54,8 +59,7 @@ def both_ways(weight: Tensor, bias: Tensor, seen: int | None, filtered: bool) ->
     if filtered and winograd.pays(weight):
         kernels = winograd.transformed(weight)
         return partial(winograd.convolve, kernels=kernels, bias=bias), partial(winograd.transposed, kernels=kernels)
-    back = weight[:, :seen].transpose(0, 1).flip(2, 3)
-    return packed(weight.contiguous(), bias), packed(back.contiguous(), None)
+    return Convolution(weight, bias), Convolution(weight[:, :seen], turned=True)
 
 
 def is_available(device: torch.device, dtype: torch.dtype) -> bool:
@@ -65,7 +69,7 @@ def is_available(device: torch.device, dtype: torch.dtype) -> bool:
     try:
         weight = torch.ones(8, 8, 3, 3, dtype=dtype)
         x = torch.ones(1, 8, 4, 4, dtype=dtype).contiguous(memory_format=torch.channels_last)
-        return bool((packed(weight, weight[:, 0, 0, 0])(x, relu=True)[:, :, 1, 1] == 73).all())
+        return bool((Convolution(weight, weight[:, 0, 0, 0])(x, relu=True)[:, :, 1, 1] == 73).all())
     except (AttributeError, RuntimeError, TypeError):  # gone, or of other arguments, in this torch
         return False
 
@@ -99,7 +103,7 @@ class FusedBackbone(Backbone):
             self.engine = "Winograd convolutions"
 
     def convolutions(self, layer: str) -> tuple[Convolve, Convolve]:
-        """A layer's convolution and its gradient. Packed when first asked for: few paintings look at all the network."""
+        """A layer's convolution and its gradient, made when first asked for: few paintings look at all the network."""
         if layer not in self.ready:
             weight, bias = self.weights.pop(f"{layer}.weight"), self.weights.pop(f"{layer}.bias")
             seen = 3 if layer == "conv1_1" else None  # the picture's first part
@@ -195,6 +199,9 @@ class Pass(torch.autograd.Function):
                 below = layer.replace("relu", "conv")
                 x = F.relu(x) if below in layers else x  # otherwise it is done
                 kept.append((layer, x))
+            elif backbone.pooling == "average":
+                x = backbone.pool(x, margin)
+                kept.append((layer, None))
             else:
                 pool, y = recorded(lambda x: backbone.pool(x, margin), x)
                 kept.append((layer, (pool, y)))
@@ -227,10 +234,36 @@ class Pass(torch.autograd.Function):
                 gradient = convolve(gradient, padding=2 if first else 1)
             elif layer.startswith("relu"):
                 torch.ops.aten.threshold_backward.grad_input(gradient, saved, 0, grad_input=gradient)
+            elif backbone.pooling == "average":
+                below, x = kept[-1]
+                gradient = spread(gradient, x, margin, backbone.pooling_factor / 4)
+                if below not in taps:  # nothing is added there, so its ReLU is done
+                    kept.pop()
             else:
                 pool, y = saved
                 (gradient,) = torch.autograd.grad(y, pool, gradient)
         return backbone.exit(gradient), None, None
+
+
+def spread(gradient: Tensor, x: Tensor, margin: int, factor: float) -> Tensor:
+    """The gradient through average pooling and the ReLU below it, whose result was x; its margin is 0.
+
+    (N, C, H // 2, W // 2) -> (N, C, H, W), both with their margins. factor: the share of each of the four positions.
+    """
+    found = torch.empty_like(x)
+    pooled = inside(gradient, margin) * factor
+    height, width = pooled.shape[2:]
+
+    def windows(x: Tensor) -> Tensor:
+        even = inside(x, margin)[:, :, : 2 * height, : 2 * width]
+        return even.unflatten(3, (width, 2)).unflatten(2, (height, 2))
+
+    four = pooled[:, :, :, None, :, None].expand(-1, -1, -1, 2, -1, 2)
+    torch.ops.aten.threshold_backward.grad_input(four, windows(x), 0, grad_input=windows(found))
+    for axis, length in ((2, 2 * height), (3, 2 * width)):  # what belongs to no window
+        found.narrow(axis, 0, margin).zero_()
+        found.narrow(axis, margin + length, x.shape[axis] - margin - length).zero_()
+    return found
 
 
 def recorded(function: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:

@@ -44,7 +44,7 @@ Modulation = list[tuple[Tensor, Tensor]]
 
 def style_of(rows: Sequence[Tensor]) -> dict[str, Moments]:
     """What the network knows of a picture: mean and covariance of its features (N, H, W, C) at every tap, float32."""
-    return {layer: moments(row.float().permute(0, 3, 1, 2)) for layer, row in zip(TAPS, rows, strict=True)}
+    return {layer: moments(row.permute(0, 3, 1, 2)) for layer, row in zip(TAPS, rows, strict=True)}
 
 
 class Map(NamedTuple):

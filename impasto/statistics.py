@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from impasto import samples
@@ -89,15 +90,18 @@ def exact(features: Tensor) -> torch.dtype:
     return torch.promote_types(features.dtype, torch.float32)
 
 
-CHUNK = 8192  # positions summed at a time: what stays in a processor's cache from one use of it to the next
+# positions summed at a time, in exact numbers and in half precision: what stays in a processor's cache from one use of it
+# to the next, and enough to share among its cores
+CHUNK, HALF_CHUNK = 8192, 65536
+PIECE, PIECES = 256, 8  # positions of one product in half precision, and how many of them there are at least
 
 
 class MeanAndSecond(torch.autograd.Function):
-    """E[x] and E[(x - c)(x - c)ᵀ] over positions, c the mean if `central` and 0 otherwise.
+    """(c, E[(x - c)(x - c)ᵀ]) over positions, c the mean E[x] if `central` and 0 otherwise.
 
     (N, C, H, W) -> (N, C), (N, C, C). With weights (1, 1, H, W) positions count by these, otherwise equally.
 
-    Written by hand because the gradient of both, (x - c) times one C x C matrix plus one vector, is a single product in
+    Written by hand because the gradient of both, (x - c) times one C x C matrix plus one vector, is a single convolution in
     the features' own precision: autograd would keep a float32 copy of the features and multiply in float32. The mean as
     center may be taken as constant: E[x - c] = 0 there. One pass is enough: sums are taken about a sample's mean, which
     is so near to the mean that moving them there afterwards costs no digits.
@@ -106,38 +110,64 @@ class MeanAndSecond(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, features: Tensor, central: bool, weights: Tensor | None) -> tuple[Tensor, Tensor]:
         dtype = exact(features)
-        count = features[0, 0].numel() if weights is None else weights.sum().clamp_min(1e-20)
-        near = (
-            sample(features).mean((2, 3), dtype=dtype) if central else features.new_zeros(features.shape[:2]).to(dtype)
-        )
-        total, shift = near.new_zeros(*near.shape, near.shape[1]), torch.zeros_like(near)
+        near = middle(features)
+        total = near.new_zeros(*near.shape, near.shape[1], dtype=dtype)
+        shift = torch.zeros_like(near, dtype=dtype)
+        row = near.repeat(1, features.shape[3]).unsqueeze(1)  # all of it: subtraction is slow along a short last axis
         for band in bands(features):
-            x = (band_of(features, band) - near.view(len(near), 1, 1, -1)).flatten(1, 2)
-            weighted = x if weights is None else x * band_of(weights, band).flatten(1, 2)
-            total.baddbmm_(weighted.transpose(1, 2), x)
-            shift += weighted.sum(1)
+            x = band_of(features, band)
+            x = (x.flatten(2).sub(row).view(x.shape) if central else x).flatten(1, 2)
+            weighted = x if weights is None else x * band_of(weights, band).flatten(1, 2).to(x.dtype)
+            for left, right in zip(pieces(weighted), pieces(x), strict=True):
+                total += (left.mT @ right).sum(1, dtype=dtype)
+                if central:
+                    shift += left.sum(2).sum(1, dtype=dtype)
+        count = positions_of(features, weights)
         shift /= count
         total /= count
-        mean = near + shift
         if central:
             total.baddbmm_(shift.unsqueeze(2), shift.unsqueeze(1), alpha=-1)
-        ctx.save_for_backward(features, mean if central else near, weights)
-        return mean, total
+        center = near + shift if central else shift
+        ctx.save_for_backward(features, center, weights)
+        return center, total
 
     @staticmethod
     def backward(ctx: Any, of_mean: Tensor, of_second: Tensor) -> tuple[Tensor, None, None]:
         features, center, weights = ctx.saved_tensors
-        count = features[0, 0].numel() if weights is None else weights.sum().clamp_min(1e-20)
-        matrix = (of_second + of_second.transpose(1, 2)) / count
-        offset = (of_mean.unsqueeze(1) / count - center.unsqueeze(1) @ matrix).to(features.dtype)
-        matrix = matrix.to(features.dtype)
-        gradient = torch.empty_like(features, memory_format=torch.channels_last)
-        for band in bands(features):
-            product = torch.baddbmm(offset, band_of(features, band).flatten(1, 2), matrix)
-            if weights is not None:
-                product *= band_of(weights, band).flatten(1, 2).to(product.dtype)
-            band_of(gradient, band).flatten(1, 2).copy_(product)
-        return gradient, None, None
+        count = positions_of(features, weights)
+        matrix = (of_second + of_second.mT) / count
+        offset = of_mean / count - (center.unsqueeze(1) @ matrix).squeeze(1)
+        kernels, biases = (tensor.to(features.dtype) for tensor in (matrix[:, :, :, None, None], offset))
+        parts = [F.conv2d(*each) for each in zip(features.split(1), kernels, biases, strict=True)]
+        gradient = parts[0] if len(parts) == 1 else torch.cat(parts)
+        return gradient if weights is None else gradient * weights.to(gradient.dtype), None, None
+
+
+def positions_of(features: Tensor, weights: Tensor | None) -> int | Tensor:
+    """How many positions there are, or what they weigh together."""
+    return features[0, 0].numel() if weights is None else weights.sum().clamp_min(1e-20)
+
+
+def pieces(x: Tensor) -> list[Tensor]:
+    """Positions to be multiplied and added up: (N, M, C) -> (N, pieces, positions, C), once or twice.
+
+    Processors give a product in the precision of its factors. In half precision many short ones are added in float32, so
+    that their rounding averages out; what is left over, or too few, is multiplied in float32.
+    """
+    even = x.shape[1] // PIECE * PIECE if x.dtype != exact(x) and x.shape[1] >= PIECE * PIECES else 0
+    return [x[:, :even].unflatten(1, (-1, PIECE)), x[:, even:].unsqueeze(1).to(exact(x))]
+
+
+def middle(features: Tensor) -> Tensor:
+    """What is near the mean of every channel, (N, C). In half precision a round number, of four binary digits.
+
+    With more, differences to it would be rounded, large ones all in the same direction.
+    """
+    mean = sample(features).mean((2, 3), dtype=exact(features))
+    if features.dtype == mean.dtype:
+        return mean
+    last = (mean.abs().clamp_min(1e-30).log2().floor() - 3).exp2()  # of the four
+    return ((mean / last).round() * last).to(features.dtype)
 
 
 def sample(features: Tensor) -> Tensor:
@@ -149,7 +179,7 @@ def sample(features: Tensor) -> Tensor:
 def bands(features: Tensor) -> list[slice]:
     """The rows of features, cut into bands of about `CHUNK` positions."""
     height, width = features.shape[2:]
-    step = max(1, CHUNK // width)
+    step = max(1, (CHUNK if features.dtype == exact(features) else HALF_CHUNK) // width)
     return [slice(top, min(top + step, height)) for top in range(0, height, step)]
 
 

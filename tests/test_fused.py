@@ -51,9 +51,21 @@ def test_it_agrees_with_autograd(padding: str, pooling: str, make_backbone: Make
 
 
 @needs_seam
+@pytest.mark.parametrize("pooling", ["max", "average"])
 @pytest.mark.parametrize("layers", [("conv1_1",), ("conv2_1", "relu2_1", "pool1"), ("relu1_2", "conv3_2"), ("pool2",)])
-def test_any_layers_may_be_asked_for(layers: tuple[str, ...], make_backbone: MakeBackbone, image: Tensor) -> None:
-    check(make_backbone(padding="reflect"), image, layers)
+def test_any_layers_may_be_asked_for(
+    layers: tuple[str, ...], pooling: str, make_backbone: MakeBackbone, image: Tensor
+) -> None:
+    check(make_backbone(padding="reflect", pooling=pooling), image, layers)
+
+
+@needs_seam
+def test_weights_are_packed_anew_for_another_size(make_backbone: MakeBackbone, image: Tensor) -> None:
+    plain = make_backbone()
+    quick = fuse(plain)
+    for picture in (image, image[..., :9, :12], image):
+        slope, exact = (gradient(backbone, picture, ("relu3_1",))[1] for backbone in (quick, plain))
+        assert float((slope - exact).norm()) <= 1e-5 * float(exact.norm())
 
 
 @needs_seam

@@ -83,6 +83,18 @@ def test_statistics_are_taken_in_float32(dtype: torch.dtype) -> None:
     close(gram(features), gram(features.float()))
 
 
+@pytest.mark.parametrize("size", [(64, 61), (300, 250)])
+def test_rounding_averages_out_over_many_positions(size: tuple[int, int]) -> None:
+    """One product in bfloat16 would be off by 0.0016 or so; of more positions than are summed at a time, too."""
+    features = torch.randn(2, 4, *size).add(0.5).relu().bfloat16()
+    for value, exact in (
+        (gram(features), gram(features.float())),
+        (moments(features)[1], moments(features.float())[1]),
+    ):
+        assert 0 < float((value - exact).norm() / exact.norm()) < 1e-3
+    close(moments(features).mean, moments(features.float()).mean, rtol=1e-3, atol=0)
+
+
 @pytest.mark.parametrize("statistic", [gram, moments])
 def test_gradients_of_statistics_equal_finite_differences(statistic: Callable[[Tensor], Tensor | Moments]) -> None:
     features = torch.randn(2, 3, 2, 4, dtype=torch.float64, requires_grad=True)
