@@ -42,7 +42,9 @@ TILES = (
     128,
 )  # a side, the quickest first
 HISTORIES = (6, 4, 2)  # of L-BFGS, where the option's own does not fit
-FIXED = 85 * 2**20  # bytes that every evaluation takes whatever the size
+# bytes that an evaluation takes whatever the size, in tiles some more, by those of a number; with numbers of four bytes
+# `WORKSPACES` has room for these
+FIXED, TILED = {4: 85 * 2**20, 2: 65 * 2**20}, {4: 0, 2: 35 * 2**20}
 WEIGHTS = 3  # copies of the weights that are used: as they come, packed for the way there and for the way back
 FILTERED = 4  # with Winograd's kernels, which serve both ways
 PICTURES = {"adam": 8, "lbfgs": 9}  # copies of the picture held at the peak, beside L-BFGS' pairs
@@ -109,7 +111,8 @@ def memory(pictures: tuple[Tensor, Tensor], options: PaintOptions, itemsize: int
     at_once = max(pixels_at_once(canvas, architecture, options), pixels_at_once(style, architecture, options) / 2)
     copies = FILTERED if itemsize == FLOAT and is_filtered(options) else WEIGHTS
     weights = (architecture.numbers() + (copies - 1) * architecture.numbers(layers_of(options))) * itemsize
-    painting = FIXED + weights + held_bytes(pictures, options, itemsize) + at_once * per_pixel
+    fixed = FIXED[itemsize] + (TILED[itemsize] if is_cut(canvas, options) else 0)
+    painting = fixed + weights + held_bytes(pictures, options, itemsize) + at_once * per_pixel
     return max(painting, sketch_bytes(pictures, options, itemsize)) if options.start == "presto" else painting
 
 
@@ -136,7 +139,7 @@ def sketch_bytes(pictures: tuple[Tensor, Tensor], options: PaintOptions, itemsiz
     shape = shape_at(pictures[0], scales.plan(options)[0].size)
     areas = panes_read(shape, options)
     at_once = max(areas) * (SKETCHES if min(areas) < max(areas) else 1)
-    return FIXED + math.prod(shape) * 3 * FLOAT * PICTURES["adam"] + at_once * SKETCHED * itemsize
+    return FIXED[itemsize] + math.prod(shape) * 3 * FLOAT * PICTURES["adam"] + at_once * SKETCHED * itemsize
 
 
 def panes_read(shape: tuple[int, int], options: PaintOptions) -> list[int]:
@@ -159,10 +162,15 @@ def layers_of(options: PaintOptions) -> list[str]:
 
 def pixels_at_once(shape: Sequence[int], architecture: Architecture, options: PaintOptions) -> float:
     """How many pixels the network's memory is for: all, or a tile with its margins; more where tiles differ in shape."""
-    if not options.tile or max(shape) <= options.tile:
+    if not is_cut(shape, options):
         return shape[0] * shape[1]
     areas = [area(tile) for tile in cover(architecture.layers, layers_of(options), shape, options.tile)]
     return max(areas) * (WORKSPACES if min(areas) < max(areas) else 1)
+
+
+def is_cut(shape: Sequence[int], options: PaintOptions) -> bool:
+    """Whether a picture (height, width) is seen in tiles."""
+    return 0 < options.tile < max(shape)
 
 
 def area(tile: Tile) -> int:
@@ -259,7 +267,7 @@ def estimate(pictures: tuple[Tensor, Tensor], options: PaintOptions, cost: Cost,
 
 def pixels_read(shape: Sequence[int], options: PaintOptions) -> int:
     """How many pixels a pass over a picture of (height, width) sees: its own, and with tiles their margins too."""
-    if not options.tile or max(shape) <= options.tile:
+    if not is_cut(shape, options):
         return shape[0] * shape[1]
     chain = BACKBONES[options.backbone].layers
     return sum(area(tile) for tile in cover(chain, layers_of(options), shape, options.tile))
