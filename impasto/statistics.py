@@ -155,7 +155,8 @@ def pieces(x: Tensor) -> list[Tensor]:
     that their rounding averages out; what is left over, or too few, is multiplied in float32.
     """
     even = x.shape[1] // PIECE * PIECE if x.dtype != exact(x) and x.shape[1] >= PIECE * PIECES else 0
-    return [x[:, :even].unflatten(1, (-1, PIECE)), x[:, even:].unsqueeze(1).to(exact(x))]
+    both = x[:, :even].unflatten(1, (-1, PIECE)), x[:, even:].unsqueeze(1).to(exact(x))
+    return [part for part in both if part.numel()]
 
 
 def middle(features: Tensor) -> Tensor:
