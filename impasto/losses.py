@@ -32,6 +32,9 @@ Features = Mapping[str, Tensor]
 Backbone = Callable[[Tensor, Sequence[str]], Features]
 
 
+ROWS = 64  # of features that are squared at once
+
+
 def identity(features: Any) -> Any:
     """The features themselves: what a content loss compares. (N, C, H, W) -> the same."""
     return features
@@ -88,7 +91,8 @@ def content_loss(layers: Mapping[str, float], reduction: str, power: float = 1.0
         return [Share(cut[0, 0].numel(), squared_error(features, cut, "sum") / cut[0, 0].numel())]
 
     def whole(errors: Sequence[Tensor], target: Tensor) -> Tensor:
-        size = target.to(exact(target)).square().sum((1, 2, 3))  # not a norm, which adds up with less care
+        # not a norm, which adds up with less care; in bands, as a large picture's features twice over are a gigabyte
+        size = torch.stack([band.to(exact(band)).square().sum((1, 2, 3)) for band in target.split(ROWS, 2)]).sum(0)
         return REDUCTIONS[reduction](errors[0] * target[0, 0].numel(), target[0].numel(), size) ** power
 
     return FeatureLoss(layers, identity, distance, identity, part, whole)
