@@ -21,7 +21,7 @@ from impasto.bundle import bytes_of, seconds_of
 from impasto.errors import InputError
 from impasto.fused import is_filtered
 from impasto.options import SMALLEST, PaintOptions
-from impasto.tiling import Tile, cover, stride
+from impasto.tiling import Tile, cover, is_cut, stride
 
 TILES = (
     2048,
@@ -111,7 +111,7 @@ def memory(pictures: tuple[Tensor, Tensor], options: PaintOptions, itemsize: int
     at_once = max(pixels_at_once(canvas, architecture, options), pixels_at_once(style, architecture, options) / 2)
     copies = FILTERED if itemsize == FLOAT and is_filtered(options) else WEIGHTS
     weights = (architecture.numbers() + (copies - 1) * architecture.numbers(layers_of(options))) * itemsize
-    fixed = FIXED[itemsize] + (TILED[itemsize] if is_cut(canvas, options) else 0)
+    fixed = FIXED[itemsize] + (TILED[itemsize] if is_cut(canvas, options.tile) else 0)
     painting = fixed + weights + held_bytes(pictures, options, itemsize) + at_once * per_pixel
     return max(painting, sketch_bytes(pictures, options, itemsize)) if options.start == "presto" else painting
 
@@ -162,15 +162,10 @@ def layers_of(options: PaintOptions) -> list[str]:
 
 def pixels_at_once(shape: Sequence[int], architecture: Architecture, options: PaintOptions) -> float:
     """How many pixels the network's memory is for: all, or a tile with its margins; more where tiles differ in shape."""
-    if not is_cut(shape, options):
+    if not is_cut(shape, options.tile):
         return shape[0] * shape[1]
     areas = [area(tile) for tile in cover(architecture.layers, layers_of(options), shape, options.tile)]
     return max(areas) * (WORKSPACES if min(areas) < max(areas) else 1)
-
-
-def is_cut(shape: Sequence[int], options: PaintOptions) -> bool:
-    """Whether a picture (height, width) is seen in tiles."""
-    return 0 < options.tile < max(shape)
 
 
 def area(tile: Tile) -> int:
@@ -267,7 +262,7 @@ def estimate(pictures: tuple[Tensor, Tensor], options: PaintOptions, cost: Cost,
 
 def pixels_read(shape: Sequence[int], options: PaintOptions) -> int:
     """How many pixels a pass over a picture of (height, width) sees: its own, and with tiles their margins too."""
-    if not is_cut(shape, options):
+    if not is_cut(shape, options.tile):
         return shape[0] * shape[1]
     chain = BACKBONES[options.backbone].layers
     return sum(area(tile) for tile in cover(chain, layers_of(options), shape, options.tile))

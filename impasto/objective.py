@@ -24,7 +24,7 @@ Objective: TypeAlias = Callable[[Tensor], dict[str, Tensor]]  # an image -> the 
 
 def tile_for(view: View, options: PaintOptions) -> int | None:
     """Pixels on a side of what is computed at a time; None where a view is no larger, and computed in one piece."""
-    return options.tile if 0 < options.tile < max(view.content.shape[2:]) else None
+    return options.tile if tiling.is_cut(view.content.shape[2:], options.tile) else None
 
 
 def make_objective(

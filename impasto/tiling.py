@@ -110,6 +110,11 @@ class Tile(NamedTuple):
         return self.place(layer).within(read).trim(features)
 
 
+def is_cut(shape: Sequence[int], tile: int) -> bool:
+    """Whether a picture (height, width) is seen in tiles of so many pixels on a side; 0: never."""
+    return 0 < tile < max(shape)
+
+
 def cover(
     chain: Sequence[str], layers: Sequence[str], shape: Sequence[int], tile: int | None, surrounded: bool = False
 ) -> list[Tile]:
