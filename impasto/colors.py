@@ -116,10 +116,15 @@ def match_histogram(given: Tensor, wanted: Tensor) -> Tensor:
 
 def by_rank(values: Tensor, wanted: Tensor) -> Tensor:
     """The values (n), each replaced by the value of `wanted` (m) that has its rank."""
-    ranks = torch.linspace(0, len(wanted) - 1, len(values), device=values.device)
-    levels, low = wanted.sort().values, ranks.long()
-    steps = torch.lerp(levels[low], levels[(low + 1).clamp_max(len(wanted) - 1)], ranks - low)
-    return torch.empty_like(values).scatter_(0, values.argsort(stable=True), steps)
+    return torch.empty_like(values).scatter_(0, values.argsort(stable=True), quantiles(wanted, len(values)))
+
+
+def quantiles(values: Tensor, count: int) -> Tensor:
+    """Rows of values (..., P) at so many evenly spaced ranks, the least and the greatest among them: (..., count)."""
+    last = values.shape[-1] - 1
+    ranks = torch.linspace(0, last, count, device=values.device)
+    levels, low = values.sort().values, ranks.long()
+    return torch.lerp(levels[..., low], levels[..., (low + 1).clamp_max(last)], ranks - low)
 
 
 # what `--colors` does to the style before painting: (style, photo) in OKLab -> style in OKLab

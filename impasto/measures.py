@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from impasto.colors import to_oklab
+from impasto.colors import quantiles, to_oklab
 
 ENOUGH = 1 << 14  # pixels: more hardly change a distribution of colors
 QUANTILES = 512
@@ -129,15 +129,8 @@ def color_distance(colors: Tensor, others: Tensor) -> float:
     The earth mover's distance between their histograms, in one dimension the mean distance of equal ranks, averaged over
     `directions` ("sliced": Rabin, Peyré, Delon, Bernot 2011). Where the pixels are does not matter.
     """
-    quantiles = [ranked(some @ directions().to(some).T) for some in (colors, others)]
-    return float((quantiles[0] - quantiles[1]).abs().mean())
-
-
-def ranked(values: Tensor) -> Tensor:
-    """Columns (P, D) -> their values at `QUANTILES` evenly spaced ranks, (QUANTILES, D)."""
-    ranks = torch.linspace(0, len(values) - 1, QUANTILES, device=values.device)
-    levels, low = values.T.contiguous().sort().values.T, ranks.long()  # sorting along memory is several times faster
-    return torch.lerp(levels[low], levels[(low + 1).clamp_max(len(values) - 1)], (ranks - low).unsqueeze(1))
+    given, wanted = (quantiles(directions().to(some) @ some.T, QUANTILES) for some in (colors, others))
+    return float((given - wanted).abs().mean())
 
 
 # ---------------------------------------------------------------------------------------------------------- quality

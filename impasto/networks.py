@@ -220,6 +220,15 @@ def padded(image: Tensor) -> Tensor:
     return F.pad(image, (0, -width % MULTIPLE, 0, -height % MULTIPLE), mode="reflect")
 
 
+def parts_in(file: bytes) -> dict[str, dict[str, Tensor]]:
+    """The parts of a shipped network, each a state dict in float32, by the name that their tensors' keys begin with."""
+    parts: dict[str, dict[str, Tensor]] = {}
+    for key, tensor in safetensors.torch.load(file).items():
+        part, name = key.split(".", 1)
+        parts.setdefault(part, {})[name] = tensor.float()
+    return parts
+
+
 def presto_bytes() -> bytes:
     """The shipped file."""
     return (ASSETS / "presto.safetensors").read_bytes()
@@ -227,10 +236,7 @@ def presto_bytes() -> bytes:
 
 def presto(dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu") -> tuple[Backbone, Decoder]:
     """Encoder and decoder with the shipped weights."""
-    parts: dict[str, dict[str, Tensor]] = {"encoder": {}, "decoder": {}}
-    for key, tensor in safetensors.torch.load(presto_bytes()).items():
-        part, name = key.split(".", 1)
-        parts[part][name] = tensor.float()
+    parts = parts_in(presto_bytes())
     decoder = Decoder()
     decoder.load_state_dict(parts["decoder"])
     decoder = decoder.to(device, dtype, memory_format=torch.channels_last).eval().requires_grad_(False)  # type: ignore[call-overload]

@@ -62,12 +62,8 @@ class Options(Bundle):
 
 
 @dataclass(frozen=True)
-class PaintOptions(Options):
-    """How a picture is painted.
-
-    Made by hand, every option has the value below; `options_for` also suits content weight and steps to size and start, as
-    `impasto.paint(..., size=256)` does.
-    """
+class CourseOptions(Options):
+    """How a painting goes on: its scales and steps, where it starts, the optimiser, and what it may take."""
 
     steps: int = option(
         64,
@@ -89,7 +85,6 @@ class PaintOptions(Options):
     start: str = option("presto", f"What the canvas shows at first: {', '.join(STARTS)}, or the path of a picture.")
     start_noise: float = option(0.0, "Share of noise blended into the start, 0 to 1.", least=0, most=1)
     seed: int = option(0, "Seed of every random number.", least=0, most=2**63 - 1)
-
     strength: float | None = option(
         None,
         "How far to go from the photo, 0, to the style, 100, whatever paints: it finds the content weight.",
@@ -97,39 +92,6 @@ class PaintOptions(Options):
         least=0,
         most=100,
     )
-    backbone: BackboneName = option("petit", "Network whose features are compared.")
-    weights: str | None = option(None, "File with weights of one's own for the backbone: .safetensors, .pth or .mat.")
-    offline: bool = option(False, "Never download anything.")
-    pooling: Pooling = option("auto", "Pooling between blocks; auto: what the backbone was made with.")
-    pooling_rescale: bool = option(False, "Scale average and L2 pooling to the size of max pooling's output.")
-    padding: Padding = option("auto", "Padding of the convolutions; auto: what the backbone was made with.")
-
-    content_layers: tuple[str, ...] = option(("relu4_2",), "Layers that hold the content.")
-    content_layer_weights: tuple[float, ...] = option((), "A weight for each content layer; none: equal, adding to 1.")
-    content_reduction: Reduction = option("relative", "How the squared difference of content features is measured.")
-    content_power: float = option(
-        2.0,
-        "Power of the content loss: above 1 it pulls little while the picture is near, and harder the further it drifts.",
-        least=1,
-        most=4,
-    )
-    content_weight: float = option(
-        0.1,
-        "Weight of the content loss: α.",
-        note="This is the default at 512 pixels; smaller pictures have more, larger ones less.",
-        least=0,
-    )
-    style_layers: tuple[str, ...] = option(
-        ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"), "Layers that hold the style."
-    )
-    style_layer_weights: tuple[float, ...] = option((), "A weight for each style layer; none: equal, adding to 1.")
-    style_loss: StyleLoss = option("wasserstein", "Which statistics of the style are matched, and how.")
-    gram_normalization: GramNormalization = option("positions", "What a Gram matrix is divided by.")
-    style_reduction: Reduction = option("relative", "How the squared difference of style statistics is measured.")
-    style_weight: float = option(1.0, "Weight of the style loss: β.", least=0)
-    tv_weight: float = option(0.05, "Weight of total variation, which smooths.", least=0)
-    tv: Variation = option("squared", "Which total variation.")
-    range_weight: float = option(10.0, "Weight of keeping pixels in range (L-BFGS cannot clamp).", least=0)
 
     optimizer: OptimizerName = option("adam", "Optimiser.")
     parametrization: Parametrization = option(
@@ -145,6 +107,7 @@ class PaintOptions(Options):
     )
     history: int = option(10, "Steps that L-BFGS remembers.", least=1, most=1000)
     averaging: float = option(0.0, "Decay of the running average of Adam's iterates; 0: none.", least=0, most=0.9999)
+
     tile: int = option(
         0,
         "Edge in pixels of what is computed at a time, exactly; 0: all at once, or what fits the memory.",
@@ -154,6 +117,56 @@ class PaintOptions(Options):
     memory: str | None = option(None, "Memory of the whole process, such as 2G or 800M; none: what is free.")
     budget: str | None = option(None, "Time to paint in, such as 60s or 5m: steps are cut to fit; none: all steps.")
     canvas_padding: int = option(16, "Pixels painted beyond each edge and cut off at the end.", least=0, most=256)
+
+
+@dataclass(frozen=True)
+class LossOptions(Bundle):
+    """What a picture is compared by, as it is painted or by a network in training: a network, its layers, and losses."""
+
+    backbone: BackboneName = option("petit", "Network whose features are compared.")
+    weights: str | None = option(None, "File with weights of one's own for the backbone: .safetensors, .pth or .mat.")
+    offline: bool = option(False, "Never download anything.")
+
+    content_layers: tuple[str, ...] = option(("relu4_2",), "Layers that hold the content.")
+    content_reduction: Reduction = option("relative", "How the squared difference of content features is measured.")
+    content_weight: float = option(
+        0.1,
+        "Weight of the content loss: α.",
+        note="This is the default at 512 pixels; smaller pictures have more, larger ones less.",
+        least=0,
+    )
+    style_layers: tuple[str, ...] = option(
+        ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"), "Layers that hold the style."
+    )
+    style_loss: StyleLoss = option("wasserstein", "Which statistics of the style are matched, and how.")
+    gram_normalization: GramNormalization = option("positions", "What a Gram matrix is divided by.")
+    style_reduction: Reduction = option("relative", "How the squared difference of style statistics is measured.")
+    style_weight: float = option(1.0, "Weight of the style loss: β.", least=0)
+    tv_weight: float = option(0.05, "Weight of total variation, which smooths.", least=0)
+    tv: Variation = option("squared", "Which total variation.")
+
+
+@dataclass(frozen=True)
+class PaintOptions(LossOptions, CourseOptions):
+    """How a picture is painted.
+
+    Made by hand, every option has the value below; `options_for` also suits content weight and steps to size and start, as
+    `impasto.paint(..., size=256)` does.
+    """
+
+    pooling: Pooling = option("auto", "Pooling between blocks; auto: what the backbone was made with.")
+    pooling_rescale: bool = option(False, "Scale average and L2 pooling to the size of max pooling's output.")
+    padding: Padding = option("auto", "Padding of the convolutions; auto: what the backbone was made with.")
+
+    content_layer_weights: tuple[float, ...] = option((), "A weight for each content layer; none: equal, adding to 1.")
+    content_power: float = option(
+        2.0,
+        "Power of the content loss: above 1 it pulls little while the picture is near, and harder the further it drifts.",
+        least=1,
+        most=4,
+    )
+    style_layer_weights: tuple[float, ...] = option((), "A weight for each style layer; none: equal, adding to 1.")
+    range_weight: float = option(10.0, "Weight of keeping pixels in range (L-BFGS cannot clamp).", least=0)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -206,8 +219,8 @@ class StylizeOptions(Options):
 
 
 @dataclass(frozen=True)
-class TrainOptions(Bundle):
-    """How a transform network learns a style."""
+class LearningOptions(Bundle):
+    """What learns a style, from what, and for how long."""
 
     network: NetworkName = option(
         "light",
@@ -243,28 +256,20 @@ class TrainOptions(Bundle):
     )
     seed: int = option(0, "Seed of every random number.", least=0, most=2**63 - 1)
 
-    backbone: BackboneName = option("petit", "Network whose features are compared.")
-    weights: str | None = option(None, "File with weights of one's own for the backbone: .safetensors, .pth or .mat.")
-    offline: bool = option(False, "Never download anything.")
     style_frame: StyleFrame = option(
         "cut", "A frame that a style shows around itself: cut leaves it out, keep does not."
     )
-    content_layers: tuple[str, ...] = option(("relu4_2",), "Layers that hold the content.")
-    content_reduction: Reduction = option("relative", "How the squared difference of content features is measured.")
-    content_weight: float = option(0.12, "Weight of the content loss.", least=0)
-    style_layers: tuple[str, ...] = option(
-        ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"), "Layers that hold the style."
-    )
-    style_loss: StyleLoss = option("wasserstein", "Which statistics of the style are matched, and how.")
-    gram_normalization: GramNormalization = option("positions", "What a Gram matrix is divided by.")
-    style_reduction: Reduction = option("relative", "How the squared difference of style statistics is measured.")
-    style_weight: float = option(1.0, "Weight of the style loss.", least=0)
-    style_shares: bool = option(True, "Measure every style layer against the photos' own distance from the style.")
-    tv_weight: float = option(0.5, "Weight of total variation, which smooths.", least=0)
-    tv: Variation = option("squared", "Which total variation.")
-
     precision: Precision = option("auto", "Of both networks: auto is bfloat16 where the machine has it and it is safe.")
     device: str = option("auto", "auto, cpu, cuda, cuda:1, mps, ...")
+
+
+@dataclass(frozen=True)
+class TrainOptions(LossOptions, LearningOptions):
+    """How a network learns a style. What is declared again is an option of the losses with another default."""
+
+    content_weight: float = option(0.12, "Weight of the content loss.", least=0)
+    style_shares: bool = option(True, "Measure every style layer against the photos' own distance from the style.")
+    tv_weight: float = option(0.5, "Weight of total variation, which smooths.", least=0)
 
 
 # What one method of video alone reads
@@ -317,7 +322,7 @@ class VideoOptions(Bundle):
     references: tuple[int, ...] = option((1, 8), "Method steady: how many frames back to look for what was painted.")
     loop: int = option(0, "Frames over which the end is led into the beginning, for a loop.", least=0, most=480)
     codec: CodecName = option("auto", "Of the result; auto: h264, in .webm vp9.")
-    crf: int = option(-1, "Quality: 0 is the best and largest; -1: what suits the codec.", least=-1, most=63)
+    crf: int | None = option(None, "Quality: 0 is the best and largest; none: what suits the codec.", least=0, most=63)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
@@ -86,8 +86,7 @@ def make_pairs(
 
 def file_of(picture: Image.Image, style: ImageSource, settings: PaintOptions, folder: Path) -> Path:
     """Where the painting of a picture is kept: another picture, style or option makes another file."""
-    options = {each.name: getattr(settings, each.name) for each in fields(settings)}
-    facts = json.dumps([recipe.fingerprint(style)["sha256"], options], default=str).encode()
+    facts = json.dumps([recipe.fingerprint(style)["sha256"], settings.as_dict()], sort_keys=True).encode()
     return folder / f"{hashlib.sha256(picture.tobytes() + facts).hexdigest()[:16]}.png"
 
 

@@ -167,7 +167,7 @@ TITLE, HEAD, CAPTION = _Type(12, INK, "bold"), _Type(8.5, INK), _Type(7.5, GRAY)
 
 
 def _wrap(text: str, type: _Type, width: float) -> list[str]:
-    """Break text into lines no wider than `width`; a word that is wider by itself is cut, a · at the break left out."""
+    """Break text into lines no wider than `width`; a wider word is cut, a lone · at the break left out."""
     lines: list[str] = []
     for paragraph in text.splitlines():
         line = ""
@@ -176,7 +176,7 @@ def _wrap(text: str, type: _Type, width: float) -> list[str]:
                 longer = f"{line} {piece}".lstrip()
                 if line and type.width(longer) > width:
                     lines.append(line.removesuffix(" ·"))
-                    longer = piece.removeprefix("·")
+                    longer = "" if word == "·" else piece
                 line = longer
         lines.append(line)
     return lines

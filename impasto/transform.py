@@ -204,11 +204,7 @@ def read(encoder: Backbone, images: Tensor) -> Tensor:
 
 def base_parts() -> dict[str, dict[str, Tensor]]:
     """The shipped base: "network" and "reader", each a state dict in float32."""
-    parts: dict[str, dict[str, Tensor]] = {"network": {}, "reader": {}}
-    for key, tensor in safetensors.torch.load((ASSETS / "light.safetensors").read_bytes()).items():
-        part, name = key.split(".", 1)
-        parts[part][name] = tensor.float()
-    return parts
+    return networks.parts_in((ASSETS / "light.safetensors").read_bytes())
 
 
 # ---------------------------------------------------------------------------------------------------- trained networks

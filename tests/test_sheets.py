@@ -205,7 +205,15 @@ def test_wrapping_keeps_every_letter_and_the_width(text: str, width: float) -> N
     with sheets.plotting("Sheets"):
         lines = sheets._wrap(text, sheets.CAPTION, width)
         assert all(len(line) == 1 or sheets.CAPTION.width(line) <= width for line in lines)
-    assert "".join(lines).replace(" ", "") == "".join(filter(str.isprintable, "".join(text.split())))
+    letters = "".join(filter(str.isprintable, "".join(text.split())))
+    assert re.sub("[ ·]", "", "".join(lines)) == letters.replace("·", "")
+
+
+def test_wrapping_leaves_out_a_dot_between_words_at_the_break_but_none_of_a_word() -> None:
+    with sheets.plotting("Sheets"):
+        width = sheets.CAPTION.width("photo")
+        assert sheets._wrap("style · photo", sheets.CAPTION, width) == ["style", "photo"]
+        assert "".join(sheets._wrap("0·1·", sheets.CAPTION, 5)) == "0·1·"
 
 
 # -------------------------------------------------------------------------------------------------------------- HTML

@@ -45,8 +45,8 @@ def choose(target: Path, clip: Clip, options: VideoOptions) -> Sink:
         lossless = partial(encode_segment, clip, CODECS["ffv1"], None)
         return Sink(lossless, partial(write_gif, target, clip), True)
     codec = codec_for(suffix, options.codec)
-    crf = None if options.crf < 0 else options.crf
-    return Sink(partial(encode_segment, clip, codec, crf), partial(write_file, target, clip), codec.alpha is not None)
+    encode = partial(encode_segment, clip, codec, options.crf)
+    return Sink(encode, partial(write_file, target, clip), codec.alpha is not None)
 
 
 def losses(sink: Sink, clip: Clip) -> list[str]:

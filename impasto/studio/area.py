@@ -140,7 +140,7 @@ class Area:
         try:
             while not job.ended:
                 now = job.changes, self.workshop.place(job)
-                if now != told and (job.preview is not None or now[0] < 2 or told is None or job.fetching or job.laid):
+                if now != told and (told is None or job.changes < 2 or job.visible):
                     yield [stage.show(job, now[1]), *buttons(working=True), job.ticket, tickets]
                 told = now
                 await asyncio.sleep(LOOK_AGAIN)

@@ -80,6 +80,11 @@ class Job:
         )
 
     @property
+    def visible(self) -> bool:
+        """Whether there is something to see on the way: a picture, a sheet, or what is being fetched."""
+        return self.preview is not None or self.laid is not None or self.fetching is not None
+
+    @property
     def ended(self) -> bool:
         """Whether nothing more will change."""
         return self.state in ENDED
