@@ -41,10 +41,11 @@ def candidates(folder: Path, width: int, height: int) -> Iterator[tuple[str, Cal
             stylizer = TrainedStylizer(network, options)
             yield f"{plan}, {stylizer.engine}", lambda stylizer=stylizer: stylizer.over(picture)  # type: ignore[misc]
     for engine, precision in ENGINES:
-        options = StylizeOptions(engine=engine, precision=precision, size=max(width, height), passes=1)  # type: ignore[arg-type]
+        options = StylizeOptions(engine=engine, precision=precision, size=max(width, height))  # type: ignore[arg-type]
         presto = Stylizer(options)
         style = images.resize(images.load(DEMO / "swirl.jpg"), max(width, height))
         view = View(picture, (Picture(style),))
+        yield f"presto, one pass, {presto.engine}", partial(presto.image, view, 1)
         yield f"presto, {presto.engine}", partial(presto.image, view)
         yield f"presto, whole, {presto.engine}", partial(presto.paint, picture, DEMO / "swirl.jpg")
 

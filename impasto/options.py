@@ -204,7 +204,7 @@ class StylizeOptions(Options):
     passes: int | None = option(
         None,
         "How often the network runs, each time over its own picture: more is bolder. None: presto "
-        "up to three times, the more the stronger; a trained network once, and presto in videos once at a time.",
+        "up to twice, the more the stronger; a trained network once, and presto in videos once at a time.",
         least=1,
         most=8,
     )

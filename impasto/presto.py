@@ -21,10 +21,11 @@ from impasto.statistics import Moments, blend
 from impasto.tiling import Tile
 
 Style = Mapping[str, Moments]  # mean and covariance at every tap
-PASSES = 3  # over a picture at full strength: as many as presto learns for
+PASSES = 2  # over a picture at full strength: as many as presto learns for
+FAINT = 100 / 3  # strength: of less, a part of the one pass that goes so far
 # times as far as the style, in one pass alone, in the first of several and in the others: what was painted once comes only
 # a part of the way that its features are carried
-REACH = (1.0, 1.2, 1.4)
+REACH = (1.0, 1.2, 1.3)
 KEPT = 16  # styles whose moments are remembered
 EXAMPLE = 64  # pixels: a picture to show an engine what it will be given
 
@@ -113,7 +114,7 @@ class Presto:
         mixture = {layer: blend([style[layer] for style in styles], shares) for layer in TAPS}
         if self.options.strength == 100:
             return mixture
-        strength = max(self.options.strength / 100, 1 / PASSES)  # of less, a part of the one pass: see `fitting`
+        strength = max(self.options.strength, FAINT) / 100
         return {layer: between(photo.known[layer], mixture[layer], strength) for layer in TAPS}
 
     def painted(self, seen: Seen, aim: Style, passes: float, reach: tuple[float, float]) -> Tensor:
@@ -155,8 +156,8 @@ def fitting(passes: int | None, strength: float) -> float:
     A little strength wants the photo's detail, which every pass costs some of. A part of a pass is that share of what the
     pass paints; so the dial has no jump, and no strength leaves the photo as it is.
     """
-    thirds = PASSES * strength / 100
-    return thirds if passes is None else passes * min(1.0, thirds)
+    one = min(strength / FAINT, 1.0)
+    return one * passes if passes else one + (PASSES - 1) * max(strength - FAINT, 0.0) / (100 - FAINT)
 
 
 def reaching(passes: float) -> tuple[float, float]:

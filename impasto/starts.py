@@ -14,8 +14,6 @@ from impasto.presto import Presto
 from impasto.scene import View
 from impasto.shelf import Shelf
 
-PASSES = 2  # of presto: for the time of a third the optimiser does more
-
 
 def start(view: View, options: PaintOptions, shelf: Shelf) -> Tensor:
     """The canvas before the first step, of the content's shape: noise·α + start·(1 - α). It may be the content itself."""
@@ -25,7 +23,7 @@ def start(view: View, options: PaintOptions, shelf: Shelf) -> Tensor:
     return noise(canvas, options.seed) * options.start_noise + canvas * (1 - options.start_noise)
 
 
-def sketch(view: View, options: PaintOptions, shelf: Shelf, passes: int = PASSES) -> Tensor:
+def sketch(view: View, options: PaintOptions, shelf: Shelf, passes: int | None = None) -> Tensor:
     """The view as presto paints it, as strong as the painting is to be; with the view's margin, mirrored."""
     wanted = StylizeOptions(
         size=options.size,

@@ -208,7 +208,7 @@ def test_every_start_paints(start: str) -> None:
 def test_painting_begins_with_what_stylize_paints() -> None:
     """To the same strength, whatever margin the canvas has."""
     given = {"size": 32, "strength": 40, "engine": "torch", "precision": "float32"}
-    stylized = stylize(CONTENT, STYLE, **given, passes=starts.PASSES).image
+    stylized = stylize(CONTENT, STYLE, **given).image
     options = PaintOptions(size=32, strength=40, precision="float32")
     scene = Scene(Picture(CONTENT), (Picture(STYLE),))
     for margin in (0, 8):

@@ -27,6 +27,7 @@ from torch import Tensor, nn
 
 from impasto import backbones, losses, networks, saving, variations
 from impasto.backbones import Backbone
+from impasto.images import resize_to
 from impasto.networks import TAPS, Decoder, carry, style_of
 from impasto.options import StylizeOptions
 from impasto.scene import Picture, View
@@ -38,6 +39,8 @@ STYLE_LAYERS = {f"relu{block}_1": 1.0 for block in range(1, 6)}
 NEAREST = 0.1  # of a style's extent: a photo that is nearer counts as being so far
 STYLE = losses.style_loss(STYLE_LAYERS, "wasserstein", "relative", "none")
 CONTENT = losses.content_loss({"relu4_2": 1.0}, "relative")
+ALONE, FIRST, OTHER = 1.1, 1.2, 1.4  # reach of a pass alone, of that before, and of the one that learns after it
+BEFORE = ("nothing", "coarse", "whole")  # the pass, if any, that has painted a photo before the one that learns
 JUDGED = (*STYLE_LAYERS, "relu4_2")
 
 
@@ -88,15 +91,40 @@ def judged(critic: Backbone, pictures: Tensor) -> dict[str, Tensor]:
     return critic(pictures, JUDGED)
 
 
-def painted(decoder: Decoder, rows: list[Tensor], aim: dict[str, Moments]) -> Tensor:
-    """The network's picture, float32 (N, 3, H, W), of a photo's rows, carried to the aim's moments."""
+def painted(decoder: Decoder, rows: list[Tensor], aim: dict[str, Moments], reach: float = 1.0) -> Tensor:
+    """The network's picture, float32 (N, 3, H, W), of a photo's rows, carried so far to the aim's moments."""
     with torch.no_grad():
         own = style_of(rows)
-        moved = [
-            carry(own[layer], aim[layer]).apply(row).permute(0, 3, 1, 2) for layer, row in zip(TAPS, rows, strict=True)
-        ]
+        maps = {layer: carry(own[layer], aim[layer], reach) for layer in TAPS}
+        moved = [maps[layer].apply(row).permute(0, 3, 1, 2) for layer, row in zip(TAPS, rows, strict=True)]
+        goal = {layer: maps[layer].moments(own[layer]) for layer in TAPS}
     with torch.autocast("cpu", torch.bfloat16, enabled=HALF):
-        return decoder(moved, decoder.modulation(aim)).float()
+        return decoder(moved, decoder.modulation(goal)).float()
+
+
+@torch.no_grad()
+def begun(decoder: Decoder, encoder: Backbone, photos: Tensor, styles: Tensor, before: str) -> Tensor:
+    """Photos as the pass that learns is given them: see `BEFORE`."""
+    if before == "nothing":
+        return photos
+    small = before == "coarse"
+    seen, shown = (halved(photos), halved(styles)) if small else (photos, styles)
+    known = style_of(rows_of(encoder, shown))
+    picture = painted(decoder, rows_of(encoder, seen), known, FIRST).clamp(0, 1)
+    return enlarged(picture, photos) if small else picture
+
+
+def halved(pictures: Tensor) -> Tensor:
+    """(N, 3, H, W) at half the size: what is painted there has strokes twice as broad."""
+    height, width = pictures.shape[2:]
+    return resize_to(pictures, (height // 2, width // 2))
+
+
+def enlarged(painted: Tensor, photos: Tensor) -> Tensor:
+    """What was painted of halved photos, as large as the photos (N, 3, H, W), with the detail that halving cost them."""
+    (*_, height, width), (*_, low, narrow) = photos.shape, painted.shape
+    detail = photos - resize_to(resize_to(photos, (low, narrow)), (height, width))
+    return (resize_to(painted, (height, width)) + detail).clamp(0, 1)
 
 
 def style_distance(features: dict[str, Tensor], content: dict[str, Tensor], target: dict[str, Any]) -> Tensor:
@@ -116,18 +144,16 @@ def step_losses(
     photos: Tensor,
     styles: Tensor,
     itself: Tensor,
-    before: int,
+    before: str,
     args: argparse.Namespace,
 ) -> dict[str, Tensor]:
     """Weighted terms (N,) of one batch. `itself` (N,) is 1 where a photo is its own style, 0 elsewhere.
 
-    before: passes that have painted already; the one that learns goes over what they left.
+    before: one of `BEFORE`.
     """
-    rows, known = rows_of(eyes.encoder, photos), style_of(rows_of(eyes.encoder, styles))
-    for _ in range(before):
-        with torch.no_grad():
-            rows = rows_of(eyes.encoder, painted(decoder, rows, known).clamp(0, 1))
-    picture = painted(decoder, rows, known)
+    rows = rows_of(eyes.encoder, begun(decoder, eyes.encoder, photos, styles, before))
+    known = style_of(rows_of(eyes.encoder, styles))
+    picture = painted(decoder, rows, known, ALONE if before == "nothing" else OTHER)
     features, content = eyes.critic(picture.clamp(-0.2, 1.2), JUDGED), judged(eyes.critic, photos)
     return {
         "style": style_distance(features, content, STYLE.target(judged(eyes.critic, styles))),
@@ -173,7 +199,7 @@ def evaluate(decoder: Decoder, eyes: Frozen, data: Data) -> str:
     """
     head = (
         "strength",
-        *(f"{what}, {passes}" for passes in ("one pass", "up to three") for what in ("style", "content")),
+        *(f"{what}, {passes}" for passes in ("one pass", "up to two") for what in ("style", "content")),
     )
     lines = [f"| {' | '.join(head)} |", "| --- " * len(head) + "|"]
     stylizer = Stylizer(StylizeOptions(engine="torch"), decoder)
@@ -215,7 +241,7 @@ def train(args: argparse.Namespace, data: Data, eyes: Frozen) -> Decoder:
             photos, styles, itself = batch_of(data, args, random)
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(step, args.hold, args.steps, args.rate, warm_up=100)
-            parts = step_losses(decoder, eyes, photos, styles, itself, random.choice(3, p=args.passes), args)
+            parts = step_losses(decoder, eyes, photos, styles, itself, random.choice(BEFORE, p=args.passes), args)
             loss = torch.stack([part.mean() for part in parts.values()]).sum()
             optimizer.zero_grad()
             loss.backward()
@@ -256,8 +282,8 @@ def main() -> None:
         "--passes",
         type=float,
         nargs=3,
-        default=(0.5, 0.25, 0.25),
-        help="shares of steps in which a first, a second and a third pass learn",
+        default=(0.15, 0.65, 0.2),
+        help=f"shares of steps in which the pass that learns has before it: {', '.join(BEFORE)}",
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--save-every", type=int, default=500, help="steps between two checkpoints and sheets")

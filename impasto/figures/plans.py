@@ -132,7 +132,7 @@ def gallery(brief: Brief, *, fast: bool = False) -> Plan:
     top = [None, *(brief.show(style) for style in brief.styles)]
     rest = [[brief.show(content), *(job(content, style) for style in brief.styles)] for content in brief.contents]
     heads = ["", *(content.stem for content in brief.contents)]
-    caption = "By presto, in three passes each." if fast else "Every photo in every style, by one recipe."
+    caption = "By presto, in two passes each." if fast else "Every photo in every style, by one recipe."
     return Plan("Contents and styles", caption, heads, ["", *(style.stem for style in brief.styles)], [top, *rest])
 
 
@@ -193,7 +193,7 @@ def basic_fast(brief: Brief) -> Plan:
         ]
         for pair in brief.pairs
     ]
-    caption = "Basic: every picture is optimised. Fast: presto, three passes, which was trained once for all styles."
+    caption = "Basic: every picture is optimised. Fast: presto, two passes, which was trained once for all styles."
     return Plan("Basic and fast transfer", caption, brief.pair_heads, ["photo", "painting", "basic", "fast"], jobs)
 
 

@@ -62,7 +62,7 @@ OTHERWISE: Mapping[str, tuple[str, float]] = {
     "strength": ("Leave it to the preset", 80),
     "style_scale": ("Find what suits the photo", 1),
     "steadiness": ("Leave it to the method", 0.8),
-    "passes": ("As many as suit the network", 3),
+    "passes": ("As many as suit the network", 2),
 }
 
 SECTIONS: Mapping[str, tuple[str, ...]] = {
