@@ -172,6 +172,14 @@ class Decode(nn.Module):
         return (self.decoder(features, list(zip(scales, shifts, strict=True))),)
 
 
+def transport(
+    own: Mapping[str, Moments], aim: Mapping[str, Moments], reach: float = 1.0
+) -> tuple[list[Map], dict[str, Moments]]:
+    """From a photo's moments so far toward the aim's, see `carry`: the map of every tap, and the moments it leads to."""
+    maps = [carry(own[layer], aim[layer], reach) for layer in TAPS]
+    return maps, {layer: carried.moments(own[layer]) for layer, carried in zip(TAPS, maps, strict=True)}
+
+
 def row_of(style: Mapping[str, Moments]) -> Tensor:
     """Means and covariances at every tap in a row: (N, P)."""
     return torch.cat([part.flatten(1) for layer in TAPS for part in style[layer]], 1)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from impasto import backbones, engines, machine, networks, panes
-from impasto.networks import TAPS, Decode, Encode, between, carry, padded, style_of
+from impasto.networks import TAPS, Decode, Encode, between, padded, style_of, transport
 from impasto.options import StylizeOptions
 from impasto.scene import View
 from impasto.statistics import Moments, blend
@@ -142,10 +142,9 @@ class Presto:
 
     def steering(self, own: Style, aim: Style, reach: float = 1.0) -> list[Tensor]:
         """The decoder's inputs beside the features: matrices and offsets, scales and shifts, one for each depth."""
-        maps = {layer: carry(own[layer], aim[layer], reach) for layer in TAPS}
-        matrices, offsets = zip(*maps.values(), strict=True)
+        maps, goal = transport(own, aim, reach)
+        matrices, offsets = zip(*maps, strict=True)
         with torch.no_grad():
-            goal = {layer: carried.moments(own[layer]) for layer, carried in maps.items()}
             scales, shifts = zip(*self.decoder.modulation(goal), strict=True)
         return [tensor.to(self.backbone.dtype) for tensor in (*matrices, *offsets, *scales, *shifts)]
 

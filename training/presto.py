@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from impasto import backbones, losses, networks, saving, variations
 from impasto.backbones import Backbone
 from impasto.images import resize_to
-from impasto.networks import TAPS, Decoder, carry, style_of
+from impasto.networks import TAPS, Decoder, style_of, transport
 from impasto.options import StylizeOptions
 from impasto.scene import Picture, View
 from impasto.statistics import Moments
@@ -94,10 +94,8 @@ def judged(critic: Backbone, pictures: Tensor) -> dict[str, Tensor]:
 def painted(decoder: Decoder, rows: list[Tensor], aim: dict[str, Moments], reach: float = 1.0) -> Tensor:
     """The network's picture, float32 (N, 3, H, W), of a photo's rows, carried so far to the aim's moments."""
     with torch.no_grad():
-        own = style_of(rows)
-        maps = {layer: carry(own[layer], aim[layer], reach) for layer in TAPS}
-        moved = [maps[layer].apply(row).permute(0, 3, 1, 2) for layer, row in zip(TAPS, rows, strict=True)]
-        goal = {layer: maps[layer].moments(own[layer]) for layer in TAPS}
+        maps, goal = transport(style_of(rows), aim, reach)
+        moved = [carried.apply(row).permute(0, 3, 1, 2) for carried, row in zip(maps, rows, strict=True)]
     with torch.autocast("cpu", torch.bfloat16, enabled=HALF):
         return decoder(moved, decoder.modulation(goal)).float()
 
