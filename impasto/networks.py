@@ -214,11 +214,9 @@ class Tuned(nn.Module):
             rows = self.encode(padded(images))
             own = style_of(rows)
             aim = style_in(torch.where(chosen.unsqueeze(1) > last, row_of(own), self.styles[chosen.clamp_max(last)]))
-            moved = [
-                carry(own[layer], aim[layer]).apply(row.float()).permute(0, 3, 1, 2)
-                for layer, row in zip(TAPS, rows, strict=True)
-            ]
-        painted = self.decoder(moved, self.decoder.modulation(aim))
+            maps, goal = transport(own, aim)
+            moved = [carried.apply(row.float()).permute(0, 3, 1, 2) for carried, row in zip(maps, rows, strict=True)]
+        painted = self.decoder(moved, self.decoder.modulation(goal))
         return painted[:, :, : images.shape[2], : images.shape[3]].clamp(0, 1)
 
 

@@ -45,6 +45,15 @@ def test_presto_begins_as_it_ships_and_learns(photos: Path, style: Path, tmp_pat
     assert np.mean(losses[-3:]) < 0.95 * np.mean(losses[:3])
 
 
+def test_presto_learns_as_it_paints(photos: Path, style: Path, tmp_path: Path) -> None:
+    plain = {"size": 64, "engine": "torch", "precision": "float32"}
+    path = last(style, photos, network="presto", steps=1).save(tmp_path / "net.safetensors")
+    photo = images.resize(images.load(photos / "0.png"), 64)
+    with torch.no_grad():
+        learnt = transform.load(path).network(photo, torch.tensor([0]))
+    torch.testing.assert_close(impasto.stylize(photo, path, **plain).image, learnt, atol=1e-3, rtol=0)
+
+
 def test_presto_can_learn_from_scratch_and_is_not_exported(photos: Path, style: Path, tmp_path: Path) -> None:
     step = last(style, photos, network="presto", steps=1, from_scratch=True)
     assert step.sheet().shape == (1, 3, 2 * 51, 4 * 51)
