@@ -1,6 +1,7 @@
-"""The machine: how much memory is there, also where a container allows less than the machine has."""
+"""The machine: device and precision, and how much memory is there, also where a container allows less than it has."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -69,3 +70,51 @@ def test_a_group_without_a_limit_has_what_the_machine_has(
 def test_where_nobody_says_there_is_no_limit(groups: Path) -> None:
     machine.MEMBERSHIP.unlink()
     assert machine.group_rooms() == []
+
+
+def test_free_memory_is_a_sensible_number_of_bytes() -> None:
+    free = machine.free_memory(CPU)
+    assert free is None or 2**24 < free < 2**50
+
+
+@pytest.mark.parametrize(
+    ("name", "pooling", "hardware", "expected"),
+    [
+        ("auto", "average", True, torch.bfloat16),
+        ("auto", "l2", True, torch.bfloat16),
+        ("auto", "max", True, torch.float32),
+        ("auto", "average", False, torch.float32),
+        ("float32", "average", True, torch.float32),
+        ("bfloat16", "max", False, torch.bfloat16),
+    ],
+)
+def test_precision_is_bfloat16_where_it_is_fast_and_safe_or_asked_for(
+    name: Any, pooling: Any, hardware: bool, expected: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "has_bfloat16", lambda device: hardware)
+    assert machine.choose_precision(name, CPU, pooling) == expected
+
+
+def test_a_machine_without_torch_s_private_probes_computes_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
+        monkeypatch.delattr(torch.cpu, name, raising=False)
+    assert not machine.has_bfloat16(CPU)
+    assert not machine.has_bfloat16(torch.device("mps"))
+
+
+@pytest.mark.parametrize(
+    ("cuda", "mps", "expected"), [(True, True, "cuda"), (False, True, "mps"), (False, False, "cpu")]
+)
+def test_the_best_device_is_taken(cuda: bool, mps: bool, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+    assert machine.choose_device("auto") == torch.device(expected)
+
+
+def test_keeping_and_handing_back_memory_may_be_asked_for_anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> None:
+        raise OSError(name)
+
+    monkeypatch.setattr(machine.ctypes, "CDLL", missing)
+    machine.keep_freed_memory()
+    machine.hand_back_freed_memory()

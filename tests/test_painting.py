@@ -26,7 +26,6 @@ from impasto.shelf import Shelf
 from impasto.stylizer import stylize
 
 FAST: dict[str, Any] = {"size": 32, "min_scale": 32, "first_steps": 3, "device": "cpu", "precision": "float32"}
-CPU = torch.device("cpu")
 
 
 def random_image(height: int, width: int, seed: int = 0) -> Tensor:
@@ -108,41 +107,6 @@ def test_on_step_sees_every_step() -> None:
     seen: list[int] = []
     paint(CONTENT, STYLE, **FAST, on_step=lambda step: seen.append(step.index))
     assert seen == [1, 2, 3]
-
-
-@pytest.mark.parametrize("size", [(9, 13), (2, 2), (1, 5), (16, 16)])
-@pytest.mark.parametrize("margin", [0, 1, 4, 16])
-def test_crop_undoes_pad(size: tuple[int, int], margin: int) -> None:
-    image = torch.rand((1, 3, *size), generator=torch.Generator().manual_seed(0))
-    padded = canvas_module.pad(image, margin)
-    assert padded.shape[2:] == (size[0] + 2 * margin, size[1] + 2 * margin)
-    assert torch.equal(canvas_module.crop(padded, margin), image)
-
-
-def test_pad_mirrors_the_border() -> None:
-    image = torch.arange(12.0).view(1, 1, 3, 4)
-    assert canvas_module.pad(image, 2)[0, 0, 2].tolist() == [2, 1, 0, 1, 2, 3, 2, 1]
-
-
-@pytest.mark.parametrize("shape", [(24, 32), (32, 24), (7, 50), (50, 7), (30, 40), (90, 120)])
-def test_cover_fills_the_shape(shape: tuple[int, int]) -> None:
-    covered = canvas_module.cover(torch.ones(1, 3, 60, 80), torch.Size(shape))
-    torch.testing.assert_close(covered, torch.ones(1, 3, *shape))
-
-
-@pytest.mark.parametrize("shape", [(24, 32), (32, 24), (40, 40), (90, 120)])
-def test_cover_does_not_stretch(shape: tuple[int, int]) -> None:
-    """A white disc stays as wide as it is high."""
-    y, x = torch.meshgrid(torch.arange(60) - 29.5, torch.arange(80) - 39.5, indexing="ij")
-    disc = (y.square() + x.square() < 15**2).float().expand(1, 3, 60, 80)
-    lit = canvas_module.cover(disc, torch.Size(shape))[0, 0] > 0.5
-    assert int(lit.any(0).sum()) == pytest.approx(int(lit.any(1).sum()), abs=2)
-
-
-def test_cover_cuts_the_overhang_evenly() -> None:
-    image = torch.zeros(1, 3, 10, 30)
-    image[..., 10:20] = 1
-    assert torch.equal(canvas_module.cover(image, torch.Size((10, 10))), torch.ones(1, 3, 10, 10))
 
 
 @pytest.mark.parametrize("margin", [0, 5])
@@ -383,63 +347,6 @@ def test_too_little_memory_is_found_before_the_backbone_is_loaded(monkeypatch: p
         next(paint_steps(CONTENT, STYLE, size=1024, device="cpu"))
 
 
-def test_free_memory_is_a_sensible_number_of_bytes() -> None:
-    free = machine.free_memory(CPU)
-    assert free is None or 2**24 < free < 2**50
-
-
-# ------------------------------------------------------------------------------------------- device and precision
-
-
-@pytest.mark.parametrize(
-    ("name", "pooling", "hardware", "expected"),
-    [
-        ("auto", "average", True, torch.bfloat16),
-        ("auto", "l2", True, torch.bfloat16),
-        ("auto", "max", True, torch.float32),
-        ("auto", "average", False, torch.float32),
-        ("float32", "average", True, torch.float32),
-        ("bfloat16", "max", False, torch.bfloat16),
-    ],
-)
-def test_precision_is_bfloat16_where_it_is_fast_and_safe_or_asked_for(
-    name: Any, pooling: Any, hardware: bool, expected: torch.dtype, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(machine, "has_bfloat16", lambda device: hardware)
-    assert machine.choose_precision(name, CPU, pooling) == expected
-
-
-def test_a_machine_without_torch_s_private_probes_computes_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
-        monkeypatch.delattr(torch.cpu, name, raising=False)
-    assert not machine.has_bfloat16(CPU)
-    assert not machine.has_bfloat16(torch.device("mps"))
-
-
-def test_both_precisions_paint_nearly_the_same_and_say_which() -> None:
-    results = [paint(CONTENT, STYLE, **{**FAST, "precision": name}) for name in ("float32", "bfloat16")]
-    assert [result.recipe["precision"] for result in results] == ["float32", "bfloat16"]
-    assert squares(results[0].image, results[1].image) < 1e-3
-
-
-@pytest.mark.parametrize(
-    ("cuda", "mps", "expected"), [(True, True, "cuda"), (False, True, "mps"), (False, False, "cpu")]
-)
-def test_the_best_device_is_taken(cuda: bool, mps: bool, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
-    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
-    assert machine.choose_device("auto") == torch.device(expected)
-
-
-def test_keeping_and_handing_back_memory_may_be_asked_for_anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing(name: str) -> None:
-        raise OSError(name)
-
-    monkeypatch.setattr(machine.ctypes, "CDLL", missing)
-    machine.keep_freed_memory()
-    machine.hand_back_freed_memory()
-
-
 # --------------------------------------------------------------------------------------------------------- recipe
 
 
@@ -469,6 +376,12 @@ def test_the_recipe_says_what_made_the_picture(result: Painting) -> None:
     assert recipe["losses"].keys() == {"content", *styles, "variation", "range"}
     assert recipe["loss"] == pytest.approx(sum(recipe["losses"].values()))
     assert len(recipe["weights_sha256"]) == 64
+
+
+def test_both_precisions_paint_nearly_the_same_and_say_which() -> None:
+    results = [paint(CONTENT, STYLE, **{**FAST, "precision": name}) for name in ("float32", "bfloat16")]
+    assert [result.recipe["precision"] for result in results] == ["float32", "bfloat16"]
+    assert squares(results[0].image, results[1].image) < 1e-3
 
 
 def test_the_recipe_s_hashes_are_those_of_the_files(files: dict[str, Path]) -> None:
