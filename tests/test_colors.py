@@ -10,7 +10,7 @@ from torch import Tensor
 
 from impasto import colors, images, options
 from impasto.painting import paint
-from impasto.transport import optimal_map
+from impasto.transport import optimal_map, roots
 
 FAST: dict[str, Any] = {"size": 32, "min_scale": 32, "first_steps": 3, "device": "cpu", "precision": "float32"}
 LINEAR = ["match", "match-pca", "match-cholesky"]
@@ -142,6 +142,15 @@ def test_transport_and_principal_axes_agree_where_the_covariances_commute() -> N
         axes @ torch.diag(torch.tensor(values)) @ axes.T for values in ((0.04, 0.01, 0.02), (0.01, 0.03, 0.02))
     )
     torch.testing.assert_close(optimal_map(one, other), colors.by_principal_axes(one, other))
+
+
+def test_roots_are_roots() -> None:
+    made = torch.randn(2, 5, 9, generator=torch.Generator().manual_seed(2))
+    matrix = made @ made.mT
+    half, inverse, itself = roots(matrix, (0.5, -0.5, 1.0))
+    torch.testing.assert_close(half @ half, matrix, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(half @ inverse, torch.eye(5).expand(2, 5, 5), atol=1e-4, rtol=0)
+    torch.testing.assert_close(itself, matrix, atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("way", [*colors.MATCHES])
