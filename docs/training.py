@@ -28,7 +28,7 @@ COMMANDS = {
 }
 PAINTED = {
     "swirl": ("valley.jpg swirl.safetensors --strength 50", "valley.jpg swirl.safetensors"),
-    "presto": ("valley.jpg swirl.jpg --passes 1", "valley.jpg swirl.jpg --passes 3", "valley.jpg presto.safetensors"),
+    "presto": ("valley.jpg swirl.jpg --passes 1", "valley.jpg swirl.jpg", "valley.jpg presto.safetensors"),
 }
 
 
