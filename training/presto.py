@@ -39,7 +39,8 @@ STYLE_LAYERS = {f"relu{block}_1": 1.0 for block in range(1, 6)}
 NEAREST = 0.1  # of a style's extent: a photo that is nearer counts as being so far
 STYLE = losses.style_loss(STYLE_LAYERS, "wasserstein", "relative", "none")
 CONTENT = losses.content_loss({"relu4_2": 1.0}, "relative")
-ALONE, FIRST, OTHER = 1.1, 1.2, 1.4  # reach of a pass alone, of that before, and of the one that learns after it
+# reach of a pass alone, of that before, and of the one that learns after it; `presto.REACH`, in use, was chosen afterwards
+ALONE, FIRST, OTHER = 1.1, 1.2, 1.4
 BEFORE = ("nothing", "coarse", "whole")  # the pass, if any, that has painted a photo before the one that learns
 JUDGED = (*STYLE_LAYERS, "relu4_2")
 
