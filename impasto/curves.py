@@ -7,7 +7,7 @@ Its rows may differ in their terms.
 import csv
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO, StringIO
 from itertools import cycle, pairwise
 from pathlib import Path
@@ -31,6 +31,7 @@ LABEL_STEP = 0.055  # of the height; labels at line ends that are nearer would t
 # Told apart by the color-blind too, and of about the same weight on white.
 COLORS = "#2f6fa8", "#c8552b", "#5b8a3a", "#8b5aa5", "#b08a1e", "#2a8c88", "#b8487a", "#6f6a63", "#4a4fa3", "#97423f"
 FAINT = "#dedad4"
+WINDOW = 0.08  # of a noisy run's steps are averaged
 DEPTH = 1e-4  # of the least total; what is less does not count for a logarithmic scale, lest it flatten all others
 
 # Suffix -> what is written besides the drawing; None for no date, so that equal curves are equal files.
@@ -41,14 +42,17 @@ _DRAWN: dict[str, dict[str, str | None]] = {
 }
 
 
-def save_curve(history: History, path: FilePath, *, logarithmic: bool = True) -> Path:
+def save_curve(history: History, path: FilePath, *, logarithmic: bool = True, noisy: bool = False) -> Path:
     """Write the loss and each of its terms over the steps, whole or not at all; returns the path.
 
-    Raises OutputError, or OptionError if there are no steps.
+    noisy: every step's loss is of other pictures, as in training, so what is drawn are running means, and the loss itself
+    pale behind them. Raises OutputError, or OptionError if there are no steps.
     """
     terms = [name for name in _names(history) if name not in ("step", "size", "loss")]
     curves = [_curve("total", history, "loss", INK, strong=True)]
     curves += [_curve(name, history, name, color) for name, color in zip(terms, cycle(COLORS))]
+    if noisy:
+        curves = [replace(curves[0], name="", color=FAINT, strong=False), *map(_smoothed, curves)]
     return _save(path, history, curves, _scales([history]), logarithmic)
 
 
@@ -83,7 +87,7 @@ def check_output(path: FilePath) -> None:
 
 @dataclass(frozen=True)
 class _Curve:
-    """A line, which is broken where its value is not a number."""
+    """A line, which is broken where its value is not a number, and without a label if it has no name."""
 
     name: str
     steps: list[int]
@@ -100,6 +104,13 @@ def _curve(name: str, history: History, column: str, color: str, strong: bool = 
             points.append((row["step"], math.nan))
         points.append((row["step"], float(row.get(column, math.nan))))
     return _Curve(name, [step for step, _ in points], [value for _, value in points], color, strong)
+
+
+def _smoothed(curve: _Curve) -> _Curve:
+    """Its mean over `WINDOW` of its steps around each, or over as many as there are at the ends."""
+    half = round(len(curve.values) * WINDOW / 2)
+    spans = (curve.values[max(0, i - half) : i + half + 1] for i in range(len(curve.values)))
+    return replace(curve, values=[sum(span) / len(span) for span in spans])
 
 
 def _scales(histories: Iterable[History]) -> list[tuple[int, int]]:
@@ -241,7 +252,7 @@ def _label_ends(axes: "Axes", curves: list[_Curve]) -> None:
     ends = []
     for curve in curves:
         shown = [value for value in curve.values if low <= value <= high]
-        if shown:
+        if shown and curve.name:
             last = axes.transAxes.inverted().transform(axes.transData.transform((0, shown[-1])))[1]
             ends.append((float(last), curve))
     ends.sort(key=lambda end: end[0])

@@ -107,6 +107,19 @@ def test_lines_break_between_scales() -> None:
     assert [math.isnan(value) for value in curve.values] == [False] * 3 + [True] + [False] * 3
 
 
+def test_a_noisy_run_is_drawn_by_its_running_mean(tmp_path: Path) -> None:
+    """What goes up and down from step to step is gone, a straight course is as it was, and every value is counted."""
+    steps = list(range(200))
+    zigzag = curves._Curve("total", steps, [step + 5 * (-1) ** step for step in steps], "black", strong=True)
+    smooth = curves._smoothed(zigzag).values
+    assert smooth[20:-20] == pytest.approx(steps[20:-20], abs=0.5)
+    assert smooth[0] == pytest.approx(sum(zigzag.values[:9]) / 9)
+    history = run(100, (64,))
+    assert "total" in svg_texts(save_curve(history, tmp_path / "noisy.svg", noisy=True))
+    read = table(save_curve(history, tmp_path / "noisy.csv", noisy=True))
+    assert [float(row["loss"]) for row in read] == [row["loss"] for row in history], "a table tells what was measured"
+
+
 def test_a_vanishing_term_does_not_flatten_the_others() -> None:
     history = [row | {"range": 1e-20} for row in run()]
     with plotting("Curves"):

@@ -99,7 +99,7 @@ def write(step: TrainStep, results: Results, board: Any) -> bool:
     if board is not None:
         board.add_image("samples", sheet[0], step.index)
     if results.curve is not None:
-        curves.save_curve(step.history, results.curve)
+        curves.save_curve(step.history, results.curve, noisy=True)
     return True
 
 
