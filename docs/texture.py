@@ -10,27 +10,35 @@ import tempfile
 from pathlib import Path
 
 from PIL import Image
+from trials import save_small, strip
 
 from impasto.shipped import DEMO
 
 HERE = Path(__file__).parent
 OUT = HERE / "images" / "texture"
 
-# picture -> the picture it begins with, and the commands that paint the others
+# picture -> its title, the picture it begins with, and the commands that paint the others, by what they are
 COMMANDS = {
     "texture": (
+        "Textures",
         "woodcut",
-        "impasto texture woodcut.jpg --size 256",
-        "impasto texture swirl.jpg --width 192 --height 192 --seamless",
+        {
+            "a texture of it": "impasto texture woodcut.jpg --size 256",
+            "swirl, seamless, laid 2 x 2": "impasto texture swirl.jpg --width 192 --height 192 --seamless",
+        },
     ),
     "reconstruct": (
+        "What is left of a picture",
         "valley",
-        "impasto reconstruct valley.jpg --layer relu2_1 --size 256",
-        "impasto reconstruct valley.jpg --layer relu4_2 --size 256",
-        "impasto reconstruct valley.jpg --style-layers relu1_1 relu2_1 relu3_1 --size 256",
+        {
+            "from relu2_1": "impasto reconstruct valley.jpg --layer relu2_1 --size 256",
+            "from relu4_2": "impasto reconstruct valley.jpg --layer relu4_2 --size 256",
+            "from the statistics of three layers": "impasto reconstruct valley.jpg "
+            "--style-layers relu1_1 relu2_1 relu3_1 --size 256",
+        },
     ),
 }
-HEIGHT, GAP = 288, 8  # pixels
+WIDTH = 1600  # pixels
 
 
 def painted(command: str) -> Image.Image:
@@ -49,22 +57,10 @@ def painted(command: str) -> Image.Image:
     return laid
 
 
-def row(pictures: list[Image.Image]) -> Image.Image:
-    """Side by side, at one height."""
-    scaled = [
-        one.resize((round(one.width * HEIGHT / one.height), HEIGHT), Image.Resampling.LANCZOS) for one in pictures
-    ]
-    whole = Image.new("RGB", (sum(one.width + GAP for one in scaled) - GAP, HEIGHT), "white")
-    left = 0
-    for one in scaled:
-        whole.paste(one, (left, 0))
-        left += one.width + GAP
-    return whole
-
-
 if __name__ == "__main__":
     OUT.mkdir(parents=True, exist_ok=True)
     for name in sys.argv[1:] or COMMANDS:
-        first, *commands = COMMANDS[name]
-        pictures = [Image.open(DEMO / f"{first}.jpg").convert("RGB"), *map(painted, commands)]
-        row(pictures).save(OUT / f"{name}.jpg", quality=88, optimize=True, progressive=True)
+        title, first, commands = COMMANDS[name]
+        pictures = {first: Image.open(DEMO / f"{first}.jpg").convert("RGB")}
+        pictures |= {what: painted(command) for what, command in commands.items()}
+        save_small(strip(title, f"python docs/texture.py {name}", pictures), OUT / f"{name}.jpg", WIDTH)

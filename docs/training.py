@@ -13,11 +13,13 @@ import tempfile
 from pathlib import Path
 
 from PIL import Image
+from trials import save_small, strip
 
 from impasto.shipped import DEMO
 
 HERE = Path(__file__).parent
-EDGE = 384  # pixels: longer side of a picture on the sheet
+EDGE = 384  # pixels: longer side of a painted picture
+WIDTH = 1600  # pixels: of the sheet
 
 # name -> how it is trained, and what is painted
 COMMANDS = {
@@ -26,27 +28,26 @@ COMMANDS = {
     "fast": "impasto train swirl.jpg --photos photos/ -o fast.safetensors --steps 500 --preset fast --backbone petit "
     "--style-layers relu1_2 relu2_2 relu3_2 relu4_3 relu5_1 --style-weight 1 --tv-weight 1e-5",
 }
+# name -> its title, and how the valley is painted, by what that is
 PAINTED = {
-    "swirl": ("valley.jpg swirl.safetensors --strength 50", "valley.jpg swirl.safetensors"),
-    "presto": ("valley.jpg swirl.jpg --passes 1", "valley.jpg swirl.jpg", "valley.jpg presto.safetensors"),
+    "swirl": (
+        "A network trained for swirl",
+        {"strength 50": "valley.jpg swirl.safetensors --strength 50", "strength 100": "valley.jpg swirl.safetensors"},
+    ),
+    "presto": (
+        "presto, fine-tuned for swirl",
+        {
+            "presto, one pass": "valley.jpg swirl.jpg --passes 1",
+            "presto, two passes": "valley.jpg swirl.jpg",
+            "fine-tuned, one pass": "valley.jpg presto.safetensors",
+        },
+    ),
 }
 
 
 def run(arguments: list[str]) -> None:
     """An impasto command, where the demo pictures are."""
     subprocess.run([sys.executable, "-m", "impasto", *arguments], cwd=DEMO, check=True)
-
-
-def beside(pictures: list[Image.Image]) -> Image.Image:
-    """Pictures in a row, of one height."""
-    height = min(picture.height for picture in pictures)
-    scaled = [picture.resize((round(picture.width * height / picture.height), height)) for picture in pictures]
-    row = Image.new("RGB", (sum(picture.width for picture in scaled) + 8 * (len(scaled) - 1), height), "white")
-    left = 0
-    for picture in scaled:
-        row.paste(picture, (left, 0))
-        left += picture.width + 8
-    return row
 
 
 def train(name: str, photos: Path, network: Path, curve: Path) -> None:
@@ -57,17 +58,16 @@ def train(name: str, photos: Path, network: Path, curve: Path) -> None:
 
 def draw(name: str, network: Path, sheet: Path) -> None:
     """The style, the valley, and what is made of it, beside each other."""
-    pictures = [Image.open(DEMO / "swirl.jpg"), Image.open(DEMO / "valley.jpg")]
-    for words in PAINTED[name]:
+    title, commands = PAINTED[name]
+    pictures = {"the style": Image.open(DEMO / "swirl.jpg"), "the photo": Image.open(DEMO / "valley.jpg")}
+    for what, words in commands.items():
         painted = network.with_name("painted.png")
         given = [str(network) if word.endswith(".safetensors") else word for word in words.split()]
         run(["stylize", *given, "-o", str(painted), "--size", str(EDGE)])
         print(words, flush=True)
         run(["evaluate", str(painted), "--content", "valley.jpg", "--style", "swirl.jpg"])
-        pictures.append(Image.open(painted).copy())
-    for picture in pictures:
-        picture.thumbnail((EDGE, EDGE))
-    beside(pictures).save(sheet, quality=85, optimize=True, progressive=True)
+        pictures[what] = Image.open(painted).copy()
+    save_small(strip(title, f"python docs/training.py PHOTOS {name}", pictures), sheet, WIDTH)
 
 
 if __name__ == "__main__":

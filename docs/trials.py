@@ -106,13 +106,20 @@ def trial(name: str) -> sheets.Sheet:
     return sheets.Sheet(title, f"{size} pixels; python docs/trials.py {name}", rows, list(settings), cells)
 
 
-def save_small(sheet: sheets.Sheet, path: Path) -> None:
-    """As a JPEG 1200 pixels wide, which is enough for a page."""
+def strip(title: str, caption: str, pictures: dict[str, Image.Image]) -> sheets.Sheet:
+    """Pictures in a row, each under its name."""
+    return sheets.Sheet(
+        title, caption, [""], list(pictures), [[sheets.Cell(images.load(one)) for one in pictures.values()]]
+    )
+
+
+def save_small(sheet: sheets.Sheet, path: Path, width: int = 1200) -> None:
+    """As a JPEG so many pixels wide, which is enough for a page."""
     png = path.with_suffix(".png")
     sheets.save(sheet, png)
     picture = images.load_picture(png)
     png.unlink()
-    picture.thumbnail((1200, 1200), Image.Resampling.LANCZOS)
+    picture.thumbnail((width, width), Image.Resampling.LANCZOS)
     data = io.BytesIO()
     picture.save(data, "JPEG", quality=85, optimize=True, progressive=True)
     path.write_bytes(data.getvalue())

@@ -233,7 +233,7 @@ def _limit(axes: "Axes", curves: list[_Curve], logarithmic: bool) -> None:
 def _tick_decades(axes: "Axes", decades: float) -> None:
     from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-    subdivisions = (1,) if decades > 2.5 else (1, 2, 5) if decades > 0.6 else (1, 1.5, 2, 3, 4, 5, 6, 8)
+    subdivisions = (1,) if decades > 2.5 else (1, 2, 5) if decades > 1.2 else (1, 1.5, 2, 3, 4, 5, 6, 8)
     axes.yaxis.set_major_locator(LogLocator(subs=subdivisions))
     axes.yaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))

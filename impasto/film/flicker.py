@@ -142,13 +142,13 @@ def advice(style: ImageSource) -> str:
 
 
 def save_plot(found: Mapping[str, Flicker], path: FilePath) -> None:
-    """Draw the root of the errors over time, .png, .pdf or .svg, or write them as a table, .csv. Raises OutputError."""
+    """Draw the root of the errors over time, in 255ths: .png, .pdf or .svg, or .csv for a table. Raises OutputError."""
     histories = {
         name: [
-            {"step": time, "loss": error**0.5}
+            {"step": time, "loss": 255 * error**0.5}
             for time, error in zip(one.times, one.errors, strict=True)
             if error is not None
         ]
         for name, one in found.items()
     }
-    curves.save_curves(histories, path, logarithmic=False, labels=("seconds", "root of the warping error"))
+    curves.save_curves(histories, path, logarithmic=False, labels=("seconds", "flicker, in 255ths"))
