@@ -24,7 +24,7 @@ COMMANDS = {
         "woodcut",
         {
             "a texture of it": "impasto texture woodcut.jpg --size 256",
-            "swirl, seamless, laid 2 x 2": "impasto texture swirl.jpg --width 192 --height 192 --seamless",
+            "swirl, seamless, laid 2 x 2": "impasto texture swirl.jpg --width 256 --height 192 --seamless",
         },
     ),
     "reconstruct": (
@@ -33,8 +33,7 @@ COMMANDS = {
         {
             "from relu2_1": "impasto reconstruct valley.jpg --layer relu2_1 --size 256",
             "from relu4_2": "impasto reconstruct valley.jpg --layer relu4_2 --size 256",
-            "from the statistics of three layers": "impasto reconstruct valley.jpg "
-            "--style-layers relu1_1 relu2_1 relu3_1 --size 256",
+            "from statistics": "impasto reconstruct valley.jpg --style-layers relu1_1 relu2_1 relu3_1 --size 256",
         },
     ),
 }
