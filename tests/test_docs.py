@@ -49,10 +49,11 @@ def test_the_page_on_control_shows_the_commands_that_painted_it() -> None:
     assert " ".join(program["SIZE"][:2]) in page
 
 
-def test_the_page_on_textures_shows_the_commands_that_painted_it() -> None:
+def test_the_page_on_textures_shows_the_commands_that_painted_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "docs")  # where a program of the docs finds the others
     program = runpy.run_path(str(ROOT / "docs" / "texture.py"))
     shown = [command for command in commands(ROOT / "docs" / "texture.md") if command.count(" ") > 2]
-    assert shown == [command for _, *painted in program["COMMANDS"].values() for command in painted]
+    assert shown == [command for *_, painted in program["COMMANDS"].values() for command in painted.values()]
 
 
 def test_the_comparison_beside_other_programs_shows_its_command() -> None:
@@ -65,9 +66,12 @@ def test_the_comparison_beside_other_programs_shows_its_command() -> None:
     assert command.endswith(f"--size {laid.cells[0].options.size}")
 
 
-def test_the_page_on_training_shows_the_command_that_trained_and_counts_parameters() -> None:
+def test_the_page_on_training_shows_the_command_that_trained_and_counts_parameters(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     from impasto.transform import PLANS, TransformNet
 
+    monkeypatch.syspath_prepend(ROOT / "docs")
     page = (ROOT / "docs" / "train.md").read_text(encoding="utf-8")
     for command in runpy.run_path(str(ROOT / "docs" / "training.py"))["COMMANDS"].values():
         assert command in " ".join(page.split())
