@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 from PIL import Image
-from trials import save_small, strip
+from trials import save_strip
 
 from impasto.shipped import DEMO
 
@@ -37,7 +37,6 @@ COMMANDS = {
         },
     ),
 }
-WIDTH = 1600  # pixels
 
 
 def painted(command: str) -> Image.Image:
@@ -62,4 +61,4 @@ if __name__ == "__main__":
         title, first, commands = COMMANDS[name]
         pictures = {first: Image.open(DEMO / f"{first}.jpg").convert("RGB")}
         pictures |= {what: painted(command) for what, command in commands.items()}
-        save_small(strip(title, f"python docs/texture.py {name}", pictures), OUT / f"{name}.jpg", WIDTH)
+        save_strip(title, f"python docs/texture.py {name}", pictures, OUT / f"{name}.jpg")

@@ -13,13 +13,12 @@ import tempfile
 from pathlib import Path
 
 from PIL import Image
-from trials import save_small, strip
+from trials import save_strip
 
 from impasto.shipped import DEMO
 
 HERE = Path(__file__).parent
 EDGE = 384  # pixels: longer side of a painted picture
-WIDTH = 1600  # pixels: of the sheet
 
 # name -> how it is trained, and what is painted
 COMMANDS = {
@@ -67,7 +66,7 @@ def draw(name: str, network: Path, sheet: Path) -> None:
         print(words, flush=True)
         run(["evaluate", str(painted), "--content", "valley.jpg", "--style", "swirl.jpg"])
         pictures[what] = Image.open(painted).copy()
-    save_small(strip(title, f"python docs/training.py PHOTOS {name}", pictures), sheet, WIDTH)
+    save_strip(title, f"python docs/training.py PHOTOS {name}", pictures, sheet)
 
 
 if __name__ == "__main__":

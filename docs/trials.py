@@ -106,11 +106,10 @@ def trial(name: str) -> sheets.Sheet:
     return sheets.Sheet(title, f"{size} pixels; python docs/trials.py {name}", rows, list(settings), cells)
 
 
-def strip(title: str, caption: str, pictures: dict[str, Image.Image]) -> sheets.Sheet:
-    """Pictures in a row, each under its name."""
-    return sheets.Sheet(
-        title, caption, [""], list(pictures), [[sheets.Cell(images.load(one)) for one in pictures.values()]]
-    )
+def save_strip(title: str, caption: str, pictures: dict[str, Image.Image], path: Path) -> None:
+    """Pictures in a row, each under its name, as a JPEG 1600 pixels wide."""
+    cells = [sheets.Cell(images.load(one)) for one in pictures.values()]
+    save_small(sheets.Sheet(title, caption, [""], list(pictures), [cells]), path, 1600)
 
 
 def save_small(sheet: sheets.Sheet, path: Path, width: int = 1200) -> None:

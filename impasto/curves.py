@@ -13,6 +13,8 @@ from itertools import cycle, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import numpy as np
+
 from impasto import saving
 from impasto.errors import OptionError, OutputError
 from impasto.opening import FilePath
@@ -108,9 +110,9 @@ def _curve(name: str, history: History, column: str, color: str, strong: bool = 
 
 def _smoothed(curve: _Curve) -> _Curve:
     """Its mean over `WINDOW` of its steps around each, or over as many as there are at the ends."""
-    half = round(len(curve.values) * WINDOW / 2)
-    spans = (curve.values[max(0, i - half) : i + half + 1] for i in range(len(curve.values)))
-    return replace(curve, values=[sum(span) / len(span) for span in spans])
+    window = np.ones(2 * round(len(curve.values) * WINDOW / 2) + 1)
+    counts = np.convolve(np.ones(len(curve.values)), window, "same")
+    return replace(curve, values=(np.convolve(curve.values, window, "same") / counts).tolist())
 
 
 def _scales(histories: Iterable[History]) -> list[tuple[int, int]]:
