@@ -23,7 +23,7 @@ from impasto import winograd
 from impasto.backbones import POOLINGS, Backbone
 from impasto.options import PaintOptions
 
-Convolve: TypeAlias = Callable[..., Tensor]  # (x, padding, relu) -> what `Convolution` says
+Convolve: TypeAlias = Callable[..., Tensor]  # (x, padding, relu, onto) -> what `Convolution` says
 
 # ------------------------------------------------------------------------------------------------------- the seam
 
@@ -39,14 +39,18 @@ class Convolution:
         self.weight, self.bias, self.turned = weight, bias, turned
         self.shape, self.packed = torch.Size(), weight
 
-    def __call__(self, x: Tensor, *, padding: int = 1, relu: bool = False) -> Tensor:
-        """(N, C, H, W), channels last -> (N, C', H + 2·padding - 2, ...), channels last."""
+    def __call__(self, x: Tensor, *, padding: int = 1, relu: bool = False, onto: Tensor | None = None) -> Tensor:
+        """(N, C, H, W), channels last -> (N, C', H + 2·padding - 2, ...), channels last.
+
+        onto: of the result's shape and layout; the result is added to it, in place.
+        """
         if x.shape != self.shape:
             self.shape, self.packed = x.shape, self.pack(x.shape)
-        after = "relu" if relu else "none"
-        return torch.ops.mkldnn._convolution_pointwise(
-            x, self.packed, self.bias, [padding] * 2, [1, 1], [1, 1], 1, after, [], ""
-        )
+        how = self.bias, [padding] * 2, [1, 1], [1, 1], 1
+        if onto is not None:
+            add = torch.ops.mkldnn._convolution_pointwise_.binary
+            return add(onto, x, self.packed, *how, "add", 1.0, None, [], None)
+        return torch.ops.mkldnn._convolution_pointwise(x, self.packed, *how, "relu" if relu else "none", [], "")
 
     def pack(self, shape: Sequence[int]) -> Tensor:
         """The weights for inputs of that shape."""
@@ -69,7 +73,8 @@ def is_available(device: torch.device, dtype: torch.dtype) -> bool:
     try:
         weight = torch.ones(8, 8, 3, 3, dtype=dtype)
         x = torch.ones(1, 8, 4, 4, dtype=dtype).contiguous(memory_format=torch.channels_last)
-        return bool((Convolution(weight, weight[:, 0, 0, 0])(x, relu=True)[:, :, 1, 1] == 73).all())
+        convolve = Convolution(weight, weight[:, 0, 0, 0])
+        return bool((convolve(x, onto=convolve(x, relu=True))[:, :, 1, 1] == 146).all())
     except (AttributeError, RuntimeError, TypeError):  # gone, or of other arguments, in this torch
         return False
 
@@ -221,19 +226,21 @@ class Pass(torch.autograd.Function):
     def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor, None, None]:
         backbone, margin, kept, layers, shape = ctx.work
         taps = dict(zip(layers, slopes, strict=True))
+        free = not margin and are_apart(slopes)
         gradient = slopes[0].new_zeros(shape).contiguous(memory_format=torch.channels_last)
         while kept:  # nothing stays longer than it is needed
             layer, saved = kept.pop()
             if layer in taps:
-                inside(gradient, margin).add_(taps[layer])
+                inside(gradient, margin).add_(taps.pop(layer))
             if margin:
                 fold_margin(gradient, backbone.padding)
             if layer.startswith("conv"):
                 first = layer == "conv1_1" and backbone.padding == "replicate-first"
                 _, convolve = backbone.convolutions(layer)
-                gradient = convolve(gradient, padding=2 if first else 1)
+                onto = taps.pop(kept[-1][0], None) if free and kept else None
+                gradient = convolve(gradient, padding=2 if first else 1, onto=onto)
             elif layer.startswith("relu"):
-                torch.ops.aten.threshold_backward.grad_input(gradient, saved, 0, grad_input=gradient)
+                where_positive(saved, gradient, gradient)
             elif backbone.pooling == "average":
                 below, x = kept[-1]
                 gradient = spread(gradient, x, margin, backbone.pooling_factor / 4)
@@ -253,17 +260,35 @@ def spread(gradient: Tensor, x: Tensor, margin: int, factor: float) -> Tensor:
     found = torch.empty_like(x)
     pooled = inside(gradient, margin) * factor
     height, width = pooled.shape[2:]
+    rows = F.interpolate(pooled, scale_factor=(1, 2)).unsqueeze(3).expand(-1, -1, -1, 2, -1)
 
     def windows(x: Tensor) -> Tensor:
-        even = inside(x, margin)[:, :, : 2 * height, : 2 * width]
-        return even.unflatten(3, (width, 2)).unflatten(2, (height, 2))
+        return inside(x, margin)[:, :, : 2 * height, : 2 * width].unflatten(2, (height, 2))
 
-    four = pooled[:, :, :, None, :, None].expand(-1, -1, -1, 2, -1, 2)
-    torch.ops.aten.threshold_backward.grad_input(four, windows(x), 0, grad_input=windows(found))
+    where_positive(windows(x), rows, windows(found))
     for axis, length in ((2, 2 * height), (3, 2 * width)):  # what belongs to no window
         found.narrow(axis, 0, margin).zero_()
         found.narrow(axis, margin + length, x.shape[axis] - margin - length).zero_()
     return found
+
+
+def are_apart(slopes: Sequence[Tensor]) -> bool:
+    """Whether gradients that have arrived are tensors of their own, channels last, so that each may be added to in place.
+
+    A loss that reads one layer makes one of its own; one that reads the sum of two layers may send both the same.
+    """
+    dense = all(slope.is_contiguous(memory_format=torch.channels_last) for slope in slopes)
+    return dense and len({slope.data_ptr() for slope in slopes}) == len(slopes)
+
+
+def where_positive(x: Tensor, gradient: Tensor, found: Tensor) -> None:
+    """The gradient through a ReLU whose result was x, written to `found`, which may be the gradient itself.
+
+    bfloat16 is read as whole numbers, which have the same signs: torch would take it to float32 and back, in twice as long.
+    """
+    if x.dtype == torch.bfloat16:
+        x, gradient, found = (each.view(torch.int16) for each in (x, gradient, found))
+    torch.ops.aten.threshold_backward.grad_input(gradient, x, 0, grad_input=found)
 
 
 def recorded(function: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:

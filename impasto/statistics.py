@@ -93,7 +93,9 @@ def exact(features: Tensor) -> torch.dtype:
 # positions summed at a time, in exact numbers and in half precision: what stays in a processor's cache from one use of it
 # to the next, and enough to share among its cores
 CHUNK, HALF_CHUNK = 8192, 65536
-PIECE, PIECES = 256, 8  # positions of one product in half precision, and how many of them there are at least
+# positions of a product in half precision, roughly, and how many products a band has at least and at most: of few the
+# rounding does not average out, and adding up many costs more than they do
+PIECE, FEWEST, MOST = 512, 8, 64
 
 
 class MeanAndSecond(torch.autograd.Function):
@@ -154,8 +156,10 @@ def pieces(x: Tensor) -> list[Tensor]:
     Processors give a product in the precision of its factors. In half precision many short ones are added in float32, so
     that their rounding averages out; what is left over, or too few, is multiplied in float32.
     """
-    even = x.shape[1] // PIECE * PIECE if x.dtype != exact(x) and x.shape[1] >= PIECE * PIECES else 0
-    both = x[:, :even].unflatten(1, (-1, PIECE)), x[:, even:].unsqueeze(1).to(exact(x))
+    half = x.dtype != exact(x) and x.shape[1] >= PIECE  # fewer are multiplied exactly
+    count = min(max(x.shape[1] // PIECE, FEWEST), MOST) if half else 1
+    even = x.shape[1] // count * count if half else 0
+    both = x[:, :even].unflatten(1, (count, -1)), x[:, even:].unsqueeze(1).to(exact(x))
     return [part for part in both if part.numel()]
 
 

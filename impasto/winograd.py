@@ -86,13 +86,17 @@ def convolve(x: Tensor, kernels: Tensor, bias: Tensor | None = None, *, padding:
     return found.permute(0, 3, 1, 2)
 
 
-def transposed(y: Tensor, kernels: Tensor, *, padding: int = 1) -> Tensor:
+def transposed(y: Tensor, kernels: Tensor, *, padding: int = 1, onto: Tensor | None = None) -> Tensor:
     """The gradient to x of <convolve(x, kernels, padding=2 - padding), y>: as `convolve` from C' to C channels.
 
-    So the padding is that of the convolution with turned kernels which this is.
+    So the padding is that of the convolution with turned kernels which this is. onto: channels last; the gradient is
+    added to it, in place.
     """
     height, width = y.shape[2:]
-    found = y.new_zeros(len(y), height + 2 * padding - 2, width + 2 * padding - 2, kernels.shape[1])
+    if onto is None:
+        found = y.new_zeros(len(y), height + 2 * padding - 2, width + 2 * padding - 2, kernels.shape[1])
+    else:
+        found = onto.permute(0, 2, 3, 1)
     before = 2 - padding  # positions from the first input of a tile to its first output
     forth, back = (torch.tensor(matrix, dtype=y.dtype).T.contiguous() for matrix in (_A, _B))
     for slope, result in zip(y.permute(0, 2, 3, 1), found, strict=True):

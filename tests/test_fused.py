@@ -85,6 +85,18 @@ def test_it_agrees_in_bfloat16_and_for_bgr(make_backbone: MakeBackbone, image: T
 
 
 @needs_seam
+def test_a_gradient_that_two_layers_share_is_not_written_to(make_backbone: MakeBackbone, image: Tensor) -> None:
+    """A sum of two layers sends both the same tensor, and what goes back through one must not change the other's."""
+    plain = make_backbone(padding="zeros")
+    slopes = []
+    for backbone in (fuse(plain), plain):
+        picture = image.clone().requires_grad_()
+        found = backbone(picture, ("conv2_1", "relu2_1"))
+        slopes.append(torch.autograd.grad((found["conv2_1"] + found["relu2_1"]).pow(3).mean(), picture)[0])
+    torch.testing.assert_close(*slopes)
+
+
+@needs_seam
 def test_a_picture_of_the_smallest_size(make_backbone: MakeBackbone) -> None:
     """In the third block there is but one position, which cannot be mirrored."""
     check(make_backbone(padding="reflect"), torch.rand(1, 3, 6, 5), ("relu3_2",))
