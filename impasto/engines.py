@@ -82,6 +82,7 @@ def prepare(module: nn.Module, example: Sequence[Tensor], engine: EngineName, ke
         return onnxruntime_program(module, example)
     dtype = str(example[-1].dtype).removeprefix("torch.")
     words = f"torch {torch.__version__.split('+')[0]} in {dtype} on {example[0].device}"
+    words += f", {module.engine}" if hasattr(module, "engine") else ""
     if engine == "compile":
         return Program(f"{words}, compiled", torch.compile(module, dynamic=True))
     return Program(words, module)

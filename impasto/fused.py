@@ -29,7 +29,7 @@ Convolve: TypeAlias = Callable[..., Tensor]  # (x, padding, relu, onto) -> what 
 
 
 class Convolution:
-    """A 3x3 convolution of stride 1: with weights (C', C, 3, 3) and a bias, or the other way round without one.
+    """A convolution of stride 1: with weights (C', C, K, K) and a bias, or the other way round without one.
 
     The weights are packed in the order in which this processor reads them in inputs of one shape, the last one seen. For
     another shape it may be another order, and oneDNN would bring them into that at every call, slowly.
@@ -40,22 +40,23 @@ class Convolution:
         self.shape, self.packed = torch.Size(), weight
 
     def __call__(self, x: Tensor, *, padding: int = 1, relu: bool = False, onto: Tensor | None = None) -> Tensor:
-        """(N, C, H, W), channels last -> (N, C', H + 2·padding - 2, ...), channels last.
+        """(N, C, H, W), channels last -> (N, C', H + 2·padding - K + 1, ...), channels last.
 
-        onto: of the result's shape and layout; the result is added to it, in place.
+        onto: of the result's shape and layout; the result is added to it, in place. relu: at the end.
         """
         if x.shape != self.shape:
             self.shape, self.packed = x.shape, self.pack(x.shape)
         how = self.bias, [padding] * 2, [1, 1], [1, 1], 1
         if onto is not None:
             add = torch.ops.mkldnn._convolution_pointwise_.binary
-            return add(onto, x, self.packed, *how, "add", 1.0, None, [], None)
+            return add(onto, x, self.packed, *how, "add", 1.0, "relu" if relu else None, [], "" if relu else None)
         return torch.ops.mkldnn._convolution_pointwise(x, self.packed, *how, "relu" if relu else "none", [], "")
 
     def pack(self, shape: Sequence[int]) -> Tensor:
         """The weights for inputs of that shape."""
         weight = self.weight.transpose(0, 1).flip(2, 3) if self.turned else self.weight
-        return torch.ops.mkldnn._reorder_convolution_weight(weight.contiguous(), [1, 1], [1, 1], [1, 1], 1, list(shape))
+        around = [weight.shape[2] // 2] * 2
+        return torch.ops.mkldnn._reorder_convolution_weight(weight.contiguous(), around, [1, 1], [1, 1], 1, list(shape))
 
 
 def both_ways(weight: Tensor, bias: Tensor, seen: int | None, filtered: bool) -> tuple[Convolve, Convolve]:

@@ -17,6 +17,7 @@ LARGE = 2_000_000  # pixels: a larger picture is cut
 TILE, MARGIN = 768, 96  # pixels; the margin is more than any of our networks reaches
 STEP = 8  # pixels: the networks' strides divide it
 ENOUGH = 1 << 16  # positions: more hardly change a mean or a covariance
+ROW = 64  # positions that are laid side by side
 CROPS, CROP = 4, 384  # so many crops each way, of so many pixels, are a sample of a large picture
 
 
@@ -43,7 +44,7 @@ def put(tile: Tile, painted: Tensor, picture: Tensor) -> None:
 
 
 def positions(tiles: Sequence[Tile], encode: Callable[[Tile], Sequence[Tensor]]) -> list[Tensor]:
-    """An even part of the features at every tap, (1, P, 1, C), about `ENOUGH` of them.
+    """An even part of the features at every tap, (1, P, 1 or `ROW`, C), about `ENOUGH` of them.
 
     Its stride is odd, so that it does not fall in step with the rows. encode: a tile -> rows of all that is read for it.
     """
@@ -53,8 +54,14 @@ def positions(tiles: Sequence[Tile], encode: Callable[[Tile], Sequence[Tensor]])
         for layer, row, parts in zip(TAPS, encode(tile), found, strict=True):
             every = height * width // stride(layer) ** 2 // ENOUGH | 1
             inside = tile.trim(layer, row.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
-            parts.append(inside.flatten(1, 2)[:, ::every].unsqueeze(2).float())
-    return [torch.cat(parts, 1) for parts in found]
+            drawn = inside.flatten(1, 2)[:, ::every]
+            parts.append(drawn[:, : drawn.shape[1] // ROW * ROW] if every > 1 else drawn)
+    return [in_rows(torch.cat(parts, 1)) for parts in found]
+
+
+def in_rows(drawn: Tensor) -> Tensor:
+    """(1, P, C) -> (1, P // `ROW`, `ROW`, C) where that is even, which is quicker to sum, otherwise (1, P, 1, C)."""
+    return drawn.unsqueeze(2) if drawn.shape[1] % ROW else drawn.unflatten(1, (-1, ROW))
 
 
 def sample(picture: Tensor) -> Tensor:

@@ -14,8 +14,9 @@ import torch
 from torch import Tensor
 
 from impasto import backbones, engines, machine, networks, panes
+from impasto.fused_presto import by_hand
 from impasto.networks import TAPS, Decode, Encode, between, padded, style_of, transport
-from impasto.options import StylizeOptions
+from impasto.options import EngineName, StylizeOptions
 from impasto.scene import View
 from impasto.statistics import Moments, blend
 from impasto.tiling import Tile
@@ -53,21 +54,24 @@ class Presto:
     def __init__(self, options: StylizeOptions | None = None, decoder: networks.Decoder | None = None) -> None:
         self.take(options or StylizeOptions())
         self.device = machine.choose_device(self.options.device)
-        engine = engines.choose(self.options.engine, self.device)
-        precision = engines.precision(engine, self.options.precision)
+        self.chosen = choose_engine(self.options.engine, self.device)
+        precision = engines.precision(self.chosen, self.options.precision)
         dtype = machine.choose_precision(precision, self.device, "average")
         self.backbone, self.decoder = networks.presto(dtype, self.device)
         self.fingerprint = hashlib.sha256(networks.presto_bytes()).hexdigest()
-        encode, decode = Encode(self.backbone), Decode(self.decoder)
-        picture = torch.zeros(1, 3, EXAMPLE, EXAMPLE, device=self.device)
-        with torch.no_grad():
-            rows = encode(picture)
-        self.encode = engines.prepare(encode, [picture], engine, f"presto-encode-{self.fingerprint[:12]}")
+        encoding = f"presto-encode-{self.fingerprint[:12]}"
         if decoder is not None:
             self.decoder.load_state_dict(decoder.state_dict())
             self.fingerprint = backbones.fingerprint(decoder.state_dict())
+        encode, decode = Encode(self.backbone), Decode(self.decoder)
+        if self.chosen == "torch":
+            encode, decode = by_hand(self.backbone, self.decoder) or (encode, decode)
+        picture = torch.zeros(1, 3, EXAMPLE, EXAMPLE, device=self.device)
+        with torch.no_grad():
+            rows = encode(picture)
+        self.encode = engines.prepare(encode, [picture], self.chosen, encoding)
         example = [*rows, *self.steering(style_of(rows), style_of(rows))]
-        self.decode = engines.prepare(decode, example, engine, f"presto-decode-{self.fingerprint[:12]}")
+        self.decode = engines.prepare(decode, example, self.chosen, f"presto-decode-{self.fingerprint[:12]}")
         self.known: dict[int, Style] = {}
 
     def take(self, options: StylizeOptions, tile: int = 0) -> None:
@@ -147,6 +151,11 @@ class Presto:
         with torch.no_grad():
             scales, shifts = zip(*self.decoder.modulation(goal), strict=True)
         return [tensor.to(self.backbone.dtype) for tensor in (*matrices, *offsets, *scales, *shifts)]
+
+
+def choose_engine(name: EngineName, device: torch.device) -> EngineName:
+    """As `engines.choose`, but that "auto" is torch where the processor has AMX: run by hand, it is quicker there."""
+    return engines.choose("torch" if name == "auto" and machine.has_amx(device) else name, device)
 
 
 def fitting(passes: int | None, strength: float) -> float:

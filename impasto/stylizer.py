@@ -160,6 +160,7 @@ class TunedStylizer(TrainedStylizer):
         self.check_style(options)
         self.presto = Presto(options, self.trained.network.decoder)
         self.device, self.dtype = self.presto.device, self.presto.backbone.dtype
+        self.chosen = self.presto.chosen
         self.styles = [style_in(row[None].to(self.device)) for row in self.trained.network.styles]
         self.take(options)
 

@@ -53,6 +53,7 @@ ORDER = [
     "machine",
     "tiling",
     "networks",
+    "fused_presto",
     "transform",
     "panes",
     "webpage",

@@ -17,7 +17,7 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from impasto import engines, forecast
+from impasto import forecast
 from impasto.bundle import those_of
 from impasto.canvas import crop, pad
 from impasto.equipment import load_backbone, make_optimizer, precision
@@ -198,7 +198,7 @@ class Fast:
         self.engine = f"{self.stylizer.name} by {self.stylizer.engine}"
         self.reach: tuple[int, ...] = (1,) if self.steadiness or self.repaint > 1 else ()
         # beside OpenVINO, which has threads of its own, torch does so little that its threads would wait for each other
-        self.threads = 1 if engines.choose(options.engine, stage.device) == "openvino" else None
+        self.threads = 1 if self.stylizer.chosen == "openvino" else None
 
     def draft(self, scene: Scene, motions: Mapping[int, Motion], index: int) -> Tensor | None:
         if 1 in motions and index % self.interval(motions[1].trust):
