@@ -61,6 +61,8 @@ def merge(weights: Tensor, shares: Tensor) -> Tensor:
     large = extents >= torch.minimum(LEAST * extents.sum(), extents.max())  # with many styles all may be small
     mixtures = weights @ shares.T / extents.clamp_min(1e-12).unsqueeze(1)
     nearest = torch.cdist(mixtures, mixtures[large]).argmin(1)
+    # distances are rounded, even those to oneself
+    nearest[large] = torch.arange(int(large.sum()), device=nearest.device)
     return torch.zeros_like(weights[large]).index_add_(0, nearest, weights)
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from impasto import distances, losses, regions
 from impasto.backbones import Backbone
 from impasto.parts import Place
-from impasto.regions import Part, Region, covered, divide, matched
+from impasto.regions import Part, Region, covered, divide, matched, merge
 from impasto.statistics import blend, gram, moments
 from impasto.tiling import statistics
 
@@ -39,6 +39,12 @@ def soft_shares(styles: int) -> Tensor:
 
 
 # --------------------------------------------------------------------------------------------------------- dividing
+
+
+def test_regions_of_the_same_shares_stay_two() -> None:
+    """Distances between equal shares are rounded: were each added to the nearest, one could be left with nothing."""
+    weights = torch.ones(2, 40)
+    assert torch.equal(merge(weights, torch.full((6, 40), 1 / 6)), weights)
 
 
 @pytest.mark.parametrize("styles", [1, 2, 3, 4, 8])
