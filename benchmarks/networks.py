@@ -18,7 +18,7 @@ from pathlib import Path
 
 import torch
 
-from impasto import images
+from impasto import images, machine
 from impasto.options import StylizeOptions
 from impasto.scene import Picture, View
 from impasto.shipped import DEMO
@@ -66,6 +66,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=15)
     rounds = parser.parse_args().rounds
+    machine.keep_freed_memory()  # as the command line does
     for width, height in SIZES:
         with tempfile.TemporaryDirectory() as folder:
             found = medians(dict(candidates(Path(folder), width, height)), rounds)

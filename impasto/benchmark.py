@@ -38,7 +38,7 @@ from impasto.threads import threads
 
 SIZES = 64, 2048
 LEAST_ROUNDS, MOST_ROUNDS = 2, 9
-PATIENCE, QUICK_PATIENCE, QUICK_SIZE = 20.0, 3.0, 256  # seconds in which rounds of a case begin; pixels
+PATIENCE, QUICK_PATIENCE, QUICK_SIZE = 45.0, 3.0, 256  # seconds in which rounds of a case begin; pixels
 CLOCKS: dict[str, Callable[[], float]] = {"wall": time.perf_counter, "processor": time.process_time}
 NOISE = 0.1  # of the picture: an evaluation somewhere on the way from photo to painting
 EDGE = 2048  # of the matrices whose product is timed; a convolution has a quarter of that in channels

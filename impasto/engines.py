@@ -1,6 +1,6 @@
 """Engines: what runs a feed-forward network. Each turns a torch module into a program that is called with tensors.
 
-OpenVINO (`pip install 'impasto[fast]'`) is the quickest on most processors; ONNX Runtime (`'impasto[export]'`) runs on
+OpenVINO (`pip install 'impasto[fast]'`) is the quickest for most networks; ONNX Runtime (`'impasto[export]'`) runs on
 many; `torch.compile` needs a C++ compiler and more than a minute at the first picture; plain torch is always there. A
 program says which of them it is.
 """

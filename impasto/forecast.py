@@ -45,6 +45,8 @@ HISTORIES = (6, 4, 2)  # of L-BFGS, where the option's own does not fit
 # bytes that an evaluation takes whatever the size, in tiles some more, by those of a number; with numbers of four bytes
 # `WORKSPACES` has room for these
 FIXED, TILED = {4: 85 * 2**20, 2: 65 * 2**20}, {4: 0, 2: 35 * 2**20}
+# with AMX: how many times as much as that a pixel takes, and bytes beside it in tiles, whose shapes have each their kernels
+AMX, AMX_TILED = 1.25, 150 * 2**20
 WEIGHTS = 3  # copies of the weights that are used: as they come, packed for the way there and for the way back
 FILTERED = 4  # with Winograd's kernels, which serve both ways
 PICTURES = {"adam": 8, "lbfgs": 9}  # copies of the picture held at the peak, beside L-BFGS' pairs
@@ -112,6 +114,9 @@ def memory(pictures: tuple[Tensor, Tensor], options: PaintOptions, itemsize: int
     copies = FILTERED if itemsize == FLOAT and is_filtered(options) else WEIGHTS
     weights = (architecture.numbers() + (copies - 1) * architecture.numbers(layers_of(options))) * itemsize
     fixed = FIXED[itemsize] + (TILED[itemsize] if is_cut(canvas, options.tile) else 0)
+    per_pixel *= by_amx(options, itemsize)
+    if by_amx(options, itemsize) > 1 and is_cut(canvas, options.tile):
+        fixed += AMX_TILED
     painting = fixed + weights + held_bytes(pictures, options, itemsize) + at_once * per_pixel
     return max(painting, sketch_bytes(pictures, options, itemsize)) if options.start == "presto" else painting
 
@@ -139,7 +144,13 @@ def sketch_bytes(pictures: tuple[Tensor, Tensor], options: PaintOptions, itemsiz
     shape = shape_at(pictures[0], scales.plan(options)[0].size)
     areas = panes_read(shape, options)
     at_once = max(areas) * (SKETCHES if min(areas) < max(areas) else 1)
-    return FIXED[itemsize] + math.prod(shape) * 3 * FLOAT * PICTURES["adam"] + at_once * SKETCHED * itemsize
+    held = at_once * SKETCHED * itemsize * by_amx(options, itemsize)
+    return FIXED[itemsize] + math.prod(shape) * 3 * FLOAT * PICTURES["adam"] + held
+
+
+def by_amx(options: PaintOptions, itemsize: int) -> float:
+    """How many times as much a pixel takes because AMX computes; 1 where it does not."""
+    return AMX if itemsize < FLOAT and machine.has_amx(machine.choose_device(options.device)) else 1.0
 
 
 def panes_read(shape: tuple[int, int], options: PaintOptions) -> list[int]:

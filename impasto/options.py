@@ -213,8 +213,8 @@ class StylizeOptions(Options):
     )
     engine: EngineName = option(
         "auto",
-        "What runs the network; auto: OpenVINO where it is installed, else torch; for many pictures, which of all that are "
-        "is the quickest, found out in two seconds.",
+        "What runs the network; auto: OpenVINO where it is installed, else torch, which also runs presto where the "
+        "processor has AMX; for many pictures, which of all that are installed is the quickest, found out in two seconds.",
     )
 
 

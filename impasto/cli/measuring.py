@@ -30,7 +30,7 @@ def benchmark(
 ) -> int:
     """Measure how fast this machine evaluates, by impasto's engine and by the textbook loop, in turns.
 
-    Takes one to two minutes on two cores.
+    Takes two to four minutes on two cores.
 
     Parameters
     ----------
