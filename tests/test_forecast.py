@@ -113,7 +113,7 @@ def test_what_tiles_cost_at_the_start_is_counted_once(monkeypatch: pytest.Monkey
     asked = []
     monkeypatch.setattr(planning, "start", lambda view, options, shelf: asked.append(options.tile))
     planning.plan(DEMO / "valley.jpg", DEMO / "swirl.jpg", options_for(size=512, tile=128, steps=1))
-    assert asked == [0]
+    assert set(asked) == {0}
     whole, tiled = (PaintOptions(size=512, tile=tile, min_scale=512) for tile in (0, 128))
     read = [sum(forecast.panes_read((512, 512), options)) for options in (whole, tiled)]
     picture = torch.empty(1, 3, 512, 512, device="meta")
@@ -154,8 +154,10 @@ def test_the_probe_finds_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
             now[0] += 2 + 1e-6 * picture.shape[2] * picture.shape[3]
             yield None
 
+    loading = iter([5.0])
+
     def start(picture: Tensor) -> None:
-        now[0] += 1e-5 * picture.shape[2] * picture.shape[3]
+        now[0] += 1e-5 * picture.shape[2] * picture.shape[3] + next(loading, 0)
 
     cost = forecast.probe(start, steps, CPU)
     assert cost == pytest.approx((2, 1e-6, 1e-5))
