@@ -11,7 +11,7 @@ from torch.multiprocessing.reductions import StorageWeakRef
 
 from impasto import fused
 from impasto.backbones import CAFFE, POOLINGS, Architecture, Backbone
-from impasto.fused import FusedBackbone, fold_margin, fuse, write_margin
+from impasto.fused import Convolution, FusedBackbone, fold_margin, fuse, where_positive, write_margin
 from impasto.options import Padding
 
 MakeBackbone = Callable[..., Backbone]
@@ -137,6 +137,28 @@ def test_folding_is_the_transpose_of_writing(mode: str, shape: tuple[int, int]) 
     fold_margin(folded, mode)
     torch.testing.assert_close((written * y).sum(), (x * folded).sum())
     assert float(folded[:, :, 0].abs().sum() + folded[:, :, :, -1].abs().sum()) == 0
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_gradient_passes_where_a_relu_let_something_through(dtype: torch.dtype) -> None:
+    """To the bit, smallest numbers and zeros of either sign among them, and in place."""
+    least = torch.finfo(dtype).smallest_normal
+    x = torch.cat([torch.randn(90).relu(), torch.tensor([0.0, -0.0, least])]).to(dtype)
+    gradient = torch.randn(93).to(dtype)
+    expected = torch.where(x > 0, gradient, 0)
+    where_positive(x, gradient, gradient)
+    assert torch.equal(gradient, expected)
+
+
+@needs_seam
+@pytest.mark.parametrize("relu", [False, True])
+def test_a_convolution_is_added_to_what_there_is(relu: bool) -> None:
+    convolve = Convolution(torch.randn(4, 3, 3, 3), torch.randn(4))
+    x, before = (torch.randn(1, c, 6, 7).contiguous(memory_format=torch.channels_last) for c in (3, 4))
+    expected = before + convolve(x)
+    onto = before.clone()
+    assert convolve(x, onto=onto, relu=relu).data_ptr() == onto.data_ptr()
+    torch.testing.assert_close(onto, expected.relu() if relu else expected)
 
 
 def test_without_the_operators_autograd_does_it(
