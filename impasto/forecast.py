@@ -114,9 +114,9 @@ def memory(pictures: tuple[Tensor, Tensor], options: PaintOptions, itemsize: int
     copies = FILTERED if itemsize == FLOAT and is_filtered(options) else WEIGHTS
     weights = (architecture.numbers() + (copies - 1) * architecture.numbers(layers_of(options))) * itemsize
     fixed = FIXED[itemsize] + (TILED[itemsize] if is_cut(canvas, options.tile) else 0)
-    per_pixel *= by_amx(options, itemsize)
-    if by_amx(options, itemsize) > 1 and is_cut(canvas, options.tile):
-        fixed += AMX_TILED
+    if by_amx(options, itemsize):
+        per_pixel *= AMX
+        fixed += AMX_TILED if is_cut(canvas, options.tile) else 0
     painting = fixed + weights + held_bytes(pictures, options, itemsize) + at_once * per_pixel
     return max(painting, sketch_bytes(pictures, options, itemsize)) if options.start == "presto" else painting
 
@@ -144,13 +144,13 @@ def sketch_bytes(pictures: tuple[Tensor, Tensor], options: PaintOptions, itemsiz
     shape = shape_at(pictures[0], scales.plan(options)[0].size)
     areas = panes_read(shape, options)
     at_once = max(areas) * (SKETCHES if min(areas) < max(areas) else 1)
-    held = at_once * SKETCHED * itemsize * by_amx(options, itemsize)
+    held = at_once * SKETCHED * itemsize * (AMX if by_amx(options, itemsize) else 1)
     return FIXED[itemsize] + math.prod(shape) * 3 * FLOAT * PICTURES["adam"] + held
 
 
-def by_amx(options: PaintOptions, itemsize: int) -> float:
-    """How many times as much a pixel takes because AMX computes; 1 where it does not."""
-    return AMX if itemsize < FLOAT and machine.has_amx(machine.choose_device(options.device)) else 1.0
+def by_amx(options: PaintOptions, itemsize: int) -> bool:
+    """Whether AMX computes, in numbers of so many bytes."""
+    return itemsize < FLOAT and machine.has_amx(machine.choose_device(options.device))
 
 
 def panes_read(shape: tuple[int, int], options: PaintOptions) -> list[int]:

@@ -49,7 +49,7 @@ class Convolution:
         how = self.bias, [padding] * 2, [1, 1], [1, 1], 1
         if onto is not None:
             add = torch.ops.mkldnn._convolution_pointwise_.binary
-            return add(onto, x, self.packed, *how, "add", 1.0, "relu" if relu else None, [], "" if relu else None)
+            return add(onto, x, self.packed, *how, "add", 1.0, "relu" if relu else None, [], "")
         return torch.ops.mkldnn._convolution_pointwise(x, self.packed, *how, "relu" if relu else "none", [], "")
 
     def pack(self, shape: Sequence[int]) -> Tensor:
@@ -126,8 +126,7 @@ class FusedBackbone(Backbone):
         """As a `Backbone`'s, with a margin of one pixel unless the first convolution pads with zeros."""
         x = super().entrance(images)
         if self.padding != "zeros":
-            x = F.pad(x, (1, 1, 1, 1))
-            write_margin(x, self.padding.removesuffix("-first"))
+            return framed(x, self.padding.removesuffix("-first"))
         return x
 
     def exit(self, gradient: Tensor) -> Tensor:
@@ -169,6 +168,18 @@ def write_margin(x: Tensor, mode: str) -> None:
         before, after = sources(border(mode, inside(x, 1)), length)
         x.select(axis, 0).copy_(x.select(axis, before))
         x.select(axis, length + 1).copy_(x.select(axis, after))
+
+
+def framed(x: Tensor, mode: str, relu: bool = False) -> Tensor:
+    """(N, C, H, W), or its ReLU, with a margin of one position: (N, C, H + 2, W + 2), channels last."""
+    n, channels, height, width = x.shape
+    found = x.new_empty(n, height + 2, width + 2, channels).permute(0, 3, 1, 2)
+    if relu:
+        torch.clamp_min(x, 0, out=inside(found, 1))
+    else:
+        inside(found, 1).copy_(x)
+    write_margin(found, mode)
+    return found
 
 
 def fold_margin(gradient: Tensor, mode: str) -> None:

@@ -11,15 +11,17 @@ from torch import Tensor, nn
 
 from impasto import fused
 from impasto.backbones import Backbone
-from impasto.fused import Convolution, inside, write_margin
+from impasto.fused import Convolution, FusedBackbone, framed, write_margin
 from impasto.networks import TAPS, Decode, Decoder, Encode
+
+MIRRORED = "reflect"  # what surrounds a picture in all of presto's convolutions
 
 
 def by_hand(backbone: Backbone, decoder: Decoder) -> tuple[Encode, Decode] | None:
     """What does the work of an `Encode` and a `Decode` with these weights; None where this machine cannot."""
     if not fused.is_available(backbone.device, backbone.dtype):
         return None
-    return FusedEncode(fused.fuse(backbone)), FusedDecode(decoder)
+    return FusedEncode(FusedBackbone(backbone)), FusedDecode(decoder)
 
 
 class FusedEncode(Encode):
@@ -52,14 +54,14 @@ class FusedDecode(Decode):
             second = modulated(self.second[depth], scales[depth], shifts[depth])
             features = rows[depth].permute(0, 3, 1, 2)
             if depth == len(TAPS) - 1:
-                entered = enter(framed(features), padding=0)
+                entered = enter(framed(features, MIRRORED), padding=0)
             else:
-                below = F.interpolate(self.down[depth](framed(x), padding=0), scale_factor=2, mode="nearest")
+                below = F.interpolate(self.down[depth](framed(x, MIRRORED), padding=0), scale_factor=2, mode="nearest")
                 entered = enter(features, padding=0, onto=below)
-            inner = self.first[depth](framed(entered, relu=True), relu=True)
-            write_margin(inner, "reflect")
+            inner = self.first[depth](framed(entered, MIRRORED, relu=True), relu=True)
+            write_margin(inner, MIRRORED)
             x = second(inner, padding=0, onto=entered, relu=True)
-        return (self.leave(framed(x), padding=0).float() + bias_of(self.decoder.leave).view(-1, 1, 1),)
+        return (self.leave(framed(x, MIRRORED), padding=0).float() + bias_of(self.decoder.leave).view(-1, 1, 1),)
 
 
 def convolutions_of(layers: nn.Module) -> list[nn.Conv2d]:
@@ -90,15 +92,3 @@ def modulated(layer: nn.Conv2d, scale: Tensor, shift: Tensor) -> Convolution:
     bias = bias_of(layer) * factor.flatten() + shift[0].float().flatten()
     weight = layer.weight.float() * factor.unsqueeze(1)
     return Convolution(weight.to(layer.weight.dtype), bias.to(layer.weight.dtype))
-
-
-def framed(x: Tensor, relu: bool = False) -> Tensor:
-    """(N, C, H, W), or its ReLU, with a margin of one mirrored position: (N, C, H + 2, W + 2), channels last."""
-    n, channels, height, width = x.shape
-    found = x.new_empty(n, height + 2, width + 2, channels).permute(0, 3, 1, 2)
-    if relu:
-        torch.clamp_min(x, 0, out=inside(found, 1))
-    else:
-        inside(found, 1).copy_(x)
-    write_margin(found, "reflect")
-    return found

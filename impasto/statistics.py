@@ -157,7 +157,7 @@ def pieces(x: Tensor) -> list[Tensor]:
     that their rounding averages out; what is left over, or too few, is multiplied in float32.
     """
     half = x.dtype != exact(x) and x.shape[1] >= PIECE  # fewer are multiplied exactly
-    count = min(max(x.shape[1] // PIECE, FEWEST), MOST) if half else 1
+    count = min(max(x.shape[1] // PIECE, FEWEST), MOST)
     even = x.shape[1] // count * count if half else 0
     both = x[:, :even].unflatten(1, (count, -1)), x[:, even:].unsqueeze(1).to(exact(x))
     return [part for part in both if part.numel()]
