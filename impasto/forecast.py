@@ -42,21 +42,19 @@ TILES = (
     128,
 )  # a side, the quickest first
 HISTORIES = (6, 4, 2)  # of L-BFGS, where the option's own does not fit
-# bytes that an evaluation takes whatever the size, in tiles some more, by those of a number; with numbers of four bytes
-# `WORKSPACES` has room for these
+# bytes that an evaluation takes whatever the size, in tiles some more, by those of a number
 FIXED, TILED = {4: 85 * 2**20, 2: 65 * 2**20}, {4: 0, 2: 35 * 2**20}
-# with AMX: how many times as much as that a pixel takes, and bytes beside it in tiles, whose shapes have each their kernels
-AMX, AMX_TILED = 1.25, 150 * 2**20
+# with AMX: how many times as much as that a pixel takes, and bytes beside it in tiles
+AMX, AMX_TILED = 1.25, 50 * 2**20
+LEFT = {4: 80 * 2**20, 2: 60 * 2**20}  # bytes that presto's picture leaves behind, in tiles; in one piece they are used again
 WEIGHTS = 3  # copies of the weights that are used: as they come, packed for the way there and for the way back
 FILTERED = 4  # with Winograd's kernels, which serve both ways
 PICTURES = {"adam": 8, "lbfgs": 9}  # copies of the picture held at the peak, beside L-BFGS' pairs
 KEPT = 4  # more of them where they are so small that the C library keeps what is freed
 POSITIONS = 1.25  # times as much with max pooling, which keeps where the largest numbers were
-WORKSPACES = 1.2  # of a tile where not all have one shape: what one leaves, another cannot always use
 SAFE = 1.1  # what --memory allows is not to be exceeded, and forecasts have been 9 % too low
 FLOAT = 4
 SKETCHED = 350  # numbers that presto holds for every pixel it paints at once
-SKETCHES = 1.45  # of its tiles, as `WORKSPACES`
 PROBES = (192, 384)  # pixels a side
 TARGETS = 1.0  # evaluations that a scale's targets cost, in one piece
 AGAIN = 1.55  # what tiles cost for each pixel that is read: a second forward pass, and pieces that are smaller
@@ -113,10 +111,11 @@ def memory(pictures: tuple[Tensor, Tensor], options: PaintOptions, itemsize: int
     at_once = max(pixels_at_once(canvas, architecture, options), pixels_at_once(style, architecture, options) / 2)
     copies = FILTERED if itemsize == FLOAT and is_filtered(options) else WEIGHTS
     weights = (architecture.numbers() + (copies - 1) * architecture.numbers(layers_of(options))) * itemsize
-    fixed = FIXED[itemsize] + (TILED[itemsize] if is_cut(canvas, options.tile) else 0)
+    fixed, tiled = FIXED[itemsize], TILED[itemsize] + (LEFT[itemsize] if options.start == "presto" else 0)
     if by_amx(options, itemsize):
         per_pixel *= AMX
-        fixed += AMX_TILED if is_cut(canvas, options.tile) else 0
+        tiled += AMX_TILED
+    fixed += tiled if is_cut(canvas, options.tile) else 0
     painting = fixed + weights + held_bytes(pictures, options, itemsize) + at_once * per_pixel
     return max(painting, sketch_bytes(pictures, options, itemsize)) if options.start == "presto" else painting
 
@@ -142,9 +141,7 @@ def held_bytes(pictures: tuple[Tensor, Tensor], options: PaintOptions, itemsize:
 def sketch_bytes(pictures: tuple[Tensor, Tensor], options: PaintOptions, itemsize: int) -> float:
     """Bytes that presto takes for the first scale's picture."""
     shape = shape_at(pictures[0], scales.plan(options)[0].size)
-    areas = panes_read(shape, options)
-    at_once = max(areas) * (SKETCHES if min(areas) < max(areas) else 1)
-    held = at_once * SKETCHED * itemsize * (AMX if by_amx(options, itemsize) else 1)
+    held = panes_read(shape, options)[0] * SKETCHED * itemsize * (AMX if by_amx(options, itemsize) else 1)
     return FIXED[itemsize] + math.prod(shape) * 3 * FLOAT * PICTURES["adam"] + held
 
 
@@ -171,12 +168,11 @@ def layers_of(options: PaintOptions) -> list[str]:
     return [layer for layer in (*options.style_layers, *options.content_layers) if layer != "pixels"] or ["conv1_1"]
 
 
-def pixels_at_once(shape: Sequence[int], architecture: Architecture, options: PaintOptions) -> float:
-    """How many pixels the network's memory is for: all, or a tile with its margins; more where tiles differ in shape."""
+def pixels_at_once(shape: Sequence[int], architecture: Architecture, options: PaintOptions) -> int:
+    """How many pixels the network's memory is for: all, or those that are read for a tile."""
     if not is_cut(shape, options.tile):
         return shape[0] * shape[1]
-    areas = [area(tile) for tile in cover(architecture.layers, layers_of(options), shape, options.tile)]
-    return max(areas) * (WORKSPACES if min(areas) < max(areas) else 1)
+    return area(cover(architecture.layers, layers_of(options), shape, options.tile)[0])
 
 
 def area(tile: Tile) -> int:

@@ -71,15 +71,25 @@ class Span(NamedTuple):
 
 
 def spans(length: int, tile: int, step: int, margin: int, surround: int = 0) -> list[Span]:
-    """An axis cut evenly into tiles of at most about `tile` pixels that begin at multiples of `step`, with their margins.
+    """An axis cut into tiles of about `tile` pixels that begin at multiples of `step`, with their margins.
 
+    As many pixels are read for each, about `tile` and two margins at most: what computes them is made ready for one shape,
+    and its memory serves all. So those at the ends, which have a margin on one side alone, are the larger for it.
     surround: pixels that there are to read beyond both ends.
     """
-    count = max(1, min(-(-length // tile), length // step))
-    cuts = [round(index * length / count / step) * step for index in range(count)] + [length]
+    spared = margin - surround  # of a margin, at each end
+    count = 1 if length <= tile else max(2, -((2 * spared - length) // tile))
+    count = max(1, min(count, length // step))
+    spared = min(spared, (length - count * step) // 2)
+    inner = (length - 2 * spared) / count
+    cuts = [0, *(round((spared + index * inner) / step) * step for index in range(1, count)), length]
+    first, last = -surround, length + surround
+    reads = [(max(first, start - margin), min(last, stop + margin)) for start, stop in pairwise(cuts)]
+    most = max(stop - start for start, stop in reads)
+    most += (last - first - most) % step  # so that the last one, which ends at the end, begins at a multiple, too
+    begins = [min(start, last - most) for start, _ in reads]
     return [
-        Span(start, stop, max(-surround, start - margin), min(length + surround, stop + margin))
-        for start, stop in pairwise(cuts)
+        Span(start, stop, begin, begin + most) for (start, stop), begin in zip(pairwise(cuts), begins, strict=True)
     ]
 
 

@@ -87,14 +87,20 @@ def test_the_picture_lies_within_its_margin() -> None:
     assert tiling.picture((40, 40), "relu5_1", 16) == Place(1, 2, 1, 2, (2, 2))
 
 
-@pytest.mark.parametrize(("length", "tile"), [(16, 16), (17, 16), (100, 32), (1000, 100), (513, 512), (31, 8)])
-def test_spans_cover_an_axis_once(length: int, tile: int) -> None:
-    found = tiling.spans(length, tile, 16, 80)
+@pytest.mark.parametrize("surround", [0, 80])
+@pytest.mark.parametrize(
+    ("length", "tile"), [(16, 16), (17, 16), (100, 32), (1000, 100), (513, 512), (31, 8), (1440, 640), (4096, 512)]
+)
+def test_spans_cover_an_axis_once_and_read_as_much_for_each_tile(length: int, tile: int, surround: int) -> None:
+    found = tiling.spans(length, tile, 16, 80, surround)
     assert [span.start for span in found] == [0, *(span.stop for span in found[:-1])]
     assert found[-1].stop == length
-    assert all(span.start % 16 == 0 and span.first % 16 == 0 for span in found)
-    assert all(16 <= span.stop - span.start < max(tile, 16) + 16 + 8 for span in found)
-    assert all(span.first == max(0, span.start - 80) and span.last == min(length, span.stop + 80) for span in found)
+    assert len(found) > 1 or length < max(tile, 32) + 1
+    assert all(span.start % 16 == 0 and span.first % 16 == 0 and span.start + 16 <= span.stop for span in found)
+    assert all(span.first <= max(-surround, span.start - 80) for span in found)
+    assert all(span.last >= min(length + surround, span.stop + 80) for span in found)
+    (read,) = {span.last - span.first for span in found}
+    assert read < tile + 2 * 80 + 2 * 16
 
 
 # -------------------------------------------------------------------------------------------- features, statistics
