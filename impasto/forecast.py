@@ -46,7 +46,7 @@ HISTORIES = (6, 4, 2)  # of L-BFGS, where the option's own does not fit
 FIXED, TILED = {4: 85 * 2**20, 2: 65 * 2**20}, {4: 0, 2: 35 * 2**20}
 # with AMX: how many times as much as that a pixel takes, and bytes beside it in tiles
 AMX, AMX_TILED = 1.25, 50 * 2**20
-LEFT = {4: 80 * 2**20, 2: 60 * 2**20}  # bytes that presto's picture leaves behind, in tiles; in one piece they are used again
+LEFT = {4: 80 * 2**20, 2: 60 * 2**20}  # bytes that presto's picture leaves behind, which one piece uses again
 WEIGHTS = 3  # copies of the weights that are used: as they come, packed for the way there and for the way back
 FILTERED = 4  # with Winograd's kernels, which serve both ways
 PICTURES = {"adam": 8, "lbfgs": 9}  # copies of the picture held at the peak, beside L-BFGS' pairs
@@ -57,8 +57,10 @@ FLOAT = 4
 SKETCHED = 350  # numbers that presto holds for every pixel it paints at once
 PROBES = (192, 384)  # pixels a side
 TARGETS = 1.0  # evaluations that a scale's targets cost, in one piece
+SHAPES = 2  # that a scale has: the canvas's and the style's, or those of their tiles
 AGAIN = 1.55  # what tiles cost for each pixel that is read: a second forward pass, and pieces that are smaller
-READING = 0.25  # seconds to read pictures and network
+READING = 0.25  # seconds to read pictures
+LOADING = 2e-8  # seconds for each number of the network, to read, round and fingerprint it
 JUDGING = 0.5  # evaluations that the doctor's look at the end costs
 
 
@@ -79,11 +81,15 @@ class Forecast:
 
 
 class Cost(NamedTuple):
-    """Seconds of an evaluation, of each pixel of it, and of each pixel of what the canvas shows first."""
+    """Seconds of an evaluation, of each pixel of it, of each pixel of what the canvas shows first, and of a new shape.
+
+    ready: what the first evaluation at a shape takes more than others: programs are written and weights packed for it.
+    """
 
     evaluation: float
     pixel: float
     start: float = 0.0
+    ready: float = 0.0
 
     def of(self, pixels: float) -> float:
         """Seconds of an evaluation of so many pixels."""
@@ -244,13 +250,14 @@ def probe(
         for _ in steps(picture, 8):
             times.append(time.perf_counter() - began)
             began = time.perf_counter()
-        measured.append((edge * edge, sorted(times[3:])[2]))  # the first ones pack weights and ask for memory
-    (few, short), (many, long) = measured
+        usual = sorted(times[3:])[2]  # the first ones pack weights and ask for memory
+        measured.append((edge * edge, usual, times[0] - (1 + TARGETS) * usual))
+    (few, short, _), (many, long, more) = measured  # at first there is also what is done once
     slope = max(0.0, (long - short) / max(1, many - few))
     start(picture)  # the first one loads its network and packs weights
     began = time.perf_counter()
     start(picture)
-    return Cost(max(0.0, long - slope * many), slope, (time.perf_counter() - began) / many)
+    return Cost(max(0.0, long - slope * many), slope, (time.perf_counter() - began) / many, max(0.0, more))
 
 
 def estimate(pictures: tuple[Tensor, Tensor], options: PaintOptions, cost: Cost, itemsize: int) -> Forecast:
@@ -258,12 +265,13 @@ def estimate(pictures: tuple[Tensor, Tensor], options: PaintOptions, cost: Cost,
     plan = scales.plan(options)
     first, last = (shape_at(pictures[0], scale.size) for scale in (plan[0], plan[-1]))
     panes_first = panes_read(first, options)
-    seconds = READING + cost.start * sum(panes_first) * (AGAIN if len(panes_first) > 1 else 1.0)
+    seconds = READING + LOADING * BACKBONES[options.backbone].numbers()
+    seconds += cost.start * sum(panes_first) * (AGAIN if len(panes_first) > 1 else 1.0)
     for scale in plan:
         height, width = (edge + 2 * options.canvas_padding for edge in shape_at(pictures[0], scale.size))
         read = pixels_read((height, width), options)
         tiled = AGAIN if read > height * width else 1.0
-        seconds += scale.steps * cost.of(read * tiled) + TARGETS * cost.of(read)
+        seconds += scale.steps * cost.of(read * tiled) + TARGETS * cost.of(read) + SHAPES * cost.ready
     seconds += JUDGING * cost.of(math.prod(last))
     return Forecast(options, seconds, memory(pictures, options, itemsize))
 

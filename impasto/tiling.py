@@ -88,9 +88,7 @@ def spans(length: int, tile: int, step: int, margin: int, surround: int = 0) -> 
     most = max(stop - start for start, stop in reads)
     most += (last - first - most) % step  # so that the last one, which ends at the end, begins at a multiple, too
     begins = [min(start, last - most) for start, _ in reads]
-    return [
-        Span(start, stop, begin, begin + most) for (start, stop), begin in zip(pairwise(cuts), begins, strict=True)
-    ]
+    return [Span(start, stop, begin, begin + most) for (start, stop), begin in zip(pairwise(cuts), begins, strict=True)]
 
 
 class Tile(NamedTuple):
